@@ -1,0 +1,43 @@
+# `make demo` and `make test` each work as the first command on a fresh machine with Python 3.11 and make.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := test
+.PHONY: setup demo dev test lint unit glue stack clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "This project needs Python 3.11: install it, or name it with 'make PYTHON=/path/to/python3.11'"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/airline demo
+
+dev: setup
+	$(BIN)/airline up
+
+test: lint unit glue stack
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint infra/*.yaml
+
+unit: setup
+	$(BIN)/pytest tests/unit
+
+glue: setup
+	$(BIN)/pytest tests/glue
+
+stack: setup
+	$(BIN)/pytest tests/stack
+
+clean: 
+	-[ -x $(BIN)/airline ] && $(BIN)/airline down
+	rm -rf $(VENV) .airline *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,58 @@
+"""Every error this platform raises on purpose, and nothing else.
+
+AirlineError
+├── PermanentError        trying again cannot help
+│   ├── UnusableInput     no landed file of the run can be what its feed promises
+│   ├── GlueJobFailed     the job's script failed, timed out or was stopped
+│   ├── CrawlerFailed     the crawler ended with anything but success
+│   └── LoadRefused       what would be committed is not what was promised
+├── StackUnavailable      the AWS endpoint or the warehouse does not answer
+└── WrongCall             the command line was used wrongly
+
+A message says what was expected, what came and where; `remedy` says what to do about it.
+"""
+
+
+class AirlineError(Exception):
+    """An expected failure, with the way out of it.
+
+    Args:
+        message: What was expected, what came instead, and where.
+        remedy: What the reader can do now, as an imperative sentence.
+    """
+
+    def __init__(self, message: str, *, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """The message, then the remedy on a line of its own."""
+        return f"{self.args[0]}\nWhat to do: {self.remedy}"
+
+
+class PermanentError(AirlineError):
+    """Trying again with the same input gives the same failure; never retried."""
+
+
+class UnusableInput(PermanentError):  # noqa: N818 - it names the input, not the exception
+    """No landed file of the run can be what its feed promises."""
+
+
+class GlueJobFailed(PermanentError):  # noqa: N818 - Glue's own word for it
+    """A Glue job run ended in FAILED, TIMEOUT, ERROR, EXPIRED or STOPPED."""
+
+
+class CrawlerFailed(PermanentError):  # noqa: N818 - Glue's own word for it
+    """A crawl ended with a `LastCrawl.Status` other than SUCCEEDED."""
+
+
+class LoadRefused(PermanentError):  # noqa: N818 - it names what happened
+    """The rows staged for a partition are not the rows its job reported; nothing was committed."""
+
+
+class StackUnavailable(AirlineError):  # noqa: N818 - it names what happened
+    """The AWS endpoint or the warehouse does not answer."""
+
+
+class WrongCall(AirlineError):  # noqa: N818 - it names what happened
+    """The command line was used in a way that cannot mean anything."""

@@ -1,0 +1,154 @@
+"""The environment, parsed once and typed. An unknown stage is an error, not a default."""
+
+import json
+import os
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOCAL_CREDENTIAL = "airline"
+"""Key and secret of the laptop's gateway, which checks neither; real credentials never reach it."""
+
+
+class Settings(BaseSettings):
+    """Where the platform runs and what its parts are called.
+
+    Every AWS resource's name derives from `name`, in `infra/airline.yaml` and here alike, so nothing has
+    to be looked up or passed around. On a laptop the endpoint comes from the running stack's state file.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="AIRLINE_", extra="ignore", frozen=True)
+
+    stage: Literal["local", "aws"] = Field("local", description="`local` is a laptop, `aws` an account.")
+    name: str = Field("airline", pattern=r"^[a-z][a-z0-9-]{1,30}$", description="Prefix of all resource names.")
+    home: Path = Field(Path(".airline"), description="The laptop stack's state folder.")
+    region: str = Field("us-east-1", validation_alias="AWS_REGION", description="AWS region.")
+    endpoint_url: str | None = Field(
+        None, validation_alias="AWS_ENDPOINT_URL", description="AWS endpoint; the laptop's gateway on a laptop."
+    )
+    start_date: date = Field(date(2013, 1, 1), description="First day of the daily partitions.")
+    max_partitions_per_run: int = Field(
+        92, gt=0, description="Most days one run takes; a quarter by default, so that one Glue job holds it."
+    )
+    max_rejected_share: float = Field(
+        0.05, ge=0, le=1, description="Share of rejected rows above which a load is refused."
+    )
+    ui_port: int = Field(3000, ge=0, le=65535, description="Dagster UI; 0 or taken: a free one.")
+    gateway_port: int = Field(0, ge=0, le=65535, description="Laptop AWS endpoint; 0: a free one.")
+    warehouse_port: int = Field(0, ge=0, le=65535, description="Laptop warehouse; 0: a free one.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().resolve()
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Parse the environment; on a laptop, add the running stack's endpoint where none is set.
+
+        Raises:
+            pydantic.ValidationError: A variable has a value it cannot have.
+        """
+        settings = cls(**overrides)
+        if settings.stage == "local" and settings.endpoint_url is None:
+            return settings.model_copy(update={"endpoint_url": settings.running_stack().get("endpoint_url")})
+        return settings
+
+    def running_stack(self) -> dict[str, Any]:
+        """What `airline up` recorded about the stack in `home`; empty where none was started."""
+        try:
+            document: dict[str, Any] = json.loads(self.stack_file.read_text())
+        except FileNotFoundError:
+            return {}
+        return document
+
+    @property
+    def stack_file(self) -> Path:
+        """State of the running laptop stack: endpoint, ports, processes."""
+        return self.home / "stack.json"
+
+    @property
+    def landing_bucket(self) -> str:
+        """Bucket in which files arrive."""
+        return f"{self.name}-landing"
+
+    @property
+    def lake_bucket(self) -> str:
+        """Bucket of everything derived: Parquet, manifests, Glue scripts, query results."""
+        return f"{self.name}-lake"
+
+    @property
+    def landing_queue(self) -> str:
+        """Name of the SQS queue of `Object Created` events."""
+        return f"{self.name}-landing-events"
+
+    @property
+    def landing_dead_letter_queue(self) -> str:
+        """Name of the SQS queue of events that could not be used."""
+        return f"{self.name}-landing-events-dead"
+
+    @property
+    def alerts_topic(self) -> str:
+        """Name of the SNS topic people subscribe to."""
+        return f"{self.name}-alerts"
+
+    @property
+    def alerts_inbox(self) -> str:
+        """Name of the SQS queue subscribed to the topic, which `airline alerts` reads."""
+        return f"{self.name}-alerts-inbox"
+
+    @property
+    def glue_database(self) -> str:
+        """Database of the Glue Data Catalog."""
+        return self.name.replace("-", "_")
+
+    @property
+    def warehouse_secret(self) -> str:
+        """Id of the secret with the warehouse's engine, host, port, dbname, username and password."""
+        return f"{self.name}/warehouse"
+
+    @property
+    def workgroup(self) -> str:
+        """Athena workgroup."""
+        return self.name
+
+    def job_name(self, job: str) -> str:
+        """Name of a Glue job: `flights` is `airline-flights`."""
+        return f"{self.name}-{job}"
+
+    def crawler_name(self, feed: str) -> str:
+        """Name of a feed's crawler over the landing bucket."""
+        return f"{self.name}-{feed}"
+
+    def credentials(self) -> dict[str, str]:
+        """Credentials for boto3: the laptop's own there, none elsewhere (boto3's chain decides)."""
+        if self.stage == "aws":
+            return {}
+        return {"aws_access_key_id": LOCAL_CREDENTIAL, "aws_secret_access_key": LOCAL_CREDENTIAL}
+
+    def environment(self) -> dict[str, str]:
+        """This process's environment with these settings in it, for a child process."""
+        mine = {
+            "AIRLINE_STAGE": self.stage,
+            "AIRLINE_NAME": self.name,
+            "AIRLINE_HOME": str(self.home),
+            "AIRLINE_START_DATE": self.start_date.isoformat(),
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+        if self.endpoint_url:
+            mine["AWS_ENDPOINT_URL"] = self.endpoint_url
+        if self.stage == "local":
+            mine |= {"AWS_ACCESS_KEY_ID": LOCAL_CREDENTIAL, "AWS_SECRET_ACCESS_KEY": LOCAL_CREDENTIAL}
+        inherited = {k: v for k, v in os.environ.items() if k not in ("AWS_PROFILE", "AWS_SESSION_TOKEN")}
+        return (inherited if self.stage == "local" else dict(os.environ)) | mine
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process, parsed at the first call."""
+    return Settings.load()

@@ -1,0 +1,1 @@
+"""What exists: one module of software-defined assets per feed."""

@@ -1,0 +1,1 @@
+"""Spark programs that run on AWS Glue and, unchanged, on a laptop."""

@@ -1,0 +1,1 @@
+"""How the outside is reached: S3, Glue, the warehouse, SNS."""
