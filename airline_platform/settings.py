@@ -24,11 +24,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AIRLINE_", extra="ignore", frozen=True)
 
     stage: Literal["local", "aws"] = Field("local", description="`local` is a laptop, `aws` an account.")
-    name: str = Field("airline", pattern=r"^[a-z][a-z0-9-]{1,30}$", description="Prefix of all resource names.")
+    name: str = Field(
+        "airline", pattern=r"^[a-z][a-z0-9-]{1,30}$", description="Prefix of all resource names."
+    )
     home: Path = Field(Path(".airline"), description="The laptop stack's state folder.")
     region: str = Field("us-east-1", validation_alias="AWS_REGION", description="AWS region.")
     endpoint_url: str | None = Field(
-        None, validation_alias="AWS_ENDPOINT_URL", description="AWS endpoint; the laptop's gateway on a laptop."
+        None,
+        validation_alias="AWS_ENDPOINT_URL",
+        description="AWS endpoint; the laptop's gateway on a laptop.",
     )
     start_date: date = Field(date(2013, 1, 1), description="First day of the daily partitions.")
     max_partitions_per_run: int = Field(

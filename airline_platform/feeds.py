@@ -1,0 +1,168 @@
+"""The feeds: what each kind of landed file is called, where it lands, what is in it, what it becomes.
+
+Standard library only: this module travels to AWS Glue beside the job scripts.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from airline_platform.tables import Column, Table
+
+_DAY = r"(?P<day>\d{4}-\d{2}-\d{2})"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One kind of file that lands.
+
+    Args:
+        name: The feed's name, and that of its pool, crawler and Glue job.
+        prefix: Where its files land, ending in `/`.
+        noun: What one row is, in the plural, for people.
+        columns: As landed, in the documented order; files may order and case them differently.
+        table: The warehouse table it becomes.
+        daily: Whether every file is for one day, named by its key.
+    """
+
+    name: str
+    prefix: str
+    noun: str
+    columns: tuple[Column, ...]
+    table: Table
+    daily: bool = True
+
+    @property
+    def header(self) -> str:
+        """The documented header line."""
+        return ",".join(column.name for column in self.columns)
+
+    def key(self, file_name: str, day: date | None) -> str:
+        """The key under which a file of this feed lands: `prefix/date=YYYY-MM-DD/file_name`."""
+        return f"{self.prefix}date={day}/{file_name}" if self.daily else f"{self.prefix}{file_name}"
+
+
+@dataclass(frozen=True)
+class LandedKey:
+    """A key the platform knows: its feed, and the day it is for (ISO; None for feeds without days)."""
+
+    feed: Feed
+    day: str | None
+
+
+@dataclass(frozen=True)
+class UnknownKey:
+    """A key no feed claims, and why."""
+
+    key: str
+    reason: str
+
+
+_AIRPORT_COLUMNS = (
+    Column("airport_id", "bigint", "US DOT id of the airport: unique, and stable over time.", required=True),
+    Column("city", "string", "City the airport serves.", length=100),
+    Column("state", "string", "Two-letter US state or territory.", length=100),
+    Column("name", "string", "Name of the airport.", length=200),
+)
+
+AIRPORTS = Feed(
+    name="airports",
+    prefix="airport_codes/",
+    noun="airports",
+    columns=_AIRPORT_COLUMNS,
+    table=Table(
+        name="dim_airport_codes",
+        description="One row per airport.",
+        columns=_AIRPORT_COLUMNS,
+        sort_key=("airport_id",),
+    ),
+    daily=False,
+)
+
+FLIGHTS = Feed(
+    name="flights",
+    prefix="daily_flights/",
+    noun="flights",
+    columns=(
+        Column("Carrier", "string", "Carrier code, as IATA assigns it.", required=True, length=10),
+        Column("OriginAirportID", "bigint", "US DOT id of the airport of departure.", required=True),
+        Column("DestAirportID", "bigint", "US DOT id of the airport of arrival.", required=True),
+        Column("DepDelay", "bigint", "Departure delay in minutes, early is negative; empty when cancelled."),
+        Column("ArrDelay", "bigint", "Arrival delay in minutes; empty when cancelled or diverted."),
+    ),
+    table=Table(
+        name="daily_flights_processed",
+        description="One row per scheduled flight of a day, with both its airports spelled out.",
+        columns=(
+            Column("flight_date", "date", "Day of the flight, from the file's key.", required=True),
+            Column("carrier", "string", "Carrier code, as IATA assigns it.", required=True, length=10),
+            Column("origin_airport_id", "bigint", "US DOT id of the airport of departure.", required=True),
+            Column("dest_airport_id", "bigint", "US DOT id of the airport of arrival.", required=True),
+            Column("dep_airport", "string", "Name of the airport of departure; empty: unknown.", length=200),
+            Column("arr_airport", "string", "Name of the airport of arrival; empty: unknown.", length=200),
+            Column("dep_city", "string", "City of departure.", length=100),
+            Column("arr_city", "string", "City of arrival.", length=100),
+            Column("dep_state", "string", "State of departure.", length=100),
+            Column("arr_state", "string", "State of arrival.", length=100),
+            Column("dep_delay", "bigint", "Departure delay in minutes, early is negative; empty: cancelled."),
+            Column("arr_delay", "bigint", "Arrival delay in minutes; empty: cancelled or diverted."),
+        ),
+        partition_column="flight_date",
+        dist_key="carrier",
+        sort_key=("flight_date",),
+    ),
+)
+
+FEEDS: dict[str, Feed] = {feed.name: feed for feed in (AIRPORTS, FLIGHTS)}
+
+SUFFIXES = (".csv", ".csv.gz")
+"""Files every feed reads; anything else in a feed's prefix is an unknown key."""
+
+
+def parse_key(key: str, *, first_day: date, last_day: date) -> LandedKey | UnknownKey:
+    """Tell which feed and day an object key belongs to.
+
+    Daily feeds land as `<prefix>date=YYYY-MM-DD/<file>.csv` or `<prefix>YYYY-MM-DD.csv`, others as
+    `<prefix><file>.csv`; `.csv.gz` likewise.
+
+    Args:
+        key: Object key, decoded.
+        first_day: First day the platform keeps.
+        last_day: Last day a file can be for.
+
+    Returns:
+        The feed and day, or the reason why no feed claims the key. Never raises.
+    """
+    feed = next((feed for feed in FEEDS.values() if key.startswith(feed.prefix)), None)
+    if feed is None:
+        return UnknownKey(key, f"no feed lands here; feeds land under {', '.join(_prefixes())}")
+    if not key.endswith(SUFFIXES):
+        return UnknownKey(key, f"{feed.name} files end in {' or '.join(SUFFIXES)}")
+    rest = key.removeprefix(feed.prefix)
+    if not feed.daily:
+        return LandedKey(feed, None) if "/" not in rest else UnknownKey(key, _expected(feed))
+    match = re.fullmatch(rf"date={_DAY}/[^/]+|{_DAY.replace('day', 'flat')}\.csv(\.gz)?", rest)
+    if match is None:
+        return UnknownKey(key, _expected(feed))
+    return _landed(feed, key, match["day"] or match["flat"], first_day, last_day)
+
+
+def _landed(feed: Feed, key: str, day: str, first_day: date, last_day: date) -> LandedKey | UnknownKey:
+    try:
+        parsed = date.fromisoformat(day)
+    except ValueError:
+        return UnknownKey(key, f"{day} is not a day of the calendar")
+    if not first_day <= parsed <= last_day:
+        return UnknownKey(key, f"{day} is outside the days the platform keeps, {first_day} to {last_day}")
+    return LandedKey(feed, day)
+
+
+def _expected(feed: Feed) -> str:
+    if not feed.daily:
+        return f"{feed.name} files land as {feed.prefix}<file>.csv"
+    return f"{feed.name} files land as {feed.prefix}date=YYYY-MM-DD/<file>.csv or {feed.prefix}YYYY-MM-DD.csv"
+
+
+def _prefixes() -> Iterator[str]:
+    return (feed.prefix for feed in FEEDS.values())

@@ -1,0 +1,40 @@
+"""The jobs that sensors and people start: one per feed, from its landed file to its table."""
+
+from collections.abc import Iterator
+
+from dagster import AssetSelection, RunRequest, define_asset_job
+
+from airline_platform.feeds import FEEDS
+
+FEED_TAG = "airline/feed"
+
+FEED_JOBS = {
+    feed.name: define_asset_job(
+        f"{feed.name}_job",
+        selection=AssetSelection.groups(feed.name),
+        tags={FEED_TAG: feed.name},
+        description=f"From the landed files of {feed.name} to {feed.table.qualified_name}.",
+    )
+    for feed in FEEDS.values()
+}
+
+
+def request_run(feed: str, run_key: str, days: tuple[str, str] | None = None) -> RunRequest:
+    """A request for one run of a feed's job, over a range of days where the feed has days.
+
+    Args:
+        feed: The feed's name.
+        run_key: Dagster starts one run per key, ever.
+        days: First and last day, both inclusive.
+    """
+    tags = dict(_range_tags(days)) if days else {}
+    return RunRequest(run_key=run_key, job_name=f"{feed}_job", tags=tags)
+
+
+def _range_tags(days: tuple[str, str]) -> Iterator[tuple[str, str]]:
+    first, last = days
+    if first == last:
+        yield "dagster/partition", first
+    else:
+        yield "dagster/asset_partition_range_start", first
+        yield "dagster/asset_partition_range_end", last

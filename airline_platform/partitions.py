@@ -1,0 +1,37 @@
+"""The calendar: daily partitions, and days gathered into ranges."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+from dagster import DailyPartitionsDefinition
+
+from airline_platform.settings import get_settings
+
+
+def last_day() -> date:
+    """The last day a file can be for: tomorrow in UTC, because somewhere it is tomorrow already."""
+    return datetime.now(UTC).date() + timedelta(days=1)
+
+
+def daily_partitions() -> DailyPartitionsDefinition:
+    """Days from the configured start to `last_day`, as ISO dates."""
+    return DailyPartitionsDefinition(start_date=get_settings().start_date.isoformat(), end_offset=2)
+
+
+def ranges(days: Iterable[str], *, longest: int) -> list[tuple[str, str]]:
+    """Gather days into runs of consecutive ones.
+
+    Args:
+        days: ISO dates in any order, repeats allowed.
+        longest: Most days in one range.
+
+    Returns:
+        First and last day of each range, ascending, both inclusive.
+    """
+    found: list[tuple[date, date]] = []
+    for day in sorted({date.fromisoformat(day) for day in days}):
+        if found and day - found[-1][1] == timedelta(days=1) and (day - found[-1][0]).days < longest:
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return [(first.isoformat(), last.isoformat()) for first, last in found]

@@ -1,0 +1,132 @@
+"""Tables and their columns, each declared once; DDL, Spark and catalog schemas and docs derive from here.
+
+Standard library only: this module travels to AWS Glue beside the job scripts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["string", "bigint", "date", "timestamp"]
+
+_REDSHIFT: dict[ColumnType, str] = {
+    "bigint": "BIGINT",
+    "date": "DATE",
+    "timestamp": "TIMESTAMPTZ",
+}
+_GLUE: dict[ColumnType, str] = {
+    "string": "string",
+    "bigint": "bigint",
+    "date": "date",
+    "timestamp": "timestamp",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, type, meaning, and whether it may be empty.
+
+    Args:
+        name: As it stands in the file or table.
+        type: Logical type; every engine's own type derives from it.
+        description: What one value says, with its unit.
+        required: A row without a value is rejected (landed files) or refused (tables).
+        length: Longest string in bytes (Redshift counts bytes); strings only.
+    """
+
+    name: str
+    type: ColumnType
+    description: str
+    required: bool = False
+    length: int = 256
+
+    @property
+    def redshift_type(self) -> str:
+        """The type in Redshift DDL."""
+        return f"VARCHAR({self.length})" if self.type == "string" else _REDSHIFT[self.type]
+
+    @property
+    def glue_type(self) -> str:
+        """The type in the Glue Data Catalog, which is Hive's, and Spark SQL's too."""
+        return _GLUE[self.type]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One warehouse table.
+
+    Args:
+        name: Without the schema.
+        description: What one row is.
+        columns: In the order of the table and of the Parquet files copied into it: COPY goes by position.
+        partition_column: The date column whose values are replaced together; None: the whole table is.
+        dist_key: Column Redshift distributes by; None: a copy of the table on every node.
+        sort_key: Columns Redshift sorts by, and PostgreSQL indexes.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    partition_column: str | None = None
+    dist_key: str | None = None
+    sort_key: tuple[str, ...] = ()
+
+    SCHEMA = "airlines"
+
+    @property
+    def qualified_name(self) -> str:
+        """`airlines.<name>`."""
+        return f"{self.SCHEMA}.{self.name}"
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names in the table's order."""
+        return tuple(column.name for column in self.columns)
+
+    def ddl(self) -> str:
+        """`CREATE TABLE IF NOT EXISTS` in Redshift's dialect."""
+        distribution = f"DISTSTYLE KEY DISTKEY({self.dist_key})" if self.dist_key else "DISTSTYLE ALL"
+        sorting = f" SORTKEY({', '.join(self.sort_key)})" if self.sort_key else ""
+        columns = column_definitions(self.columns)
+        return f"CREATE TABLE IF NOT EXISTS {self.qualified_name} ({columns}) {distribution}{sorting}"
+
+
+def column_definitions(columns: Sequence[Column]) -> str:
+    """Column list of a Redshift `CREATE TABLE`, without the parentheses."""
+    return ", ".join(f"{c.name} {c.redshift_type}{' NOT NULL' if c.required else ''}" for c in columns)
+
+
+SOURCE_FILE = Column(
+    "source_file", "string", "S3 URI of the landed file the row came from.", required=True, length=1200
+)
+"""Travels with every row from the lake into the load, where it is counted for the ledger."""
+
+INGESTED_FILES = Table(
+    name="ingested_files",
+    description=(
+        "The ledger: one row per landed object version, saying what became of it. Written in the same "
+        "transaction as the rows it speaks of."
+    ),
+    columns=(
+        Column("feed", "string", "Name of the feed.", required=True, length=64),
+        Column("partition_date", "date", "Day the file is for; empty for feeds without days."),
+        Column("bucket", "string", "Landing bucket.", required=True),
+        Column("key", "string", "Object key.", required=True, length=1024),
+        Column("version_id", "string", "S3 version id.", length=1024),
+        Column("etag", "string", "S3 entity tag, without quotes.", required=True, length=128),
+        Column("size_bytes", "bigint", "Object size in bytes.", required=True),
+        Column("rows_read", "bigint", "Data rows in the file; empty where it was refused unread."),
+        Column("rows_loaded", "bigint", "Rows that reached the table."),
+        Column("rows_rejected", "bigint", "Rows that went to the rejects, each with its reason."),
+        Column(
+            "state", "string", "loaded, rejected (the whole file) or superseded.", required=True, length=16
+        ),
+        Column("reason", "string", "Why the file was rejected.", length=4096),
+        Column("run_id", "string", "Dagster run.", required=True, length=64),
+        Column("glue_job_run_id", "string", "Glue job run.", length=128),
+        Column("landed_at", "timestamp", "When the object version landed (S3's clock).", required=True),
+        Column("loaded_at", "timestamp", "When the verdict was committed.", required=True),
+    ),
+    dist_key="key",
+    sort_key=("feed", "partition_date"),
+)

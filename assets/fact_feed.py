@@ -1,0 +1,334 @@
+"""Four assets for every daily feed that becomes a warehouse table: landed, cataloged, enriched, loaded.
+
+A feed declares what differs; the mechanism stands here once. Every asset takes one day or a range of days,
+and works on the whole range at once: one listing, one Glue job, one load.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    BackfillPolicy,
+    MetadataValue,
+    asset,
+)
+
+from airline_platform.errors import CrawlerFailed, GlueJobFailed, UnusableInput
+from airline_platform.feeds import AIRPORTS, Feed
+from airline_platform.partitions import daily_partitions
+from airline_platform.settings import get_settings
+from assets import ledger
+from assets.description import OWNERS, column_schema, job_run_link, s3_link, table_metadata
+from assets.failures import RETRIES, permanent_errors_end_the_step
+from assets.hooks import tell_failed, tell_loaded
+from assets.loading import EnrichedDay, RowCount, refuse_many_rejects, replace_days
+from resources.catalog import enriched_prefix, rejects_prefix
+from resources.glue import Glue, copy_manifest
+from resources.lake import Lake
+from resources.landing import LandedObject, Landing
+from resources.notifier import Alert, Notifier, describe_days
+from resources.warehouse import Warehouse
+
+
+def fact_feed_assets(feed: Feed) -> list[AssetsDefinition]:
+    """The four assets of a daily feed, in the order of its lineage."""
+    raw = _raw(feed)
+    catalog = _catalog(feed, raw)
+    enriched = _enriched(feed, catalog)
+    return [raw, catalog, enriched, _fact(feed, enriched)]
+
+
+def _daily(feed: Feed, **arguments: Any) -> dict[str, Any]:
+    """What the four assets have in common."""
+    return {
+        "group_name": feed.name,
+        "owners": OWNERS,
+        "partitions_def": daily_partitions(),
+        "backfill_policy": BackfillPolicy.multi_run(get_settings().max_partitions_per_run),
+        "pool": feed.name,
+        "retry_policy": RETRIES,
+        "hooks": {tell_failed},
+        **arguments,
+    }
+
+
+def _raw(feed: Feed) -> AssetsDefinition:
+    @asset(
+        **_daily(
+            feed,
+            name=f"raw_{feed.name}",
+            kinds={"s3", "csv"},
+            metadata={"dagster/column_schema": column_schema(feed.columns)},
+            description=(
+                f"Files of {feed.noun} as they landed under `{feed.prefix}`: one row per landed line. A file "
+                "whose header can't be this feed's is refused here, with its reason; the others go on."
+            ),
+        )
+    )
+    def raw(
+        context: AssetExecutionContext,
+        landing: Landing,
+        lake: Lake,
+        warehouse: Warehouse,
+        notifier: Notifier,
+    ) -> None:
+        with permanent_errors_end_the_step():
+            days = list(context.partition_keys)
+            landed = landing.manifest(feed, days)
+            refused = [found for found in landed if found.refused]
+            tell_refused(feed, refused, context.run_id, warehouse, notifier)
+            accepted = [found for found in landed if not found.refused]
+            if not accepted:
+                raise UnusableInput(
+                    f"{feed.name} {describe_days(days)}: expected files under {feed.prefix}, "
+                    f"{_why_none(refused)}",
+                    remedy="Land the files (`airline land`), then materialize this partition again.",
+                )
+            by_day = {day: [found for found in accepted if found.day == day] for day in days}
+            lake.put_manifests(
+                f"raw_{feed.name}", {day: [f.as_json() for f in files] for day, files in by_day.items()}
+            )
+            for day, files in by_day.items():
+                context.add_asset_metadata(
+                    {
+                        "files": len(files),
+                        "bytes": sum(found.size for found in files),
+                        "keys": MetadataValue.md("\n".join(f"- `{found.key}`" for found in files[:50])),
+                        "landing": s3_link(landing.bucket, feed.prefix),
+                    },
+                    partition_key=day,
+                )
+
+    return raw
+
+
+def _why_none(refused: Sequence[LandedObject]) -> str:
+    if not refused:
+        return "but nothing has landed for it."
+    return "and every one was refused:\n" + "\n".join(f"{f.key}, {f.refused}" for f in refused[:20])
+
+
+def tell_refused(
+    feed: Feed,
+    refused: Sequence[LandedObject],
+    run_id: str,
+    warehouse: Warehouse,
+    notifier: Notifier,
+) -> None:
+    """Record refused files in the ledger, then tell people which and why."""
+    if not refused:
+        return
+    entries = [ledger.entry(found, feed=feed.name, run_id=run_id, state="rejected") for found in refused]
+    with warehouse.transaction() as session:
+        ledger.record(session, entries)
+    notifier.publish(
+        Alert(
+            "refused",
+            f"Refused {len(refused)} file(s) of {feed.name}",
+            [f"{found.url}, {found.refused}" for found in refused[:100]],
+            feed.name,
+            run_id,
+        )
+    )
+
+
+def _catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
+    @asset(
+        **_daily(
+            feed,
+            name=f"{feed.name}_catalog",
+            deps=[raw],
+            kinds={"glue", "table"},
+            metadata={"dagster/column_schema": column_schema(feed.columns)},
+            description=(
+                f"The Data Catalog's table over the landed {feed.noun}, a partition per day. The crawler "
+                "runs when the table is new or its columns moved; else the day is registered directly, "
+                "because a crawl takes a minute and bills ten. Files in the flat layout have no folder to "
+                "register; the catalog shows them once enriched."
+            ),
+        )
+    )
+    def catalog(context: AssetExecutionContext, glue: Glue, lake: Lake, landing: Landing) -> None:
+        with permanent_errors_end_the_step():
+            days = list(context.partition_keys)
+            name = landing_table(feed)
+            folders = {
+                day: f"s3://{landing.bucket}/{feed.prefix}date={day}/"
+                for day, files in lake.get_manifests(f"raw_{feed.name}", days).items()
+                if any(f"/date={day}/" in found["key"] for found in files)
+            }
+            crawled = register(glue, feed, name, folders) if folders else False
+            for day in days:
+                context.add_asset_metadata(
+                    {
+                        "table": f"{glue.database}.{name}",
+                        "registered": day in folders,
+                        "crawled": crawled,
+                    },
+                    partition_key=day,
+                )
+
+    return catalog
+
+
+def landing_table(feed: Feed) -> str:
+    """The name a feed's crawler gives its table: the prefix of our crawlers, then the folder's name."""
+    return "landing_" + feed.prefix.rstrip("/").rpartition("/")[2]
+
+
+def register(glue: Glue, feed: Feed, name: str, folders: Mapping[str, str]) -> bool:
+    """Make a feed's catalog table true for day folders; tell whether that took a crawl.
+
+    Raises:
+        CrawlerFailed: The crawl failed, or its table has other columns than the feed.
+    """
+    table = glue.find_table(name)
+    crawled = table is None or not _same_columns(table, feed)
+    if crawled:
+        glue.crawl(get_settings().crawler_name(feed.name))
+        table = glue.find_table(name)
+        if table is None or not _same_columns(table, feed):
+            found = (
+                [column["Name"] for column in table["StorageDescriptor"]["Columns"]] if table else "no table"
+            )
+            raise CrawlerFailed(
+                f"after the crawl, {glue.database}.{name} has {found}; expected {feed.header}",
+                remedy=f"Move what is not a file of {feed.name} out of {feed.prefix}, then re-run this step.",
+            )
+    if folders and table is not None:
+        glue.add_partitions(table, folders)
+    return crawled
+
+
+def _same_columns(table: Mapping[str, Any], feed: Feed) -> bool:
+    found = {column["Name"].casefold() for column in table["StorageDescriptor"]["Columns"]}
+    return found == {column.name.casefold() for column in feed.columns}
+
+
+def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
+    job = get_settings().job_name(feed.name)
+
+    @asset(
+        **_daily(
+            feed,
+            name=f"{feed.name}_enriched",
+            deps=[catalog, AIRPORTS.table.name],
+            kinds={"glue", "spark", "parquet"},
+            metadata={"dagster/column_schema": column_schema(feed.table.columns)},
+            description=(
+                f"The {feed.noun} as clean Parquet, one row per landed line that could be used: typed, with "
+                "both airports spelled out (unknown ones stay, unnamed). Made by a Glue job. Lines that "
+                "can't be used go to the rejects with file, line number and reason; rows read = loaded + rejected."
+            ),
+        )
+    )
+    def enriched(context: AssetExecutionContext, glue: Glue, lake: Lake) -> None:
+        with permanent_errors_end_the_step():
+            days = list(context.partition_keys)
+            manifests = lake.get_manifests(f"raw_{feed.name}", days)
+            landed = [LandedObject.from_json(found) for day in days for found in manifests.get(day, ())]
+            if not landed:
+                raise UnusableInput(
+                    f"{feed.name} {describe_days(days)}: expected a manifest of landed files, found none",
+                    remedy=f"Materialize raw_{feed.name} for these days first.",
+                )
+            run, counts = _run_job(context, feed, landed, glue, lake)
+            prefixes = {day: f"{enriched_prefix(feed)}date={day}/" for day in days}
+            files = lake.list_files(prefixes.values())
+            made = {
+                day: EnrichedDay(
+                    run,
+                    tuple(files[prefixes[day]]),
+                    tuple((found, counts[found.url]) for found in landed if found.day == day),
+                )
+                for day in days
+            }
+            lake.put_manifests(f"{feed.name}_enriched", {day: it.as_json() for day, it in made.items()})
+            for day, it in made.items():
+                context.add_asset_metadata(
+                    {
+                        **it.rows,
+                        "glue_job_run": job_run_link(job, run),
+                        "parquet": s3_link(lake.bucket, prefixes[day]),
+                        "rejects": s3_link(lake.bucket, f"{rejects_prefix(feed)}date={day}/"),
+                    },
+                    partition_key=day,
+                )
+
+    return enriched
+
+
+def _run_job(
+    context: AssetExecutionContext, feed: Feed, landed: Sequence[LandedObject], glue: Glue, lake: Lake
+) -> tuple[str, dict[str, RowCount]]:
+    """Run the feed's Glue job over the landed files; return its run id and each file's counts by URL."""
+    entries = [
+        {"url": f.url, "mandatory": True, "partition": f.day, "header": f.header, "columns": f.columns}
+        for f in landed
+    ]
+    job = get_settings().job_name(feed.name)
+    manifest = lake.put_bytes(f"_tmp/{context.run_id}/{feed.name}.manifest", copy_manifest(entries))
+    has_airports = lake.get_manifests(AIRPORTS.table.name, ["all"])
+    run, messages = glue.run_job(
+        context,
+        job,
+        {
+            "manifest": manifest,
+            "airports": lake.uri(f"{AIRPORTS.table.name}/") if has_airports else "none",
+            "output": lake.uri(enriched_prefix(feed)),
+            "rejects": lake.uri(rejects_prefix(feed)),
+        },
+    )
+    reported = [file for message in messages for file in message["files"]]
+    counts = {file["url"]: RowCount(file["read"], file["loaded"], file["rejected"]) for file in reported}
+    missing = [found.url for found in landed if found.url not in counts]
+    if missing:
+        raise GlueJobFailed(
+            f"Glue job {job} run {run['Id']} reported nothing of {missing[:20]}",
+            remedy="Check that the deployed job is this version's (`airline deploy`), then re-run this step.",
+        )
+    return run["Id"], counts
+
+
+def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
+    table = feed.table
+
+    @asset(
+        **_daily(
+            feed,
+            name=table.name,
+            deps=[enriched],
+            kinds={"redshift", "table"},
+            metadata=table_metadata(table),
+            hooks={tell_failed, tell_loaded},
+            description=(
+                f"{table.description} Loaded by day, in one transaction with its ledger rows: a day that is "
+                "loaded again replaces itself. A day with too many rejected rows is refused and the old "
+                "rows stay."
+            ),
+        )
+    )
+    def fact(context: AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> None:
+        with permanent_errors_end_the_step():
+            days = list(context.partition_keys)
+            found = lake.get_manifests(f"{feed.name}_enriched", days)
+            made = {day: EnrichedDay.from_json(document) for day, document in found.items()}
+            made = {day: it for day, it in made.items() if it.landed}
+            if not made:
+                raise UnusableInput(
+                    f"{table.name} {describe_days(days)}: expected enriched {feed.noun}, found none",
+                    remedy=f"Materialize {feed.name}_enriched for these days first.",
+                )
+            refuse_many_rejects(made, get_settings().max_rejected_share)
+            files = [file for it in made.values() for file in it.files]
+            manifest = lake.put_bytes(f"_tmp/{context.run_id}/{table.name}.manifest", copy_manifest(files))
+            with warehouse.transaction() as session:
+                replace_days(session, feed, made, manifest, context.run_id)
+            for day in days:
+                rows = made[day].rows if day in made else {}
+                count = {"dagster/partition_row_count": rows["rows_loaded"]} if rows else {}
+                context.add_asset_metadata({**rows, **count}, partition_key=day)
+
+    return fact

@@ -1,0 +1,65 @@
+"""Partitions of the lake: written as a whole, emptied where nothing is left, counted file by file."""
+
+from collections.abc import Iterable
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
+
+from airline_platform.tables import SOURCE_FILE
+
+DATE_FOLDER = "date"
+
+
+def replace_partitions(rows: DataFrame, uri: str, *, file_format: str, partition: str) -> None:
+    """Replace just the day partitions that occur in the rows: `uri` + `date=YYYY-MM-DD/`.
+
+    The day stays in the files too, because COPY does not read it from the path.
+    """
+    (
+        rows.withColumn(DATE_FOLDER, F.col(partition))
+        .write.mode("overwrite")
+        .option("partitionOverwriteMode", "dynamic")
+        .partitionBy(DATE_FOLDER)
+        .format(file_format)
+        .save(uri)
+    )
+
+
+def read_partitions(spark: SparkSession, uri: str, days: Iterable[str]) -> DataFrame:
+    """The landed file of every row in the day partitions that exist; lists nothing but those."""
+    paths = [path for path in _folders(spark, uri, days) if path.exists]
+    schema = f"{SOURCE_FILE.name} string"
+    if not paths:
+        return spark.createDataFrame([], schema)
+    return spark.read.schema(schema).parquet(*(path.uri for path in paths))
+
+
+def remove_partitions(spark: SparkSession, uri: str, days: Iterable[str]) -> None:
+    """Remove day partitions, where they exist."""
+    for folder in _folders(spark, uri, days):
+        folder.remove()
+
+
+def count_by_file(rows: DataFrame) -> dict[str, int]:
+    """Rows by the landed file they came from."""
+    return {row[0]: row[1] for row in rows.groupBy(SOURCE_FILE.name).count().collect()}
+
+
+class _Folder:
+    """A folder of the lake through Hadoop's file system, to which PySpark has no public way."""
+
+    def __init__(self, spark: SparkSession, uri: str) -> None:
+        self.uri = uri
+        self._path = spark._jvm.org.apache.hadoop.fs.Path(uri)  # noqa: SLF001
+        self._files = self._path.getFileSystem(spark._jsc.hadoopConfiguration())  # noqa: SLF001
+
+    @property
+    def exists(self) -> bool:
+        return bool(self._files.exists(self._path))
+
+    def remove(self) -> None:
+        self._files.delete(self._path, True)
+
+
+def _folders(spark: SparkSession, uri: str, days: Iterable[str]) -> list[_Folder]:
+    return [_Folder(spark, f"{uri}{DATE_FOLDER}={day}") for day in sorted(days)]

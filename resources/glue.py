@@ -1,0 +1,208 @@
+"""AWS Glue: crawlers waited for, partitions registered, job runs carried through Dagster Pipes."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dagster import AssetExecutionContext, ConfigurableResource, open_pipes_session
+from dagster_aws.s3 import S3Resource
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_exponential
+
+from airline_platform.errors import AirlineError, CrawlerFailed, GlueJobFailed
+from airline_platform.settings import get_settings
+from resources.aws import make_client, reaching
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_glue.type_defs import JobRunTypeDef
+
+POLL = wait_exponential(multiplier=0.1, max=5)
+"""0.1 s at first, because a laptop's job takes one; 5 s in the end, because an account's takes minutes."""
+
+CRAWL_SECONDS = 30 * 60
+ENDED = ("SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR", "EXPIRED")
+LOG_LINES = 50
+
+
+class Glue(ConfigurableResource[Any]):
+    """The Data Catalog's database, its crawlers, and the jobs."""
+
+    s3: S3Resource
+    database: str
+    pipes_bucket: str
+
+    def client(self) -> "GlueClient":
+        """A boto3 Glue client."""
+        return make_client(get_settings(), "glue")
+
+    def find_table(self, name: str) -> Mapping[str, Any] | None:
+        """A catalog table as GetTable gives it, or None."""
+        client = self.client()
+        try:
+            with reaching(get_settings()):
+                return client.get_table(DatabaseName=self.database, Name=name)["Table"]
+        except client.exceptions.EntityNotFoundException:
+            return None
+
+    def crawl(self, crawler: str) -> None:
+        """Run a crawler and wait for its end; one that already runs is waited for, then run again.
+
+        A crawl that failed leaves the crawler READY, so its `LastCrawl.Status` decides.
+
+        Raises:
+            CrawlerFailed: It ended with anything but SUCCEEDED, with Glue's reason.
+        """
+        client = self.client()
+        running = client.exceptions.CrawlerRunningException
+        with reaching(get_settings()):
+            for attempt in Retrying(
+                retry=retry_if_exception_type(running), wait=POLL, stop=stop_after_delay(CRAWL_SECONDS)
+            ):
+                with attempt:
+                    client.start_crawler(Name=crawler)
+            ready = Retrying(
+                retry=retry_if_result(lambda found: found["State"] != "READY"),
+                wait=POLL,
+                stop=stop_after_delay(CRAWL_SECONDS),
+            )(lambda: client.get_crawler(Name=crawler)["Crawler"])
+        last = ready.get("LastCrawl", {})
+        if last.get("Status") != "SUCCEEDED":
+            raise CrawlerFailed(
+                f"crawler {crawler} ended with {last.get('Status')}: "
+                f"{last.get('ErrorMessage') or 'no reason given'}",
+                remedy=(
+                    f"Read the crawl's log (group {last.get('LogGroup')}, stream {last.get('LogStream')}), "
+                    "mend what it names, then re-run from this step."
+                ),
+            )
+
+    def add_partitions(self, table: Mapping[str, Any], locations: Mapping[str, str]) -> list[str]:
+        """Register day partitions the table lacks; it keeps the ones it has.
+
+        Args:
+            table: As `find_table` gives it.
+            locations: `s3://` location by partition value.
+
+        Returns:
+            The values that were new.
+
+        Raises:
+            AirlineError: Glue refused one of them.
+        """
+        client = self.client()
+        name, storage = table["Name"], table["StorageDescriptor"]
+        with reaching(get_settings()):
+            new = sorted(set(locations) - self._present(name, locations))
+            for some in _chunks(new, 100):
+                inputs: Any = [
+                    {"Values": [value], "StorageDescriptor": {**storage, "Location": locations[value]}}
+                    for value in some
+                ]
+                answer = client.batch_create_partition(
+                    DatabaseName=self.database, TableName=name, PartitionInputList=inputs
+                )
+                if refused := [error for error in answer.get("Errors", ()) if not _exists_already(error)]:
+                    raise AirlineError(
+                        f"Glue did not register partitions of {self.database}.{name}: {refused}",
+                        remedy="Check the Glue permissions of this role, then re-run from this step.",
+                    )
+        return new
+
+    def _present(self, table: str, values: Iterable[str]) -> set[str]:
+        """Which of the partition values the table has."""
+        present = set()
+        for some in _chunks(sorted(values), 1000):
+            answer = self.client().batch_get_partition(
+                DatabaseName=self.database,
+                TableName=table,
+                PartitionsToGet=[{"Values": [value]} for value in some],
+            )
+            present |= {partition["Values"][0] for partition in answer["Partitions"]}
+        return present
+
+    def run_job(
+        self, context: AssetExecutionContext, job: str, arguments: Mapping[str, str]
+    ) -> tuple["JobRunTypeDef", list[Any]]:
+        """Start a job run, follow it to its end, and take what it reports through Dagster Pipes.
+
+        When the Dagster run is cancelled, the job run is stopped with it.
+
+        Args:
+            context: Of the asset that runs.
+            job: Name of the Glue job.
+            arguments: Without the leading dashes.
+
+        Returns:
+            The ended job run, and the messages its script reported.
+
+        Raises:
+            GlueJobFailed: It ended in anything but SUCCEEDED; its last output is in the run's log.
+        """
+        from dagster_aws.pipes import PipesS3ContextInjector, PipesS3MessageReader  # noqa: PLC0415 - 0.5 s
+
+        client, s3 = self.client(), self.s3.get_client()
+        with (
+            reaching(get_settings()),
+            open_pipes_session(
+                context=context,
+                context_injector=PipesS3ContextInjector(
+                    bucket=self.pipes_bucket, client=s3, key_prefix=f"_tmp/pipes/{context.run_id}/"
+                ),
+                message_reader=PipesS3MessageReader(bucket=self.pipes_bucket, client=s3, interval=0.2),
+            ) as session,
+        ):
+            passed = {**arguments, **session.get_bootstrap_cli_arguments()}
+            run_id = client.start_job_run(
+                JobName=job,
+                Arguments={f"--{name.removeprefix('--')}": value for name, value in passed.items()},
+            )["JobRunId"]
+            context.log.info("Glue job %s: run %s started", job, run_id)
+            run = self._wait(job, run_id)
+        if run["JobRunState"] != "SUCCEEDED":
+            self._forward_log(context, run_id)
+            raise GlueJobFailed(
+                f"Glue job {job} run {run_id} ended with {run['JobRunState']}: "
+                f"{run.get('ErrorMessage') or 'no reason given'}",
+                remedy="Read the end of its output in this run's log, mend the cause, re-run from this step.",
+            )
+        return run, list(session.get_custom_messages())
+
+    def _wait(self, job: str, run_id: str) -> "JobRunTypeDef":
+        client = self.client()
+        poll = Retrying(
+            retry=retry_if_result(lambda run: run["JobRunState"] not in ENDED), wait=POLL, reraise=True
+        )
+        try:
+            return poll(lambda: client.get_job_run(JobName=job, RunId=run_id)["JobRun"])
+        except BaseException:
+            # Cancelled, or the endpoint is gone: nobody follows this job run any more.
+            client.batch_stop_job_run(JobName=job, JobRunIds=[run_id])
+            raise
+
+    def _forward_log(self, context: AssetExecutionContext, run_id: str) -> None:
+        """Show the last lines of a failed job run's error stream, which Glue writes also when it fails."""
+        logs = make_client(get_settings(), "logs")
+        try:
+            events = logs.get_log_events(
+                logGroupName="/aws-glue/jobs/error",
+                logStreamName=run_id,
+                limit=LOG_LINES,
+                startFromHead=False,
+            )["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return
+        if events:
+            context.log.error("Glue's error stream ends with:\n%s", "\n".join(e["message"] for e in events))
+
+
+def copy_manifest(entries: Sequence[Mapping[str, Any]]) -> bytes:
+    """A Redshift COPY manifest, which is also how a Glue job is told its files."""
+    return json.dumps({"entries": list(entries)}).encode()
+
+
+def _exists_already(error: Mapping[str, Any]) -> bool:
+    return bool(error.get("ErrorDetail", {}).get("ErrorCode") == "AlreadyExistsException")
+
+
+def _chunks(values: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [values[start : start + size] for start in range(0, len(values), size)]

@@ -1,0 +1,94 @@
+"""The lake bucket: Parquet, and the manifests by which one asset tells the next what it made."""
+
+import json
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from dagster import ConfigurableResource
+from dagster_aws.s3 import S3Resource
+
+from airline_platform.settings import get_settings
+from resources.aws import reaching
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+READERS = 16
+"""Objects read or written at the same time."""
+
+
+class Lake(ConfigurableResource[Any]):
+    """The bucket of everything derived."""
+
+    s3: S3Resource
+    bucket: str
+
+    def client(self) -> "S3Client":
+        """A boto3 S3 client."""
+        client: S3Client = self.s3.get_client()
+        return client
+
+    def uri(self, path: str) -> str:
+        """`s3://bucket/path`."""
+        return f"s3://{self.bucket}/{path}"
+
+    def put_bytes(self, path: str, body: bytes) -> str:
+        """Write an object; return its URI."""
+        with reaching(get_settings()):
+            self.client().put_object(Bucket=self.bucket, Key=path, Body=body)
+        return self.uri(path)
+
+    def size(self, path: str) -> int:
+        """Size of an object in bytes."""
+        with reaching(get_settings()):
+            return self.client().head_object(Bucket=self.bucket, Key=path)["ContentLength"]
+
+    def put_json(self, path: str, document: Any) -> str:
+        """Write a JSON document; return its URI."""
+        return self.put_bytes(path, json.dumps(document, indent=1).encode())
+
+    def get_json(self, path: str) -> Any | None:
+        """Read a JSON document; None where there is none."""
+        client = self.client()
+        try:
+            with reaching(get_settings()):
+                return json.loads(client.get_object(Bucket=self.bucket, Key=path)["Body"].read())
+        except client.exceptions.NoSuchKey:
+            return None
+
+    def put_manifests(self, dataset: str, documents: dict[str, Any]) -> None:
+        """Write what a dataset holds, one document per partition."""
+        with ThreadPoolExecutor(READERS) as pool:
+            list(
+                pool.map(lambda item: self.put_json(_manifest(dataset, item[0]), item[1]), documents.items())
+            )
+
+    def get_manifests(self, dataset: str, partitions: Sequence[str]) -> dict[str, Any]:
+        """Read what a dataset holds; partitions it never had are left out."""
+        with ThreadPoolExecutor(READERS) as pool:
+            found = pool.map(lambda partition: self.get_json(_manifest(dataset, partition)), partitions)
+            return {k: v for k, v in zip(partitions, found, strict=True) if v is not None}
+
+    def list_files(self, prefixes: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """Files below each prefix, as entries of a Redshift COPY manifest, in the order of their keys."""
+        wanted = list(prefixes)
+        with reaching(get_settings()), ThreadPoolExecutor(READERS) as pool:
+            return dict(zip(wanted, pool.map(self._entries, wanted), strict=True))
+
+    def _entries(self, prefix: str) -> list[dict[str, Any]]:
+        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return [
+            {
+                "url": self.uri(item["Key"]),
+                "mandatory": True,
+                "meta": {"content_length": item["Size"]},
+            }
+            for page in pages
+            for item in page.get("Contents", ())
+            if item["Size"]
+        ]
+
+
+def _manifest(dataset: str, partition: str) -> str:
+    return f"manifests/{dataset}/{partition}.json"

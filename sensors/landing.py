@@ -1,0 +1,191 @@
+"""The landing sensor: events become runs, and are acknowledged once their runs are sure to exist."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from dagster import (
+    DagsterInstance,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    RunRequest,
+    RunsFilter,
+    SensorEvaluationContext,
+    SensorResult,
+    SkipReason,
+    sensor,
+)
+
+from airline_platform.feeds import AIRPORTS, FEEDS, LandedKey, UnknownKey, parse_key
+from airline_platform.jobs import FEED_JOBS, request_run
+from airline_platform.partitions import last_day, ranges
+from airline_platform.settings import get_settings
+from assets.ledger import KNOWN_VERSIONS
+from resources.events import LandingEvent, LandingEvents
+from resources.notifier import Alert, Notifier
+from resources.warehouse import Warehouse
+
+MESSAGES_PER_TICK = 1000
+"""Bounds a tick's time (60 s are allowed) and its cursor, which holds a receipt per message."""
+
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+]
+
+Version = tuple[str, str]
+"""Key and entity tag."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a tick does about its events."""
+
+    requests: list[RunRequest] = field(default_factory=list)
+    unknown: list[UnknownKey] = field(default_factory=list)
+    used: list[str] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
+    known: int = 0
+
+
+def plan(
+    events: Sequence[LandingEvent],
+    *,
+    days: tuple[date, date],
+    longest_range: int,
+    known: Callable[[str, Collection[str]], Collection[Version]],
+    airports_pending: bool,
+) -> Plan:
+    """Turn events into run requests. Pure, but for what `known` asks.
+
+    The dimension goes first: while airports are landing, flights wait, or they would be enriched without.
+
+    Args:
+        events: In any order, with repeats.
+        days: First and last day the platform keeps.
+        longest_range: Most days one run takes.
+        known: Tells which of a feed's keys the ledger has, and in which version.
+        airports_pending: Whether a run of the airports is on its way.
+
+    Returns:
+        The requests, the keys nobody knows, and the receipts to acknowledge or to give back.
+    """
+    made = Plan()
+    landed: defaultdict[str, dict[LandingEvent, LandedKey]] = defaultdict(dict)
+    for event in events:
+        verdict = _judge(event, days)
+        if isinstance(verdict, UnknownKey):
+            made.unknown.append(verdict)
+            made.used.append(event.receipt)
+        else:
+            landed[verdict.feed.name][event] = verdict
+    new = {feed: _without(found, known(feed, {e.key or "" for e in found})) for feed, found in landed.items()}
+    wait = airports_pending or bool(new.get(AIRPORTS.name))
+    known_count = sum(len(landed[feed]) - len(found) for feed, found in new.items())
+    for feed, found in new.items():
+        receipts = [event.receipt for event in landed[feed]]
+        if FEEDS[feed].daily and wait and found:
+            made.later.extend(receipts)
+            continue
+        made.used.extend(receipts)
+        made.requests.extend(_requests(feed, found, longest_range))
+    return Plan(made.requests, made.unknown, made.used, made.later, known_count)
+
+
+def _judge(event: LandingEvent, days: tuple[date, date]) -> LandedKey | UnknownKey:
+    if event.key is None:
+        return UnknownKey(event.body[:500], "the message is not an Object Created event")
+    return parse_key(event.key, first_day=days[0], last_day=days[1])
+
+
+def _without(
+    landed: Mapping[LandingEvent, LandedKey], known: Collection[Version]
+) -> dict[LandingEvent, LandedKey]:
+    return {event: key for event, key in landed.items() if (event.key, event.etag) not in known}
+
+
+def _requests(feed: str, landed: Mapping[LandingEvent, LandedKey], longest: int) -> Iterable[RunRequest]:
+    versions: defaultdict[str, set[Version]] = defaultdict(set)
+    for event, key in landed.items():
+        versions[key.day or ""].add((event.key or "", event.etag))
+    if not versions:
+        return
+    if not FEEDS[feed].daily:
+        yield request_run(feed, run_key(feed, "", versions[""]))
+        return
+    for first, last in ranges(versions, longest=longest):
+        inside = set().union(*(found for day, found in versions.items() if first <= day <= last))
+        yield request_run(feed, run_key(feed, f"{first}..{last}", inside), (first, last))
+
+
+def run_key(feed: str, days: str, versions: Iterable[Version]) -> str:
+    """Names a run by what it is for, so that a message that comes twice asks for the same run."""
+    digest = hashlib.sha256(json.dumps(sorted(versions)).encode()).hexdigest()
+    return f"{feed} {days} {digest[:16]}"
+
+
+@sensor(
+    jobs=list(FEED_JOBS.values()),
+    minimum_interval_seconds=1,
+    default_status=DefaultSensorStatus.RUNNING,
+    description=(
+        "Drains the queue of landing events, maps each key to a feed and a day, and asks for runs: many days "
+        "become ranges. A message is acknowledged one tick after the one that used it was committed, so a "
+        "crash in between loses nothing. Keys no feed knows become an alert."
+    ),
+)
+def landing_sensor(
+    context: SensorEvaluationContext,
+    landing_events: LandingEvents,
+    warehouse: Warehouse,
+    notifier: Notifier,
+) -> SensorResult | SkipReason:
+    """One tick; the cursor holds the receipts to acknowledge at the next."""
+    landing_events.acknowledge(json.loads(context.cursor or "[]"))
+    events = landing_events.receive(MESSAGES_PER_TICK)
+    if not events:
+        context.update_cursor("[]")
+        return SkipReason("Nothing has landed.")
+    settings = get_settings()
+    made = plan(
+        events,
+        days=(settings.start_date, last_day()),
+        longest_range=settings.max_partitions_per_run,
+        known=lambda feed, keys: _known(warehouse, feed, keys),
+        airports_pending=_airports_pending(context.instance),
+    )
+    landing_events.give_back(made.later, seconds=2)
+    if made.unknown:
+        notifier.publish(_unknown_alert(made.unknown))
+    context.log.info(
+        "%d events: %d runs, %d already in the ledger, %d wait for the airports, %d unknown",
+        len(events),
+        len(made.requests),
+        made.known,
+        len(made.later),
+        len(made.unknown),
+    )
+    return SensorResult(run_requests=made.requests, cursor=json.dumps(made.used))
+
+
+def _known(warehouse: Warehouse, feed: str, keys: Collection[str]) -> set[Version]:
+    rows = warehouse.query(KNOWN_VERSIONS, {"feed": feed, "keys": tuple(keys)})
+    return {(row["key"], row["etag"]) for row in rows}
+
+
+def _airports_pending(instance: DagsterInstance) -> bool:
+    return instance.get_runs_count(RunsFilter(job_name=f"{AIRPORTS.name}_job", statuses=UNFINISHED)) > 0
+
+
+def _unknown_alert(unknown: Sequence[UnknownKey]) -> Alert:
+    lines = [f"{found.key}: {found.reason}" for found in unknown[:100]]
+    lines += [
+        "",
+        "What to do: move the file to where its feed lands, or delete it; nothing was loaded from it.",
+    ]
+    return Alert("unknown_key", f"{len(unknown)} landed key(s) belong to no feed", lines)
