@@ -1,0 +1,192 @@
+"""The template and the code name the same things, and the template may be deployed."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+import yaml
+from botocore import xform_name
+
+from airline_platform.deploy import BUCKETS, PROGRAM_PACKAGE, REPOSITORY, TEMPLATE, glue_programs
+from airline_platform.feeds import FEEDS, SUFFIXES
+from airline_platform.settings import Settings
+
+NAMES = {
+    "LandingBucket.BucketName": "landing_bucket",
+    "LakeBucket.BucketName": "lake_bucket",
+    "LandingEvents.QueueName": "landing_queue",
+    "LandingEventsDeadLetters.QueueName": "landing_dead_letter_queue",
+    "AlertsTopic.TopicName": "alerts_topic",
+    "AlertsInbox.QueueName": "alerts_inbox",
+    "Workgroup.Name": "workgroup",
+}
+
+OPERATIONS_OF = ("glue", "sqs", "sns", "logs", "secretsmanager", "athena", "cloudtrail")
+"""Services whose IAM actions are called like their operations; S3's are not."""
+
+
+class TemplateLoader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Sub x` is {"Fn::Sub": x}."""
+
+
+def short_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
+
+
+TemplateLoader.add_multi_constructor("!", short_form)
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506 - a SafeLoader
+
+
+def loop(template: dict[str, Any], name: str) -> tuple[list[str], dict[str, Any]]:
+    """The collection of a Fn::ForEach, and the properties it repeats."""
+    _, collection, body = template["Resources"][f"Fn::ForEach::{name}"]
+    (resource,) = body.values()
+    return collection, resource["Properties"]
+
+
+def test_cloudformation_takes_it_without_a_warning() -> None:
+    lint = Path(sys.executable).with_name("cfn-lint")
+    told = subprocess.run([lint, TEMPLATE], capture_output=True, text=True, check=False)
+
+    assert (told.returncode, told.stdout) == (0, "")
+
+
+def test_it_is_small_enough_to_be_sent_in_a_request() -> None:
+    assert len(TEMPLATE.read_bytes()) <= 51_200
+
+
+def test_it_holds_no_account_number() -> None:
+    assert re.search(r"\d{12}(?!\d)", TEMPLATE.read_text().replace("107374182400", "")) is None
+
+
+@pytest.mark.parametrize(("property_path", "setting"), NAMES.items())
+def test_its_names_are_those_of_the_settings(
+    template: dict[str, Any], property_path: str, setting: str
+) -> None:
+    logical_id, name = property_path.split(".")
+    declared = template["Resources"][logical_id]["Properties"][name]
+
+    pattern = declared.get("Fn::Sub") or "${" + declared["Ref"] + "}"
+
+    assert pattern.replace("${Name}", "acme-air") == getattr(Settings(name="acme-air"), setting)
+
+
+def test_its_name_parameter_takes_what_the_settings_take(template: dict[str, Any]) -> None:
+    (pattern,) = [m.pattern for m in Settings.model_fields["name"].metadata if hasattr(m, "pattern")]
+
+    assert template["Parameters"]["Name"]["AllowedPattern"] == pattern
+    assert template["Parameters"]["Name"]["Default"] == Settings.model_fields["name"].default
+
+
+def test_every_feed_has_its_row_and_its_crawler(template: dict[str, Any]) -> None:
+    rows = template["Mappings"]["Feeds"]
+    crawlers, crawler = loop(template, "Crawlers")
+
+    assert {row["Feed"]: row["Prefix"] for row in rows.values()} == {f.name: f.prefix for f in FEEDS.values()}
+    assert crawlers == list(rows)
+    assert crawler["Name"]["Fn::Sub"][0] == "${Name}-${FeedName}"
+
+
+def test_crawlers_of_daily_feeds_pass_over_the_files_of_the_flat_layout(template: dict[str, Any]) -> None:
+    for row in template["Mappings"]["Feeds"].values():
+        flat = {f"*{suffix}" for suffix in SUFFIXES}
+        assert (flat <= set(row["Exclusions"])) == FEEDS[row["Feed"]].daily
+
+
+def test_every_job_of_the_template_has_its_script_and_every_script_its_job(template: dict[str, Any]) -> None:
+    jobs, job = loop(template, "Jobs")
+    location = job["Command"]["ScriptLocation"]["Fn::Sub"][0]
+    rows = template["Mappings"]["Feeds"]
+
+    scripts = {location.replace("${FeedName}", rows[key]["Feed"]) for key in jobs}
+
+    uploaded = {f"s3://${{LakeBucket}}/{key}" for key in glue_programs()}
+    assert scripts | {job["DefaultArguments"]["--extra-py-files"]["Fn::Sub"]} == uploaded
+
+
+def test_glue_installs_the_dagster_pipes_that_dagster_runs_with(template: dict[str, Any]) -> None:
+    _, job = loop(template, "Jobs")
+    condition, pinned, otherwise = job["DefaultArguments"]["--additional-python-modules"]["Fn::If"]
+
+    assert pinned in (REPOSITORY / "constraints.txt").read_text().splitlines()
+    assert (condition, otherwise) == ("OnAws", {"Ref": "AWS::NoValue"})
+
+
+def test_what_a_deployment_adopts_is_what_outlives_the_stack(template: dict[str, Any]) -> None:
+    retained = {key for key, resource in template["Resources"].items() if "DeletionPolicy" in resource}
+
+    assert set(BUCKETS) == retained
+
+
+def test_the_dagster_policy_allows_every_call_the_rooms_make(template: dict[str, Any]) -> None:
+    statements = template["Resources"]["DagsterPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    allowed = {
+        a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])
+    }
+    # Batches are authorised like their single calls.
+    allowed |= {"sqs:DeleteMessageBatch", "sqs:ChangeMessageVisibilityBatch"}
+    source = "\n".join(
+        path.read_text()
+        for room in ("assets", "resources", "sensors")
+        for path in Path(REPOSITORY, room).glob("*.py")
+    )
+
+    called = set()
+    session = botocore.session.Session()
+    for service in OPERATIONS_OF:
+        for operation in session.get_service_model(service).operation_names:
+            if re.search(
+                rf"""\.{xform_name(operation)}\(|paginator\(["']{xform_name(operation)}["']""", source
+            ):
+                called.add(f"{service}:{operation}")
+
+    assert called - allowed == set()
+    assert "glue:StartJobRun" in called
+
+
+def test_the_package_for_glue_needs_nothing_but_python(tmp_path: Path) -> None:
+    package = tmp_path / PROGRAM_PACKAGE
+    package.write_bytes(glue_programs()[f"glue_jobs/{PROGRAM_PACKAGE}"])
+    script = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]); import airline_platform.feeds as f; "
+        "import glue_jobs; print(json.dumps([f.__file__, glue_jobs.__file__]))"
+    )
+
+    # -I -S: neither this checkout nor any installed distribution is there.
+    told = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, str(package)], capture_output=True, text=True, check=True
+    )
+
+    assert all(path.startswith(str(package)) for path in json.loads(told.stdout))
+
+
+def test_the_package_for_glue_is_the_same_bytes_each_time_and_holds_the_jobs_imports() -> None:
+    key = f"glue_jobs/{PROGRAM_PACKAGE}"
+    first, second = glue_programs()[key], glue_programs()[key]
+
+    assert first == second
+    names = set(zipfile.ZipFile(io.BytesIO(first)).namelist())
+    assert {
+        "airline_platform/__init__.py",
+        "airline_platform/feeds.py",
+        "airline_platform/tables.py",
+    } <= names
+    assert "glue_jobs/flights_job.py" in names
