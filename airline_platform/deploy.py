@@ -15,12 +15,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError
 from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_exponential
 
 import airline_platform
 import glue_jobs
-from airline_platform.errors import AirlineError
+from airline_platform.errors import AirlineError, StackUnavailable
 from airline_platform.settings import Settings
 from resources.aws import make_client, reaching
 
@@ -228,6 +228,11 @@ class _Stack:
             if "does not exist" in error.response["Error"]["Message"]:
                 return None
             raise
+        except NoCredentialsError as error:
+            raise StackUnavailable(
+                f"AWS credentials were expected for {self._settings.region} and none were found",
+                remedy="Log in, or set AWS_PROFILE; on a laptop start the stack with `airline up`.",
+            ) from error
 
     def _change(
         self,
@@ -247,7 +252,10 @@ class _Stack:
         }
         if kind == "IMPORT":
             request["ResourcesToImport"] = list(imports)
-        created = self._client.create_change_set(**request)
+        try:
+            created = self._client.create_change_set(**request)
+        except ClientError as error:
+            raise self._refusal(error) from error
         if not self._is_worth_executing(created["Id"]):
             self._client.delete_change_set(ChangeSetName=created["Id"])
             return False
@@ -267,7 +275,10 @@ class _Stack:
             return True
         if any(words in reason for words in _NOTHING_TO_DO):
             return False
-        raise AirlineError(
+        raise self._refusal(reason)
+
+    def _refusal(self, reason: object) -> AirlineError:
+        return AirlineError(
             f"CloudFormation refused the change of stack {self._name}: {reason}",
             remedy=f"Correct {TEMPLATE} or the parameters, then deploy again; nothing was changed.",
         )

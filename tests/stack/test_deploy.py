@@ -225,7 +225,34 @@ def test_a_failed_creation_says_why_and_the_next_one_recovers(gateway: Gateway) 
     again = deploy_stack(settings)
 
     assert again.change == "created"
-    assert again.adopted == (settings.landing_bucket, settings.lake_bucket)
+
+
+def test_a_value_a_parameter_cannot_have_is_refused_and_changes_nothing(gateway: Gateway) -> None:
+    settings = gateway.settings("refused")
+
+    with pytest.raises(AirlineError, match="LogRetentionDays"):
+        deploy_stack(settings, parameters={"LogRetentionDays": "1"})
+
+    assert deploy_stack(settings).change == "created"
+
+
+def test_what_only_an_account_has_is_deployed_there(gateway: Gateway) -> None:
+    settings = gateway.settings("an-account")
+    account_only = {
+        "Stage": "aws",
+        "WarehouseJdbcUrl": "jdbc:redshift://warehouse.example:5439/dev",
+        "WarehouseSubnetId": "subnet-0123456789abcdef0",
+        "WarehouseSecurityGroupId": "sg-0123456789abcdef0",
+    }
+    deploy_stack(settings, parameters=account_only)
+    glue = make_client(settings, "glue")
+
+    job = glue.get_job(JobName=settings.job_name("flights"))["Job"]
+    (target,) = glue.get_crawler(Name=settings.crawler_name("warehouse"))["Crawler"]["Targets"]["JdbcTargets"]
+    assert job["DefaultArguments"]["--additional-python-modules"].startswith("dagster-pipes==")
+    assert target == {"ConnectionName": "an-account-warehouse", "Path": "dev/airlines/%"}
+    connection = glue.get_connection(Name="an-account-warehouse")["Connection"]
+    assert connection["ConnectionProperties"]["SECRET_ID"] == settings.warehouse_secret
 
 
 def test_a_stack_lost_to_a_kill_comes_back_around_the_buckets_with_every_version(tmp_path: Path) -> None:
@@ -259,6 +286,31 @@ def test_a_stack_lost_to_a_kill_comes_back_around_the_buckets_with_every_version
         (event,) = receive(settings, settings.landing_queue, seconds=1)
         assert event["detail"]["object"]["etag"] == again["ETag"].strip('"')
         assert deploy_stack(settings).change == "unchanged"
+    finally:
+        gateway.end(signal.SIGKILL)
+
+
+def test_a_failed_deployment_around_existing_buckets_costs_no_object(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path / "state")
+    try:
+        gateway.start()
+        settings = gateway.settings("airline")
+        deploy_stack(settings)
+        s3, glue = make_client(settings, "s3"), make_client(settings, "glue")
+        s3.put_object(Bucket=settings.landing_bucket, Key="airport_codes/a.csv", Body=b"kept")
+        gateway.end(signal.SIGKILL)
+        gateway.start()
+        glue.create_job(Name=settings.job_name("flights"), Role="r", Command={"Name": "glueetl"})
+
+        with pytest.raises(AirlineError, match="already exists"):
+            deploy_stack(settings)
+        glue.delete_job(JobName=settings.job_name("flights"))
+        result = deploy_stack(settings)
+
+        assert result.outputs["LakeBucketName"] == settings.lake_bucket
+        kept = s3.get_object(Bucket=settings.landing_bucket, Key="airport_codes/a.csv")["Body"].read()
+        assert kept == b"kept"
+        assert s3.get_bucket_versioning(Bucket=settings.landing_bucket)["Status"] == "Enabled"
     finally:
         gateway.end(signal.SIGKILL)
 
