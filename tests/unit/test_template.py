@@ -189,4 +189,7 @@ def test_the_package_for_glue_is_the_same_bytes_each_time_and_holds_the_jobs_imp
         "airline_platform/feeds.py",
         "airline_platform/tables.py",
     } <= names
-    assert "glue_jobs/flights_job.py" in names
+    jobs = "".join(path.read_text() for path in (REPOSITORY / "glue_jobs").glob("*.py"))
+    imported = set(re.findall(r"^\s*from (airline_platform\.\w+|glue_jobs\.\w+) import", jobs, re.MULTILINE))
+    assert imported
+    assert {f"{module.replace('.', '/')}.py" for module in imported} <= names
