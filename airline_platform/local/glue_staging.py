@@ -1,0 +1,278 @@
+"""Brings the S3 objects a Glue job may read into a folder, and what the job changed there back to S3."""
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+SCHEMES = ("s3://", "s3a://")
+PARALLEL = 8
+"""Objects moved at once; the gateway is one process on the same machine."""
+
+OUTPUT_ARGUMENTS = ("--output", "--rejects")
+"""Arguments whose names begin so are written, not read: their objects come as empty placeholders."""
+
+NOT_STAGED = (
+    "--extra-py-files", "--extra-jars", "--extra-files", "--TempDir", "--spark-event-logs-path",
+    "--scriptLocation",
+)  # fmt: skip
+"""Arguments of Glue itself that carry `s3://` URIs which are no data of the job."""
+
+GLOB_CHARACTERS = "*?[{"
+
+
+class StagingError(Exception):
+    """An object that the job's arguments name can't be brought, or what the job wrote can't be stored."""
+
+
+@dataclass(frozen=True)
+class ObjectUri:
+    """A bucket and a key or key prefix in it."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        """The URI as people write it."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass
+class Staging:
+    """One run's folder: what was brought there, and how each file looked then.
+
+    Args:
+        s3: Client of the gateway's S3; shared between threads.
+        root: The run's folder; every bucket is a folder in it.
+        cancelled: When it is set, bringing objects stops with a StagingError; storing them never does.
+    """
+
+    s3: "S3Client"
+    root: Path
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    _seen: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
+
+    def mount(self) -> dict[str, str]:
+        """Make a folder for every bucket there is; bucket → folder."""
+        names = [bucket["Name"] for bucket in self.s3.list_buckets()["Buckets"]]
+        for name in names:
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+        return {name: str(self.root / name) for name in names}
+
+    def bring(self, arguments: Mapping[str, str]) -> None:
+        """Bring everything the arguments name.
+
+        Raises:
+            StagingError: A manifest or an object it lists doesn't exist, or a key can't be a path.
+        """
+        inputs, outputs = split_arguments(arguments)
+        wanted = [uri for argument in inputs for uri in self._objects_of(argument)]
+        placeholders = [uri for argument in outputs for uri in self._below(argument)]
+        _in_parallel(self._download, dict.fromkeys(wanted))
+        for uri in dict.fromkeys(placeholders):
+            if uri not in wanted:
+                self._place(uri)
+
+    def fetch(self, uri: ObjectUri, folder: Path) -> Path:
+        """Copy one object into a folder outside the mounts, under its own name.
+
+        Raises:
+            StagingError: The object doesn't exist.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        target = folder / uri.key.rsplit("/", 1)[-1]
+        self._copy(uri, target)
+        return target
+
+    def send(self) -> int:
+        """Store what is new or changed, then delete what the job removed; how many objects changed.
+
+        Storing comes first: a crash in between leaves an object too many, never one too few.
+        """
+        now = {path: _stamp(path) for path in _files(self.root) if not _is_bookkeeping(path)}
+        changed = [path for path, stamp in now.items() if self._seen.get(path) != stamp]
+        removed = [path for path in self._seen if path not in now]
+        _in_parallel(self._upload, changed)
+        _in_parallel(self._delete, removed)
+        return len(changed) + len(removed)
+
+    def _objects_of(self, uri: ObjectUri) -> Iterator[ObjectUri]:
+        if not uri.key.endswith(".manifest"):
+            yield from self._below(uri)
+            return
+        yield uri
+        yield from manifest_urls(self._body(uri), source=str(uri))
+
+    def _below(self, uri: ObjectUri) -> list[ObjectUri]:
+        """The object itself, where there is one, and everything below it as a folder."""
+        prefix = literal_prefix(uri.key)
+        folder = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+        found = [ObjectUri(uri.bucket, key) for key in self._list(uri.bucket, folder)]
+        if prefix != folder and self._exists(uri):
+            found.append(uri)
+        return found
+
+    def _list(self, bucket: str, prefix: str) -> Iterator[str]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        try:
+            for page in pages:
+                for item in page.get("Contents", []):
+                    yield item["Key"]
+        except ClientError as refusal:
+            if refusal.response["Error"]["Code"] != "NoSuchBucket":
+                raise
+
+    def _exists(self, uri: ObjectUri) -> bool:
+        try:
+            self.s3.head_object(Bucket=uri.bucket, Key=uri.key)
+        except ClientError as refusal:
+            if refusal.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
+                return False
+            raise
+        return True
+
+    def _body(self, uri: ObjectUri) -> bytes:
+        try:
+            return self.s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
+        except ClientError as refusal:
+            raise StagingError(_unreadable(uri, refusal)) from refusal
+
+    def _path(self, uri: ObjectUri) -> Path:
+        return self.root / uri.bucket / local_path(uri.key)
+
+    def _download(self, uri: ObjectUri) -> None:
+        if self.cancelled.is_set():
+            raise StagingError("The run was stopped while its objects were brought.")
+        path = self._path(uri)
+        if uri.key.endswith("/"):
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._copy(uri, path)
+        self._seen[path] = _stamp(path)
+
+    def _copy(self, uri: ObjectUri, path: Path) -> None:
+        try:
+            body = self.s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
+            with path.open("wb") as file:
+                shutil.copyfileobj(body, file, 1 << 20)
+        except ClientError as refusal:
+            raise StagingError(_unreadable(uri, refusal)) from refusal
+
+    def _place(self, uri: ObjectUri) -> None:
+        path = self._path(uri)
+        if uri.key.endswith("/"):
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        self._seen[path] = _stamp(path)
+
+    def _uri(self, path: Path) -> ObjectUri:
+        bucket, *parts = path.relative_to(self.root).parts
+        return ObjectUri(bucket, "/".join(parts))
+
+    def _upload(self, path: Path) -> None:
+        uri = self._uri(path)
+        with path.open("rb") as body:
+            self.s3.put_object(Bucket=uri.bucket, Key=uri.key, Body=body)
+
+    def _delete(self, path: Path) -> None:
+        uri = self._uri(path)
+        self.s3.delete_object(Bucket=uri.bucket, Key=uri.key)
+
+
+def parse_uri(value: str) -> ObjectUri:
+    """Bucket and key of an `s3://` or `s3a://` URI, taken literally: no percent-decoding."""
+    bucket, _, key = value.split("://", 1)[1].partition("/")
+    return ObjectUri(bucket, key)
+
+
+def uris_in(value: str) -> list[ObjectUri]:
+    """The S3 URIs of an argument's value: one, or several with commas between; none in other text."""
+    parts = [part.strip() for part in value.split(",")]
+    if all(part.startswith(SCHEMES) for part in parts):
+        return [parse_uri(part) for part in parts]
+    return [parse_uri(value)] if value.startswith(SCHEMES) else []
+
+
+def split_arguments(arguments: Mapping[str, str]) -> tuple[list[ObjectUri], list[ObjectUri]]:
+    """What a job reads and what it writes, by the names of its arguments."""
+    inputs: list[ObjectUri] = []
+    outputs: list[ObjectUri] = []
+    for name, value in arguments.items():
+        if name not in NOT_STAGED:
+            (outputs if name.startswith(OUTPUT_ARGUMENTS) else inputs).extend(uris_in(value))
+    return inputs, outputs
+
+
+def manifest_urls(body: bytes, *, source: str) -> list[ObjectUri]:
+    """The objects a Redshift-style manifest lists: `{"entries": [{"url": "s3://…"}]}`.
+
+    Raises:
+        StagingError: It is no such document.
+    """
+    try:
+        return [parse_uri(entry["url"]) for entry in json.loads(body)["entries"]]
+    except (ValueError, KeyError, TypeError, IndexError) as reason:
+        raise StagingError(
+            f'{source} is no manifest {{"entries": [{{"url": "s3://…"}}]}}: {reason!r}'
+        ) from reason
+
+
+def literal_prefix(key: str) -> str:
+    """The part of a key before its first wildcard, cut back to a folder: `a/b*/c` is `a/`."""
+    at = min((key.index(mark) for mark in GLOB_CHARACTERS if mark in key), default=None)
+    return key if at is None else key[: key.rfind("/", 0, at) + 1]
+
+
+def local_path(key: str) -> Path:
+    """A key as a relative path.
+
+    Raises:
+        StagingError: No folder can hold it: an empty segment, `.` or `..`, or a NUL.
+    """
+    segments = key.removesuffix("/").split("/")
+    if "\0" in key or any(segment in ("", ".", "..") for segment in segments):
+        raise StagingError(f"The key {key!r} can't be a path: it has an empty, `.` or `..` segment.")
+    return Path(*segments)
+
+
+def _unreadable(uri: ObjectUri, refusal: ClientError) -> str:
+    if refusal.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
+        return f"{uri} does not exist"
+    return f"{uri} can't be read: {refusal}"
+
+
+def _in_parallel(move: Callable[[T], None], items: Iterable[T]) -> None:
+    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="glue-staging") as threads:
+        for _ in threads.map(move, items):
+            pass
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            yield Path(folder, name)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    state = path.stat()
+    return state.st_ino, state.st_mtime_ns, state.st_size
+
+
+def _is_bookkeeping(path: Path) -> bool:
+    """Whether Hadoop wrote the file for itself: `_SUCCESS` and checksums."""
+    return path.name == "_SUCCESS" or path.suffix == ".crc"

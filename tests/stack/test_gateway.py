@@ -1,0 +1,515 @@
+"""The real gateway process, spoken to with boto3 over HTTP."""
+
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import requests
+
+DATABASE = "airline"
+COPY_BY_DATE = """
+import sys
+from awsglue.context import GlueContext
+from awsglue.job import Job
+from awsglue.utils import getResolvedOptions
+from pyspark.context import SparkContext
+
+args = getResolvedOptions(sys.argv, ["JOB_NAME", "input", "output"])
+context = GlueContext(SparkContext())
+job = Job(context)
+job.init(args["JOB_NAME"], args)
+spark = context.spark_session
+rows = spark.read.csv(args["input"], header=True)
+rows.write.partitionBy("date").mode("overwrite").parquet(args["output"])
+print("rows:", rows.count(), "run:", args["JOB_RUN_ID"])
+print("written to stderr", file=sys.stderr)
+job.commit()
+"""
+READ_MANIFEST = """
+import json, sys
+from awsglue.utils import getResolvedOptions
+from pyspark.sql import SparkSession
+from landing_paths import paths
+
+args = getResolvedOptions(sys.argv, ["manifest", "output"])
+spark = SparkSession.builder.getOrCreate()
+text = "".join(row.value for row in spark.read.text(args["manifest"]).collect())
+spark.read.csv(paths(json.loads(text)), header=True).write.parquet(args["output"])
+"""
+
+
+class Stack:
+    """One gateway process and its clients."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        command = [
+            sys.executable,
+            "-m",
+            "airline_platform.local.gateway",
+            "--port",
+            str(self.port),
+            "--state",
+            state,
+        ]
+        with (state.parent / f"gateway-{self.port}.log").open("wb") as log:
+            self.process = subprocess.Popen(command, stderr=log, stdout=log)
+        self._wait_healthy()
+        session = boto3.session.Session(
+            aws_access_key_id="airline", aws_secret_access_key="airline", region_name="us-east-1"
+        )
+        self.s3, self.glue, self.logs, self.cloudformation = (
+            session.client(name, endpoint_url=self.endpoint)
+            for name in ("s3", "glue", "logs", "cloudformation")
+        )
+
+    def _wait_healthy(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                self.health()
+            except OSError:
+                assert self.process.poll() is None, "the gateway ended while starting"
+                time.sleep(0.05)
+            else:
+                return
+        pytest.fail("the gateway was not ready within 60 s")
+
+    def health(self) -> dict[str, Any]:
+        answer = requests.get(f"{self.endpoint}/_airline/health", timeout=5)
+        assert answer.status_code == 200
+        return answer.json()
+
+    def processes(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def wait_for_worker(self) -> None:
+        until(lambda: self.health()["spark_workers_ready"] >= 1, seconds=90)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def put(self, key: str, body: str | bytes, bucket: str = "lake") -> str:
+        self.s3.put_object(Bucket=bucket, Key=key, Body=body)
+        return f"s3://{bucket}/{key}"
+
+    def keys(self, prefix: str, bucket: str = "lake") -> list[str]:
+        return [
+            row["Key"] for row in self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        ]
+
+    def table(self, prefix: str) -> dict[str, list[Any]]:
+        bodies = [self.s3.get_object(Bucket="lake", Key=key)["Body"].read() for key in self.keys(prefix)]
+        return pa.concat_tables([pq.read_table(io.BytesIO(body)) for body in bodies]).to_pydict()
+
+    def create_job(self, name: str, script: str, **settings: Any) -> None:
+        location = self.put(f"scripts/{name}.py", script)
+        self.glue.create_job(
+            Name=name, Role="arn:aws:iam::000000000000:role/glue", GlueVersion="5.1", **settings,
+            Command={"Name": "glueetl", "ScriptLocation": location, "PythonVersion": "3"},
+        )  # fmt: skip
+
+    def run(self, name: str, **arguments: str) -> dict[str, Any]:
+        named = {f"--{key.replace('_', '-')}": value for key, value in arguments.items()}
+        return self.wait(name, self.glue.start_job_run(JobName=name, Arguments=named)["JobRunId"])
+
+    def job_run(self, name: str, run_id: str) -> dict[str, Any]:
+        return self.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"]
+
+    def wait(self, name: str, run_id: str) -> dict[str, Any]:
+        final = ("SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED")
+        until(lambda: self.job_run(name, run_id)["JobRunState"] in final, seconds=120)
+        return self.job_run(name, run_id)
+
+    def log(self, group: str, stream: str) -> str:
+        events = self.logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)[
+            "events"
+        ]
+        return "\n".join(event["message"] for event in events)
+
+    def crawl(self, name: str) -> dict[str, Any]:
+        self.glue.start_crawler(Name=name)
+        until(lambda: self.glue.get_crawler(Name=name)["Crawler"]["State"] == "READY", seconds=60)
+        return self.glue.get_crawler(Name=name)["Crawler"]["LastCrawl"]
+
+    def create_crawler(self, name: str, path: str, **settings: Any) -> None:
+        self.glue.create_crawler(
+            Name=name, Role="arn:aws:iam::000000000000:role/glue", Targets={"S3Targets": [{"Path": path}]},
+            **{"DatabaseName": DATABASE, **settings},
+        )  # fmt: skip
+
+
+def until(condition: Any, *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    stack = Stack(tmp_path_factory.mktemp("gateway") / "state")
+    stack.s3.create_bucket(Bucket="lake")
+    stack.s3.create_bucket(Bucket="landing")
+    stack.glue.create_database(DatabaseInput={"Name": DATABASE})
+    stack.create_job("by-date", COPY_BY_DATE)
+    yield stack
+    stack.end()
+
+
+def test_a_job_reads_odd_keys_and_its_parquet_arrives(stack):
+    uri = stack.put("in/äöü + a=b/day 1+2.csv", "date,carrier\n2024-01-01,AA\n2024-01-02,BB\n", "landing")
+    run = stack.run("by-date", input=uri.rsplit("/", 1)[0] + "/", output="s3://lake/odd key +ü/")
+    assert run["JobRunState"] == "SUCCEEDED", run
+    assert stack.table("odd key +ü/date=2024-01-02/") == {"carrier": ["BB"]}
+    assert not [key for key in stack.keys("odd key +ü/") if key.endswith(("_SUCCESS", ".crc"))]
+
+
+def test_a_finished_run_tells_its_times_arguments_and_log_group(stack):
+    uri = stack.put("in/times.csv", "date,carrier\n2024-01-01,AA\n", "landing")
+    run = stack.run("by-date", input=uri, output="s3://lake/times/")
+    assert run["StartedOn"] <= run["CompletedOn"]
+    assert run["ExecutionTime"] >= 0
+    assert run["Arguments"] == {"--input": uri, "--output": "s3://lake/times/"}
+    assert (run["JobName"], run["LogGroupName"], run["Attempt"]) == ("by-date", "/aws-glue/jobs", 0)
+    assert run["GlueVersion"] == "5.1"
+    assert stack.glue.get_job_runs(JobName="by-date")["JobRuns"][0]["Id"] == run["Id"]
+    assert not (stack.state / "glue" / run["Id"]).exists()
+
+
+def test_what_a_job_prints_is_in_cloudwatch_when_it_ends(stack):
+    uri = stack.put("in/logs.csv", "date,carrier\n2024-01-01,AA\n", "landing")
+    run = stack.run("by-date", input=uri, output="s3://lake/logs/")
+    assert f"rows: 1 run: {run['Id']}" in stack.log("/aws-glue/jobs/output", run["Id"])
+    assert "written to stderr" in stack.log("/aws-glue/jobs/error", run["Id"])
+
+
+def test_what_a_job_prints_is_in_cloudwatch_while_it_runs(stack):
+    stack.create_job("talker", "import time\nprint('first words', flush=True)\ntime.sleep(60)")
+    run_id = stack.glue.start_job_run(JobName="talker")["JobRunId"]
+
+    def first_words() -> bool:
+        try:
+            return "first words" in stack.log("/aws-glue/jobs/output", run_id)
+        except stack.logs.exceptions.ResourceNotFoundException:
+            return False
+
+    until(first_words, seconds=30)
+    assert stack.job_run("talker", run_id)["JobRunState"] == "RUNNING"
+    stack.glue.batch_stop_job_run(JobName="talker", JobRunIds=[run_id])
+    assert stack.wait("talker", run_id)["JobRunState"] == "STOPPED"
+
+
+def test_dynamic_partition_overwrite_replaces_only_the_partitions_written(stack):
+    stack.create_job(
+        "dynamic", COPY_BY_DATE,
+        DefaultArguments={"--conf": "spark.sql.sources.partitionOverwriteMode=dynamic"},
+    )  # fmt: skip
+    first = stack.put("in/dyn/1.csv", "date,carrier\n2024-01-01,AA\n2024-01-02,BB\n", "landing")
+    assert stack.run("dynamic", input=first, output="s3://lake/dynamic/")["JobRunState"] == "SUCCEEDED"
+    untouched = stack.s3.head_object(Bucket="lake", Key=stack.keys("dynamic/date=2024-01-01/")[0])
+    second = stack.put("in/dyn/2.csv", "date,carrier\n2024-01-02,CC\n2024-01-03,DD\n", "landing")
+    assert stack.run("dynamic", input=second, output="s3://lake/dynamic/")["JobRunState"] == "SUCCEEDED"
+    days = [stack.table(f"dynamic/date=2024-01-0{day}/")["carrier"] for day in (1, 2, 3)]
+    assert days == [["AA"], ["CC"], ["DD"]]
+    same = stack.s3.head_object(Bucket="lake", Key=stack.keys("dynamic/date=2024-01-01/")[0])
+    assert same["LastModified"] == untouched["LastModified"]
+
+
+def test_overwrite_deletes_what_the_job_removed(stack):
+    first = stack.put("in/over/1.csv", "date,carrier\n2024-01-01,AA\n", "landing")
+    second = stack.put("in/over/2.csv", "date,carrier\n2024-01-02,BB\n", "landing")
+    for uri in (first, second):
+        assert stack.run("by-date", input=uri, output="s3://lake/over/")["JobRunState"] == "SUCCEEDED"
+    assert [key.split("/")[1] for key in stack.keys("over/")] == ["date=2024-01-02"]
+
+
+def test_a_manifest_brings_the_objects_it_lists_and_py_files_are_imported(stack):
+    one, two = (stack.put(f"in/man/{n}.csv", f"a\n{n}\n", "landing") for n in (1, 2))
+    stack.put("in/man/3.csv", "a\n3\n", "landing")
+    manifest = stack.put(
+        "runs/1.manifest", json.dumps({"entries": [{"url": one}, {"url": two, "mandatory": True}]})
+    )
+    package = stack.put(
+        "scripts/landing_paths.py", "def paths(m):\n    return [e['url'] for e in m['entries']]\n"
+    )
+    stack.create_job("manifested", READ_MANIFEST, DefaultArguments={"--extra-py-files": package})
+    run = stack.run("manifested", manifest=manifest, output="s3://lake/manifested/")
+    assert run["JobRunState"] == "SUCCEEDED", run
+    assert sorted(stack.table("manifested/")["a"]) == ["1", "2"]
+
+
+def test_a_manifest_that_lists_a_missing_object_fails_the_run(stack):
+    manifest = stack.put("runs/2.manifest", json.dumps({"entries": [{"url": "s3://landing/gone.csv"}]}))
+    stack.create_job("missing-entry", READ_MANIFEST)
+    run = stack.run("missing-entry", manifest=manifest, output="s3://lake/missing-entry/")
+    assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", "s3://landing/gone.csv does not exist")
+
+
+def test_a_script_that_raises_fails_the_run_and_stores_nothing(stack):
+    script = COPY_BY_DATE + "\nraise ValueError('7 rows were lost')\n"
+    stack.create_job("raising", script)
+    uri = stack.put("in/raise.csv", "date,carrier\n2024-01-01,AA\n", "landing")
+    run = stack.run("raising", input=uri, output="s3://lake/raising/")
+    assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", "ValueError: 7 rows were lost")
+    assert stack.keys("raising/") == []
+    assert "ValueError: 7 rows were lost" in stack.log("/aws-glue/jobs/error", run["Id"])
+
+
+def test_exit_zero_is_success_and_any_other_is_failure(stack):
+    stack.create_job("exit-0", "import sys; sys.exit(0)")
+    stack.create_job("exit-3", "import sys; sys.exit(3)")
+    assert stack.run("exit-0")["JobRunState"] == "SUCCEEDED"
+    run = stack.run("exit-3")
+    assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", "SystemExit: 3")
+
+
+def test_a_missing_script_fails_the_run_and_says_so(stack):
+    stack.create_job("scriptless", "")
+    stack.s3.delete_object(Bucket="lake", Key="scripts/scriptless.py")
+    run = stack.run("scriptless")
+    assert run["JobRunState"] == "FAILED"
+    assert run["ErrorMessage"] == "s3://lake/scripts/scriptless.py does not exist"
+
+
+def test_a_run_over_its_limit_times_out(stack):
+    stack.create_job("slow", "import time; time.sleep(60)")
+    run = stack.run("slow", airline_timeout_seconds="1")
+    assert run["JobRunState"] == "TIMEOUT"
+    assert "limit of 1 s" in run["ErrorMessage"]
+
+
+def test_one_run_at_a_time_is_the_default_and_a_run_can_be_stopped(stack):
+    stack.create_job("alone", "import time; time.sleep(60)")
+    run_id = stack.glue.start_job_run(JobName="alone")["JobRunId"]
+    with pytest.raises(stack.glue.exceptions.ConcurrentRunsExceededException):
+        stack.glue.start_job_run(JobName="alone")
+    answer = stack.glue.batch_stop_job_run(JobName="alone", JobRunIds=[run_id, "jr_unknown"])
+    assert [row["JobRunId"] for row in answer["SuccessfulSubmissions"]] == [run_id]
+    assert [row["JobRunId"] for row in answer["Errors"]] == ["jr_unknown"]
+    assert stack.wait("alone", run_id)["JobRunState"] == "STOPPED"
+
+
+def test_two_runs_go_on_at_once_where_the_job_allows_it(stack):
+    stack.create_job("both", "print('hello')", ExecutionProperty={"MaxConcurrentRuns": 2})
+    ids = [stack.glue.start_job_run(JobName="both")["JobRunId"] for _ in range(2)]
+    with pytest.raises(stack.glue.exceptions.ConcurrentRunsExceededException):
+        stack.glue.start_job_run(JobName="both")
+    assert [stack.wait("both", run_id)["JobRunState"] for run_id in ids] == ["SUCCEEDED"] * 2
+
+
+def test_a_job_of_a_cloudformation_stack_keeps_its_concurrency(stack):
+    script = stack.put("scripts/stacked.py", "print('hello')")
+    template = f"""
+Parameters: {{Runs: {{Type: Number, Default: 2}}}}
+Resources:
+  Job:
+    Type: AWS::Glue::Job
+    Properties:
+      Name: stacked
+      Role: !Sub "arn:aws:iam::${{AWS::AccountId}}:role/glue"
+      ExecutionProperty: {{MaxConcurrentRuns: !Ref Runs}}
+      Command: {{Name: glueetl, ScriptLocation: {script}}}
+"""
+    stack.cloudformation.create_stack(StackName="jobs", TemplateBody=template)
+    stack.cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="jobs", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+    ids = [stack.glue.start_job_run(JobName="stacked")["JobRunId"] for _ in range(2)]
+    with pytest.raises(stack.glue.exceptions.ConcurrentRunsExceededException):
+        stack.glue.start_job_run(JobName="stacked")
+    assert [stack.wait("stacked", run_id)["JobRunState"] for run_id in ids] == ["SUCCEEDED"] * 2
+
+
+def test_a_killed_spark_process_fails_the_run(stack):
+    stack.create_job("killed", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    run = stack.run("killed")
+    assert run["JobRunState"] == "FAILED"
+    assert "Spark process died" in run["ErrorMessage"]
+
+
+def test_a_worker_that_died_while_idle_is_replaced(stack):
+    stack.wait_for_worker()
+    for child in psutil.Process(stack.process.pid).children():
+        child.kill()
+    stack.create_job("after-death", "print('hello')")
+    assert stack.run("after-death")["JobRunState"] == "SUCCEEDED"
+
+
+def test_boto3_in_a_job_talks_to_this_gateway(stack):
+    stack.create_job(
+        "boto", "import boto3\nboto3.client('s3').put_object(Bucket='lake', Key='from-boto', Body=b'x')"
+    )
+    assert stack.run("boto")["JobRunState"] == "SUCCEEDED"
+    assert stack.keys("from-boto") == ["from-boto"]
+
+
+def test_an_unknown_job_or_run_is_entity_not_found(stack):
+    with pytest.raises(stack.glue.exceptions.EntityNotFoundException):
+        stack.glue.start_job_run(JobName="nobody")
+    with pytest.raises(stack.glue.exceptions.EntityNotFoundException):
+        stack.glue.get_job_run(JobName="by-date", RunId="jr_nothing")
+
+
+def test_a_crawl_makes_the_table_and_its_partitions_and_a_second_adds_the_new_ones(stack):
+    body = "Carrier,OriginAirportID,DepDelay,Day\nAA,10,1.5,2024-01-01\nBB,11,,2024-01-02\n"
+    for day in (1, 2):
+        stack.put(f"daily_flights/date=2024-01-0{day}/part 1.csv", body, "landing")
+    stack.create_crawler("flights", "s3://landing/daily_flights/", TablePrefix="raw_")
+    assert stack.crawl("flights")["Status"] == "SUCCEEDED"
+    table = stack.glue.get_table(DatabaseName=DATABASE, Name="raw_daily_flights")["Table"]
+    columns = {column["Name"]: column["Type"] for column in table["StorageDescriptor"]["Columns"]}
+    assert columns == {"carrier": "string", "originairportid": "bigint", "depdelay": "double", "day": "date"}
+    assert table["PartitionKeys"] == [{"Name": "date", "Type": "string"}]
+    assert table["Parameters"]["classification"] == "csv"
+    assert table["Parameters"]["skip.header.line.count"] == "1"
+
+    stack.put("daily_flights/date=2024-02-01/1.csv", body, "landing")
+    last = stack.crawl("flights")
+    named = {"DatabaseName": DATABASE, "TableName": "raw_daily_flights"}
+    partitions = stack.glue.get_partitions(**named)["Partitions"]
+    assert [p["Values"] for p in partitions] == [["2024-01-01"], ["2024-01-02"], ["2024-02-01"]]
+    place = partitions[2]["StorageDescriptor"]["Location"]
+    assert place == "s3://landing/daily_flights/date=2024-02-01/"
+    assert "Added 1 partitions" in stack.log(last["LogGroup"], last["LogStream"])
+    metrics = stack.glue.get_crawler_metrics(CrawlerNameList=["flights"])["CrawlerMetricsList"][0]
+    assert metrics["TablesCreated"] == 0
+
+
+def test_get_partitions_obeys_its_expression(stack):
+    named = {"DatabaseName": DATABASE, "TableName": "expressed"}
+    keys = [{"Name": "date", "Type": "string"}, {"Name": "hour", "Type": "int"}]
+    stack.glue.create_table(DatabaseName=DATABASE, TableInput={"Name": "expressed", "PartitionKeys": keys})
+    rows = [[f"2024-01-0{day}", str(hour)] for day in (1, 2, 3) for hour in (9, 10)]
+    stack.glue.batch_create_partition(**named, PartitionInputList=[{"Values": row} for row in rows])
+    expression = "date BETWEEN '2024-01-02' AND '2024-01-03' AND hour < 10"
+    found = stack.glue.get_partitions(**named, Expression=expression)["Partitions"]
+    assert [p["Values"] for p in found] == [["2024-01-02", "9"], ["2024-01-03", "9"]]
+    with pytest.raises(stack.glue.exceptions.InvalidInputException):
+        stack.glue.get_partitions(**named, Expression="carrier = 'AA'")
+
+
+def test_partitions_are_updated_and_deleted(stack):
+    named = {"DatabaseName": DATABASE, "TableName": "changing"}
+    keys = [{"Name": "date", "Type": "string"}]
+    stack.glue.create_table(DatabaseName=DATABASE, TableInput={"Name": "changing", "PartitionKeys": keys})
+    stack.glue.batch_create_partition(**named, PartitionInputList=[{"Values": ["1"]}, {"Values": ["2"]}])
+    stack.glue.update_partition(
+        **named, PartitionValueList=["1"], PartitionInput={"Values": ["1"], "Parameters": {"rows": "5"}}
+    )
+    with pytest.raises(stack.glue.exceptions.EntityNotFoundException):
+        stack.glue.update_partition(**named, PartitionValueList=["9"], PartitionInput={"Values": ["9"]})
+    wanted = [{"Values": ["2"]}, {"Values": ["9"]}]
+    answer = stack.glue.batch_delete_partition(**named, PartitionsToDelete=wanted)
+    assert [error["PartitionValues"] for error in answer["Errors"]] == [["9"]]
+    left = stack.glue.get_partitions(**named)["Partitions"]
+    assert [(p["Values"], p["Parameters"]) for p in left] == [(["1"], {"rows": "5"})]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "database", "reason"),
+    [
+        ("no-bucket", "s3://nowhere/x/", DATABASE, "Bucket nowhere does not exist"),
+        ("no-path", "s3://landing/nothing-here/", DATABASE, "no data below s3://landing/nothing-here/"),
+        ("no-database", "s3://landing/", "absent", "Database 'absent' does not exist"),
+    ],
+)
+def test_a_crawl_that_cannot_succeed_fails_with_the_reason(stack, name, path, database, reason):
+    stack.create_crawler(name, path, DatabaseName=database)
+    last = stack.crawl(name)
+    assert last["Status"] == "FAILED"
+    assert reason in last["ErrorMessage"]
+
+
+def test_a_jdbc_target_fails_with_a_clear_reason(stack):
+    targets = {"JdbcTargets": [{"ConnectionName": "warehouse", "Path": "db/airlines/%"}]}
+    stack.glue.create_crawler(
+        Name="jdbc", Role="arn:aws:iam::000000000000:role/g", DatabaseName=DATABASE, Targets=targets
+    )
+    last = stack.crawl("jdbc")
+    assert (last["Status"], last["ErrorMessage"]) == ("FAILED", "JDBC targets are crawled on AWS only")
+
+
+def test_a_second_start_of_a_running_crawler_is_refused(stack):
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(lambda n: stack.put(f"many/date={n}/1.csv", "a,b\n1,2\n", "landing"), range(200)))
+    stack.create_crawler("many", "s3://landing/many/")
+    with pytest.raises(stack.glue.exceptions.CrawlerNotRunningException):
+        stack.glue.stop_crawler(Name="many")
+    stack.glue.start_crawler(Name="many")
+    with pytest.raises(stack.glue.exceptions.CrawlerRunningException):
+        stack.glue.start_crawler(Name="many")
+    until(lambda: stack.glue.get_crawler(Name="many")["Crawler"]["State"] == "READY", seconds=60)
+    found = stack.glue.get_partitions(DatabaseName=DATABASE, TableName="many")["Partitions"]
+    assert len(found) == 200
+
+
+def test_an_unknown_crawler_is_entity_not_found(stack):
+    with pytest.raises(stack.glue.exceptions.EntityNotFoundException):
+        stack.glue.start_crawler(Name="nobody")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/_ministack/reset", {}),
+        ("/_ministack/config", {}),
+        ("/lake?list-type=2", {"Origin": "https://example.com"}),
+    ],
+)
+def test_what_would_harm_is_refused(stack, path, headers):
+    answer = requests.post(f"{stack.endpoint}{path}", data=b"{}", headers=headers, timeout=5)
+    assert answer.status_code == 403
+    assert "message" in answer.json()
+    assert "lake" in [bucket["Name"] for bucket in stack.s3.list_buckets()["Buckets"]]
+
+
+def test_a_second_gateway_on_the_same_state_refuses_to_start(stack):
+    command = [sys.executable, "-m", "airline_platform.local.gateway", "--port", "0", "--state", stack.state]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == 1
+    assert "Another gateway serves" in answer.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_the_gateway_and_objects_do(tmp_path, number):
+    first = Stack(tmp_path / "state")
+    first.s3.create_bucket(Bucket="lake")
+    first.s3.put_bucket_versioning(Bucket="lake", VersioningConfiguration={"Status": "Enabled"})
+    versions = [
+        first.s3.put_object(Bucket="lake", Key="a b", Body=body)["VersionId"] for body in (b"1", b"2")
+    ]
+    first.create_job("forever", "import time; time.sleep(600)")
+    run_id = first.glue.start_job_run(JobName="forever")["JobRunId"]
+    until(lambda: first.job_run("forever", run_id)["JobRunState"] == "RUNNING", seconds=90)
+    children = first.processes()
+    assert any("java" in child.name() for child in children)
+    assert first.end(number) == (0 if number == signal.SIGTERM else -number)
+    gone, alive = psutil.wait_procs(children, timeout=10)
+    assert (len(gone), alive) == (len(children), [])
+
+    second = Stack(tmp_path / "state")
+    try:
+        assert second.s3.get_object(Bucket="lake", Key="a b")["Body"].read() == b"2"
+        old = second.s3.get_object(Bucket="lake", Key="a b", VersionId=versions[0])
+        assert old["Body"].read() == b"1"
+        assert {path.name for path in (tmp_path / "state" / "glue").iterdir()} <= {"workers"}
+    finally:
+        second.end()
