@@ -310,7 +310,7 @@ def _missing_heartbeat(instance: dict[str, Any], after: float) -> str | None:
     late = [
         daemon["daemonType"]
         for daemon in instance["daemonHealth"]["allDaemonStatuses"]
-        if daemon["required"] and (daemon["lastHeartbeatTime"] or 0) < after
+        if daemon["required"] and (daemon["lastHeartbeatTime"] or float("-inf")) < after
     ]
     return f"no heartbeat yet of {', '.join(sorted(late))}" if late else None
 

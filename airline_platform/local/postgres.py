@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -241,8 +241,9 @@ class PostgresServer:
         """
         survivors = self._processes()
         for process in survivors:
-            process.send_signal(signal.SIGINT if process.pid == self._recorded_pid() else signal.SIGTERM)
-        psutil.wait_procs(survivors, timeout=_ORPHAN_GRACE_SECONDS)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGINT if process.pid == self._recorded_pid() else signal.SIGTERM)
+        processes.wait_for_end(survivors, _ORPHAN_GRACE_SECONDS)
         processes.kill(self._processes())
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 

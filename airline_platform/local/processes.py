@@ -28,6 +28,7 @@ COMPONENT_VARIABLE = "AIRLINE_STACK_COMPONENT"
 """Set to the component's name likewise."""
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_END_POLL_SECONDS = 0.02
 _CREATE_TIME_TOLERANCE_SECONDS = 0.05
 
 
@@ -66,9 +67,9 @@ class ProcessId:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.create_time) < _CREATE_TIME_TOLERANCE_SECONDS
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
+        return process if same and lives(process) else None
 
     @property
     def alive(self) -> bool:
@@ -211,23 +212,37 @@ def end(
     for process in roots:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal_number)
-    _reap(roots, grace)
+    wait_for_end(roots, grace)
     kill(everyone)
     return [process.pid for process in roots]
 
 
 def kill(processes: Iterable[psutil.Process], wait: float = 5.0) -> None:
     """SIGKILL, and wait until they are gone; psutil spares a pid that changed hands."""
-    targets = [process for process in processes if process.is_running()]
+    targets = [process for process in processes if lives(process)]
     for process in targets:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    _reap(targets, wait)
+    wait_for_end(targets, wait)
 
 
-def _reap(processes: list[psutil.Process], timeout: float) -> None:
-    """Wait for the end of processes, whether they are children of this one or not."""
-    psutil.wait_procs(processes, timeout=timeout)
+def wait_for_end(processes: Sequence[psutil.Process], timeout: float) -> None:
+    """Wait until none of them lives, or the time is over.
+
+    A zombie counts as ended: where nobody collects orphans, as in many containers, it stays for ever. And
+    nobody's exit status is taken away from the `Popen` it belongs to, as psutil's own waiting would.
+    """
+    deadline = time.monotonic() + timeout
+    while any(map(lives, processes)) and time.monotonic() < deadline:
+        time.sleep(_END_POLL_SECONDS)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it still runs, being more than a zombie."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def stop(child: Child, *, grace: float = 5.0, signal_number: int = signal.SIGTERM) -> None:
@@ -463,9 +478,7 @@ class Supervisor:
             deaths.popleft()
         deaths.append(now)
         if len(deaths) > self.limit.deaths:
-            what = (
-                f"{component.name} {ending}; that was its {len(deaths)}. time in {self.limit.seconds:.0f} s"
-            )
+            what = f"{component.name} {ending}, {len(deaths)} times in {self.limit.seconds:.0f} s"
             raise _failure(what, component.log)
         self.tell(f"{component.name} {ending}; it is started again")
         self._pause(self.limit.pause(len(deaths) - 1))

@@ -438,7 +438,8 @@ class Life:
     def record(self) -> dict[str, Any]:
         """What the state file says."""
         listening = {component.name: component.port for component in self.supervisor.components}
-        running = dict(self.supervisor.children)
+        children = dict(self.supervisor.children)
+        running = {node.name: children[node.name] for node in self.supervisor.nodes if node.name in children}
         return {
             "state": self._state,
             "started_at": self._started_at,
@@ -652,11 +653,13 @@ def _detached(
         finally:
             os.close(writing)
         try:
-            return _follow(reports, settings, tell, on_ready, log)
+            info = _follow(reports, settings, tell, on_ready, log)
         except BaseException:
             supervisor.terminate()
             supervisor.wait()
             raise
+    threading.Thread(target=supervisor.wait, daemon=True).start()  # it leaves no zombie while this lives
+    return info
 
 
 def _spawn_supervisor(
