@@ -11,6 +11,7 @@ from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     BackfillPolicy,
+    MaterializeResult,
     MetadataValue,
     asset,
 )
@@ -218,13 +219,13 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
             kinds={"glue", "spark", "parquet"},
             metadata={"dagster/column_schema": column_schema(feed.table.columns)},
             description=(
-                f"The {feed.noun} as clean Parquet, one row per landed line that could be used: typed, with "
-                "both airports spelled out (unknown ones stay, unnamed). Made by a Glue job. Lines that "
+                f"The {feed.noun} as clean Parquet, a row per line that could be used: typed, with "
+                "both airports spelled out (unknown ones stay, unnamed), by a Glue job. Lines that "
                 "can't be used go to the rejects with file, line number and reason; rows read = loaded + rejected."
             ),
         )
     )
-    def enriched(context: AssetExecutionContext, glue: Glue, lake: Lake) -> None:
+    def enriched(context: AssetExecutionContext, glue: Glue, lake: Lake) -> MaterializeResult[None]:
         with permanent_errors_end_the_step():
             days = list(context.partition_keys)
             manifests = lake.get_manifests(f"raw_{feed.name}", days)
@@ -256,6 +257,8 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
                     },
                     partition_key=day,
                 )
+        # A step that opened a Pipes session has to say that it made its asset.
+        return MaterializeResult()
 
     return enriched
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import reduce
 
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
@@ -33,7 +34,7 @@ def read_manifest(spark: SparkSession, uri: str) -> DataFrame:
 
 
 def read_lines(spark: SparkSession, files: DataFrame) -> DataFrame:
-    """One row per line: source_file, partition_date, header, columns, raw_text; line_number is not counted yet.
+    """One row per line: source_file, partition_date, header, columns, raw_text; line_number stays empty.
 
     Args:
         spark: The session.
@@ -100,12 +101,12 @@ def _parse_order(lines: DataFrame, feed: Feed, order: Sequence[str]) -> DataFram
     return parsed.withColumns(typed | {REASON: F.coalesce(broken, *problems)}).drop("_row")
 
 
-def _typed(column: Column, text: F.Column) -> F.Column:
+def _typed(column: Column, text: SparkColumn) -> SparkColumn:
     empty_is_null = F.when(text != "", text)
     return empty_is_null if column.type == "string" else _cast(column, empty_is_null)
 
 
-def _cast(column: Column, text: F.Column) -> F.Column:
+def _cast(column: Column, text: SparkColumn) -> SparkColumn:
     # try_cast never raises, also under ANSI mode (Glue 6). A number may come as 12.0 from tools that
     # widen integer columns with gaps in them, 12.5 minutes may not.
     if column.type == "bigint":
@@ -114,16 +115,14 @@ def _cast(column: Column, text: F.Column) -> F.Column:
     return F.expr(f"try_cast(_row.`{column.name}` as {column.glue_type})")
 
 
-def _problem(column: Column, text: F.Column) -> F.Column:
+def _problem(column: Column, text: SparkColumn) -> SparkColumn:
     missing = F.coalesce(text, F.lit("")) == ""
     got = F.concat(F.lit(f"{column.name} is '"), F.substring(text, 1, 100), F.lit("'; expected "))
     checks = F.when(missing & F.lit(column.required), F.lit(f"{column.name} is empty; a value is required"))
     if column.type == "string":
         too_long = F.octet_length(text) > column.length
         return checks.when(too_long, F.concat(got, F.lit(f"{column.length} bytes at most")))
-    return checks.when(
-        ~missing & _cast(column, text).isNull(), F.concat(got, F.lit(_EXPECTED[column.type]))
-    )
+    return checks.when(~missing & _cast(column, text).isNull(), F.concat(got, F.lit(_EXPECTED[column.type])))
 
 
 _EXPECTED = {

@@ -118,4 +118,3 @@ class FeedRun:
         if wrong:
             raise RuntimeError(f"expected rows, and rows read = loaded + rejected, in every file: {wrong}")
         return [asdict(count) for count in counts]
-

@@ -1,0 +1,305 @@
+"""The `airline` command: everything a person does; everything else is the Dagster UI.
+
+Exit status: 0 done, 1 it failed (the reason on stderr, one line first), 2 the call was wrong. With `--json`
+one JSON document goes to stdout and nothing else does; progress always goes to stderr.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import psycopg2
+import pydantic
+import typer
+
+from airline_platform import travel
+from airline_platform.accounting import account, feed_statuses, queue_depth
+from airline_platform.console import err, out, progress, show_csv, show_json, show_table, tell
+from airline_platform.dagster_client import DagsterClient, days_between
+from airline_platform.errors import AirlineError, StackUnavailable, WrongCall
+from airline_platform.feeds import FEEDS
+from airline_platform.settings import Settings, get_settings
+from airline_platform.uploads import Upload, expand, plan_upload, upload_all
+
+app = typer.Typer(
+    help="Airline data platform: files in S3 become exactly-once rows in the warehouse.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Return when it has ended.")]
+FeedName = Annotated[str, typer.Argument(help=f"One of {', '.join(FEEDS)}.")]
+
+
+def main() -> None:
+    """Run the command line; expected failures become an exit status and a reason."""
+    try:
+        app()
+    except WrongCall as error:
+        _fail(error, status=2)
+    except pydantic.ValidationError as error:
+        for problem in error.errors():
+            err.print(f"AIRLINE_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}", style="red")
+        sys.exit(2)
+    except AirlineError as error:
+        _fail(error, status=1)
+
+
+def _fail(error: AirlineError, *, status: int) -> None:
+    err.print(str(error.args[0]), style="red", markup=False)
+    err.print(f"What to do: {error.remedy}", markup=False)
+    sys.exit(status)
+
+
+@app.command()
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all of it answers.")] = False,
+    port: Annotated[int | None, typer.Option(help="The Dagster UI's port; 0 for a free one.")] = None,
+) -> None:
+    """Start the laptop stack and Dagster; a stack that runs already is left as it is."""
+    from airline_platform.local import stack  # noqa: PLC0415 - production installs no laptop
+
+    settings = get_settings()
+    if port is not None:
+        settings = settings.model_copy(update={"ui_port": port})
+
+    def ready(info: stack.StackInfo) -> None:
+        out.print(f"Dagster UI    {info.ui_url}")
+        out.print(f"AWS endpoint  {info.endpoint_url}")
+        out.print(f"State         {info.home}", soft_wrap=True)
+        if not detach and not info.already_up:
+            out.print("Ready. Ctrl-C stops everything.")
+
+    stack.up(settings, detach=detach, on_progress=tell, on_ready=ready)
+
+
+@app.command()
+def down() -> None:
+    """Stop what `up` started, cleanly, and only that."""
+    from airline_platform.local import stack  # noqa: PLC0415 - production installs no laptop
+
+    settings = get_settings()
+    stopped = stack.down(settings)
+    out.print("Stopped." if stopped else f"Nothing ran in {settings.home}.", soft_wrap=True)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Every component, the queue's depth, and per feed what is loaded, rejected and waiting."""
+    settings = get_settings()
+    document = _status(settings)
+    if as_json:
+        show_json(document)
+    else:
+        if document["components"]:
+            show_table(document["components"], "Components", ("name", "state", "address"))
+        show_table(document["feeds"], "Feeds")
+        out.print(f"Landing events in the queue: {document['queue']}")
+        out.print("Sensors: " + ", ".join(f"{k} {v.lower()}" for k, v in document["sensors"].items()))
+    if any(component["state"] != "running" for component in document["components"]):
+        raise StackUnavailable(
+            "some components do not run", remedy=f"Read the logs in {settings.home / 'logs'}."
+        )
+
+
+def _status(settings: Settings) -> dict[str, Any]:
+    components: list[dict[str, Any]] = []
+    if settings.stage == "local":
+        from airline_platform.local import stack  # noqa: PLC0415 - production installs no laptop
+
+        components = [asdict(component) for component in stack.components(settings)]
+    return {
+        "components": components,
+        "queue": queue_depth(settings),
+        "sensors": DagsterClient.of(settings).sensors(),
+        "feeds": [asdict(found) for found in feed_statuses(account(settings))],
+    }
+
+
+@app.command()
+def land(
+    files: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
+    feed: Annotated[str | None, typer.Option(help="The feed; read from the header where left out.")] = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="The day; read from the name where left out."),
+    ] = None,
+) -> None:
+    """Put files into the landing bucket under the right keys."""
+    _check_feed(feed)
+    uploads = [plan_upload(path, feed=feed, day=day.date() if day else None) for path in expand(files)]
+    if not uploads:
+        raise WrongCall(
+            "expected files to land, found none", remedy="Name a file, or a folder with .csv files."
+        )
+    land_with_progress(get_settings(), uploads)
+    for upload in uploads[:20]:
+        out.print(f"{upload.path} -> s3://{get_settings().landing_bucket}/{upload.key}", soft_wrap=True)
+    if len(uploads) > 20:  # noqa: PLR2004 - a screenful
+        out.print(f"... {len(uploads)} files in all")
+
+
+def land_with_progress(settings: Settings, uploads: list[Upload]) -> None:
+    """Upload with a progress bar on stderr."""
+    with progress() as bars:
+        task = bars.add_task("landing", total=len(uploads))
+        upload_all(settings, uploads, lambda _upload: bars.advance(task))
+
+
+@app.command()
+def wait(
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 600,
+    as_json: Json = False,
+) -> None:
+    """Wait until every landed object is loaded or rejected; fail with the list of what is not."""
+    settings = get_settings()
+    with progress() as bars:
+        task = bars.add_task("in the warehouse", total=None)
+        accounts = travel.wait(
+            settings, timeout, lambda done, total: bars.update(task, completed=done, total=total)
+        )
+    left = [each for each in accounts if each.state == "waiting"]
+    rejected = [each for each in accounts if each.state == "rejected"]
+    if as_json:
+        show_json([asdict(each) for each in accounts])
+    else:
+        loaded = len(accounts) - len(left) - len(rejected)
+        out.print(f"{loaded} loaded, {len(rejected)} rejected, {len(left)} waiting")
+        for each in rejected:
+            out.print(f"rejected: {each.key}: {each.reason}", markup=False, soft_wrap=True)
+    if left:
+        raise AirlineError(
+            "not loaded: " + ", ".join(each.key for each in left[:50]),
+            remedy="See `airline alerts` and the runs in the Dagster UI; or wait longer: --timeout.",
+        )
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One read-only statement of Redshift SQL.")],
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
+) -> None:
+    """Ask the warehouse, read-only."""
+    from sqlglot.errors import SqlglotError  # noqa: PLC0415 - 0.1 s
+
+    from resources.warehouse import Warehouse  # noqa: PLC0415 - dagster takes 0.5 s to import
+
+    try:
+        rows = Warehouse.of(get_settings()).query(sql)
+    except (psycopg2.Error, SqlglotError) as error:
+        raise AirlineError(str(error).strip(), remedy="Correct the statement; it only may read.") from error
+    if as_json:
+        show_json(rows)
+    elif as_csv:
+        show_csv(rows)
+    else:
+        show_table(rows)
+
+
+@app.command()
+def alerts(as_json: Json = False) -> None:
+    """What SNS delivered, newest first."""
+    from airline_platform.inbox import read_alerts  # noqa: PLC0415
+
+    found = read_alerts(get_settings())
+    if as_json:
+        show_json(found)
+        return
+    for alert in found:
+        out.rule(alert["at"], align="left")
+        out.print(alert["message"], markup=False, soft_wrap=True)
+    if not found:
+        out.print("No alerts.")
+
+
+@app.command()
+def backfill(
+    feed: FeedName,
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
+    wait_for_it: Wait = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most, with --wait.")] = 1800,
+) -> None:
+    """Start a Dagster backfill over a range of days."""
+    _check_feed(feed)
+    days = days_between(first.date(), last.date())
+    if not days or not FEEDS[feed].daily:
+        raise WrongCall(
+            f"expected a range of days of a daily feed, got {feed} {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+            remedy="--from must not be after --to; airports have no days.",
+        )
+    backfill_with_progress(get_settings(), feed, days, timeout if wait_for_it else 0)
+
+
+def backfill_with_progress(settings: Settings, feed: str, days: Sequence[str], timeout: float) -> None:
+    """Launch a backfill; with a timeout, follow it to its end with a progress bar on stderr.
+
+    Raises:
+        AirlineError: It failed, or did not end in time.
+    """
+    client = DagsterClient.of(settings)
+    backfill_id = client.launch_backfill(FEEDS[feed], days)
+    out.print(f"Backfill {backfill_id}: {feed} {days[0]} to {days[-1]}, {len(days)} days")
+    if timeout:
+        with progress() as bars:
+            task = bars.add_task("backfill", total=None)
+            travel.follow_backfill(
+                client,
+                backfill_id,
+                timeout,
+                lambda found: bars.update(
+                    task, completed=found.materialized + found.failed, total=found.targeted or None
+                ),
+            )
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running.")] = False,
+) -> None:
+    """Show it all: real flights land, travel, are backfilled, and are checked against what landed."""
+    from airline_platform.demo import run_demo  # noqa: PLC0415 - production installs no laptop
+
+    run_demo(keep=keep)
+
+
+@app.command()
+def deploy(
+    stage: Annotated[str | None, typer.Option(help="aws or local; AIRLINE_STAGE where left out.")] = None,
+    alert_email: Annotated[str | None, typer.Option(help="Who is told by e-mail.")] = None,
+) -> None:
+    """Bring the CloudFormation stack, the Glue programs and the warehouse's schema up to date."""
+    from airline_platform.deploy import deploy as bring_up_to_date  # noqa: PLC0415
+
+    settings = Settings.load(stage=stage) if stage else get_settings()
+    given = {"AlertEmail": alert_email} if alert_email is not None else None
+    result = bring_up_to_date(settings, parameters=given, on_progress=tell)
+    out.print(str(result), soft_wrap=True)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What is missing on this machine, and how to get it."""
+    from airline_platform.local.doctor import checks  # noqa: PLC0415 - production installs no laptop
+
+    found = checks()
+    if as_json:
+        show_json([asdict(check) for check in found])
+    else:
+        for check in found:
+            mark = "[green]ok     [/]" if check.ok else "[red]missing[/]"
+            out.print(f"{mark} {check.name}: {check.found}", soft_wrap=True)
+            if not check.ok:
+                out.print(f"        {check.remedy}", soft_wrap=True)
+    if not all(check.ok for check in found):
+        sys.exit(1)
+
+
+def _check_feed(name: str | None) -> None:
+    if name is not None and name not in FEEDS:
+        raise WrongCall(f"expected a feed, got {name!r}", remedy=f"Name one of {', '.join(FEEDS)}.")

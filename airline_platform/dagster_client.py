@@ -1,0 +1,187 @@
+"""What the command line asks of a running Dagster, over its GraphQL API."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import requests
+
+from airline_platform.errors import AirlineError, StackUnavailable
+from airline_platform.feeds import Feed
+from airline_platform.settings import Settings
+from resources.aws import START_THE_STACK
+
+REPOSITORY = {"repositoryLocationName": "airline_platform", "repositoryName": "__repository__"}
+SECONDS = 30
+
+ASSETS_OF_GROUP = """
+query($repository: RepositorySelector!) {
+  repositoryOrError(repositorySelector: $repository) {
+    __typename
+    ... on Repository { assetNodes { groupName assetKey { path } } }
+    ... on PythonError { message }
+  }
+}"""
+
+LAUNCH_BACKFILL = """
+mutation($backfill: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $backfill) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+    ... on PartitionSetNotFoundError { message }
+    ... on UnauthorizedError { message }
+  }
+}"""
+
+BACKFILL = """
+query($id: String!) {
+  partitionBackfillOrError(backfillId: $id) {
+    __typename
+    ... on PartitionBackfill {
+      status
+      error { message }
+      assetBackfillData { assetBackfillStatuses {
+        ... on AssetPartitionsStatusCounts {
+          numPartitionsTargeted numPartitionsMaterialized numPartitionsFailed
+        }
+      } }
+    }
+    ... on PythonError { message }
+  }
+}"""
+
+SENSORS = """
+query($repository: RepositorySelector!) {
+  sensorsOrError(repositorySelector: $repository) {
+    __typename
+    ... on Sensors { results { name id sensorState { id status } } }
+    ... on PythonError { message }
+  }
+}"""
+
+SET_SENSOR = {
+    True: """mutation($selector: SensorSelector!) {
+      startSensor(sensorSelector: $selector) { __typename ... on PythonError { message } }
+    }""",
+    False: """mutation($id: String!) {
+      stopSensor(id: $id) { __typename ... on PythonError { message } }
+    }""",
+}
+
+UNFINISHED_RUNS = """
+query { runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}, limit: 1000) {
+  __typename
+  ... on Runs { results { runId } }
+  ... on PythonError { message }
+} }"""
+
+
+@dataclass(frozen=True)
+class BackfillStatus:
+    """How far a backfill is, in partitions of all its assets together."""
+
+    state: str
+    targeted: int
+    materialized: int
+    failed: int
+    error: str | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.state not in ("REQUESTED", "CANCELING", "COMPLETING", "FAILING")
+
+
+class DagsterClient:
+    """A Dagster webserver.
+
+    Args:
+        url: Its address, such as `http://127.0.0.1:3000`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._endpoint = f"{url.rstrip('/')}/graphql"
+
+    @classmethod
+    def of(cls, settings: Settings) -> "DagsterClient":
+        """The webserver of the running laptop stack.
+
+        Raises:
+            StackUnavailable: No stack runs.
+        """
+        url = settings.running_stack().get("ui_url")
+        if not url:
+            raise StackUnavailable(f"no laptop stack runs in {settings.home}", remedy=START_THE_STACK)
+        return cls(url)
+
+    def launch_backfill(self, feed: Feed, days: Sequence[str]) -> str:
+        """Start a backfill of all a feed's assets over days; return its id."""
+        found = self._ask(ASSETS_OF_GROUP, repository=REPOSITORY)["assetNodes"]
+        assets = [node["assetKey"] for node in found if node["groupName"] == feed.name]
+        parameters = {
+            "assetSelection": assets,
+            "partitionNames": list(days),
+            "title": f"{feed.name} {days[0]} to {days[-1]}",
+            "tags": [{"key": "airline/feed", "value": feed.name}],
+        }
+        answer = self._ask(LAUNCH_BACKFILL, expect="LaunchBackfillSuccess", backfill=parameters)
+        return str(answer["backfillId"])
+
+    def backfill(self, backfill_id: str) -> BackfillStatus:
+        """How far a backfill is."""
+        found = self._ask(BACKFILL, expect="PartitionBackfill", id=backfill_id)
+        counts = (found["assetBackfillData"] or {}).get("assetBackfillStatuses", [])
+        return BackfillStatus(
+            state=found["status"],
+            targeted=sum(each.get("numPartitionsTargeted", 0) for each in counts),
+            materialized=sum(each.get("numPartitionsMaterialized", 0) for each in counts),
+            failed=sum(each.get("numPartitionsFailed", 0) for each in counts),
+            error=found["error"]["message"] if found["error"] else None,
+        )
+
+    def sensors(self) -> dict[str, str]:
+        """State of each sensor by name: RUNNING or STOPPED."""
+        found = self._ask(SENSORS, repository=REPOSITORY)["results"]
+        return {sensor["name"]: sensor["sensorState"]["status"] for sensor in found}
+
+    def set_sensor(self, name: str, *, running: bool) -> None:
+        """Start or stop a sensor."""
+        if running:
+            self._ask(SET_SENSOR[True], selector={**REPOSITORY, "sensorName": name})
+            return
+        found = self._ask(SENSORS, repository=REPOSITORY)["results"]
+        (state_id,) = (sensor["id"] for sensor in found if sensor["name"] == name)
+        self._ask(SET_SENSOR[False], id=state_id)
+
+    def unfinished_runs(self) -> int:
+        """Runs queued or under way."""
+        return len(self._ask(UNFINISHED_RUNS)["results"])
+
+    def _ask(self, query: str, *, expect: str | None = None, **variables: Any) -> dict[str, Any]:
+        """Send one query; return the only field's value.
+
+        Raises:
+            StackUnavailable: The webserver does not answer.
+            AirlineError: It answers with an error.
+        """
+        try:
+            answer = requests.post(
+                self._endpoint, json={"query": query, "variables": variables}, timeout=SECONDS
+            ).json()
+        except requests.RequestException as error:
+            raise StackUnavailable(
+                f"Dagster does not answer at {self._endpoint}", remedy=START_THE_STACK
+            ) from error
+        (found,) = (answer.get("data") or {"": None}).values()
+        if not found or "message" in found or (expect and found["__typename"] != expect):
+            raise AirlineError(
+                f"Dagster answered {found or answer}", remedy="Look at the Dagster UI and its logs."
+            )
+        return dict(found)
+
+
+def days_between(first: date, last: date) -> list[str]:
+    """ISO days from first to last, both inclusive."""
+    return [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
