@@ -282,6 +282,7 @@ class Component:
         stop: End it cleanly.
         timeout: Seconds it may take to be ready.
         again_after_restart: Names of the jobs whose result dies with it.
+        outlives_its_users: Whether what needs it must have ended before it ends.
     """
 
     name: str
@@ -294,6 +295,7 @@ class Component:
     stop: Callable[[Child], None] = stop
     timeout: float = 120.0
     again_after_restart: tuple[str, ...] = ()
+    outlives_its_users: bool = True
 
 
 @dataclass(frozen=True)
@@ -525,7 +527,8 @@ def stop_waves(nodes: Sequence[Component | Job]) -> list[list[Component]]:
     waves: list[list[Component]] = []
     rest = [node for node in nodes if isinstance(node, Component)]
     while rest:
-        wave = [node for node in rest if not any(node.name in needs[other.name] for other in rest)]
+        users = {node.name: any(node.name in needs[other.name] for other in rest) for node in rest}
+        wave = [node for node in rest if not (node.outlives_its_users and users[node.name])]
         waves.append(wave)
         rest = [node for node in rest if node not in wave]
     return waves

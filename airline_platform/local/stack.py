@@ -338,6 +338,7 @@ class Plan:
             start=partial(self._start, "code-server", self.dagster.code_server_command()),
             missing=lambda _began: _missing_listener(self.ports.code_server),
             stop=partial(processes.stop, grace=3.0),
+            outlives_its_users=False,
         )
 
     def _deploy(self) -> Job:

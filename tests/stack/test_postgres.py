@@ -1,7 +1,6 @@
 """The warehouse server for real: created, stopped, killed and found again."""
 
 import os
-import signal
 import stat
 import time
 from collections.abc import Iterator
@@ -92,13 +91,13 @@ def test_it_starts_again_after_a_kill_that_left_a_busy_backend(server: PostgresS
     child = begin(server)
     run(server, "CREATE TABLE flights AS SELECT generate_series(1, 1000) AS id")
     busy = connect(server)
-    backend = busy.info.backend_pid
-    os.kill(backend, signal.SIGSTOP)  # a backend that does not notice its server's death
+    backend = psutil.Process(busy.info.backend_pid)
+    backend.suspend()  # a backend that does not notice its server's death
     child.popen.kill()
     child.popen.wait()
-    assert psutil.pid_exists(backend)
+    assert processes.lives(backend)
     with running(server):
-        assert not psutil.pid_exists(backend)
+        assert not processes.lives(backend)
         assert run(server, "SELECT count(*) FROM flights") == [(1000,)]
     busy.close()
 
