@@ -197,6 +197,21 @@ def test_up_answers_a_second_up_is_told_so_and_down_leaves_nothing(settings: Set
     assert up(settings, stand_in.StandIn).ports == info.ports
 
 
+def test_a_reload_in_the_ui_loads_changed_code(settings: Settings, stand_in: Any, tmp_path: Path) -> None:
+    info = up(settings, stand_in.StandIn)
+    code = tmp_path / "code" / "stand_in_definitions.py"
+    code.write_text(code.read_text().replace("flights", "shipments"))
+    reload_location = """
+    mutation {
+      reloadRepositoryLocation(repositoryLocationName: "airline_platform") {
+        ... on WorkspaceLocationEntry { loadStatus }
+      }
+    }"""
+    assert graphql(info, reload_location)["reloadRepositoryLocation"]["loadStatus"] == "LOADED"
+    assets = graphql(info, "{ assetNodes { assetKey { path } } }")["assetNodes"]
+    assert [node["assetKey"]["path"] for node in assets] == [["shipments"]]
+
+
 def test_two_stacks_come_up_at_once_and_end_apart(tmp_path: Path, settings: Settings, stand_in: Any) -> None:
     other = Settings(home=tmp_path / "other", ui_port=0)
     try:
