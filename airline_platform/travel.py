@@ -62,6 +62,7 @@ def follow_backfill(
     on_progress(found)
     if found.failed or found.error or not found.state.startswith("COMPLETED_SUCCESS"):
         raise AirlineError(
-            f"backfill {backfill_id} ended with {found.state}, {found.failed} partitions failed: {found.error}",
+            f"backfill {backfill_id} ended with {found.state}; {found.failed} partitions failed"
+            + (f": {found.error}" if found.error else ""),
             remedy="See `airline alerts`, mend the cause, then run the backfill again.",
         )

@@ -219,9 +219,9 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
             kinds={"glue", "spark", "parquet"},
             metadata={"dagster/column_schema": column_schema(feed.table.columns)},
             description=(
-                f"The {feed.noun} as clean Parquet, a row per line that could be used: typed, with "
-                "both airports spelled out (unknown ones stay, unnamed), by a Glue job. Lines that "
-                "can't be used go to the rejects with file, line number and reason; rows read = loaded + rejected."
+                f"The {feed.noun} as clean Parquet, a row per usable line: typed, with "
+                "both airports spelled out (unknown ones stay, unnamed), by a Glue job. Lines that can't be "
+                "used go to the rejects with file, line number and reason: rows read = loaded + rejected."
             ),
         )
     )

@@ -76,7 +76,7 @@ def main() -> None:
     with open_dagster_pipes(
         context_loader=PipesS3ContextLoader(client=s3),
         message_writer=PipesS3MessageWriter(client=s3),
-        params_loader=PipesCliArgsParamsLoader(),
+        params_loader=PipesCliArgsParamsLoader(),  # type: ignore[no-untyped-call]
     ) as pipes:
         run = FeedRun(glue.spark_session, FLIGHTS, arguments)
         counts = run.execute(lambda landed: transform(landed, run.dimension(AIRPORTS, arguments["airports"])))

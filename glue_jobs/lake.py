@@ -1,6 +1,7 @@
 """Partitions of the lake: written as a whole, emptied where nothing is left, counted file by file."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
@@ -50,7 +51,8 @@ class _Folder:
 
     def __init__(self, spark: SparkSession, uri: str) -> None:
         self.uri = uri
-        self._path = spark._jvm.org.apache.hadoop.fs.Path(uri)  # noqa: SLF001
+        jvm: Any = spark._jvm  # noqa: SLF001
+        self._path = jvm.org.apache.hadoop.fs.Path(uri)
         self._files = self._path.getFileSystem(spark._jsc.hadoopConfiguration())  # noqa: SLF001
 
     @property

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagster import AssetExecutionContext, ConfigurableResource, open_pipes_session
-from dagster_aws.s3 import S3Resource
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_exponential
 
 from airline_platform.errors import AirlineError, CrawlerFailed, GlueJobFailed
@@ -27,7 +26,6 @@ LOG_LINES = 50
 class Glue(ConfigurableResource[Any]):
     """The Data Catalog's database, its crawlers, and the jobs."""
 
-    s3: S3Resource
     database: str
     pipes_bucket: str
 
@@ -140,7 +138,7 @@ class Glue(ConfigurableResource[Any]):
         """
         from dagster_aws.pipes import PipesS3ContextInjector, PipesS3MessageReader  # noqa: PLC0415 - 0.5 s
 
-        client, s3 = self.client(), self.s3.get_client()
+        client, s3 = self.client(), make_client(get_settings(), "s3")
         with (
             reaching(get_settings()),
             open_pipes_session(

@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from dagster import ConfigurableResource
-from dagster_aws.s3 import S3Resource
 
 from airline_platform.settings import get_settings
-from resources.aws import reaching
+from resources.aws import make_client, reaching
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,13 +20,11 @@ READERS = 16
 class Lake(ConfigurableResource[Any]):
     """The bucket of everything derived."""
 
-    s3: S3Resource
     bucket: str
 
     def client(self) -> "S3Client":
         """A boto3 S3 client."""
-        client: S3Client = self.s3.get_client()
-        return client
+        return make_client(get_settings(), "s3")
 
     def uri(self, path: str) -> str:
         """`s3://bucket/path`."""

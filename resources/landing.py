@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dagster import ConfigurableResource
-from dagster_aws.s3 import S3Resource
 
 from airline_platform.feeds import Feed, LandedKey, parse_key
 from airline_platform.headers import HEAD_BYTES, Accepted, Refused, judge
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
-from resources.aws import reaching
+from resources.aws import make_client, reaching
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -56,13 +55,11 @@ class LandedObject:
 class Landing(ConfigurableResource[Any]):
     """The bucket in which files arrive."""
 
-    s3: S3Resource
     bucket: str
 
     def client(self) -> "S3Client":
         """A boto3 S3 client."""
-        client: S3Client = self.s3.get_client()
-        return client
+        return make_client(get_settings(), "s3")
 
     def manifest(self, feed: Feed, days: Sequence[str] = ()) -> list[LandedObject]:
         """Every object landed for the days, with its version and the verdict on its header.
