@@ -44,6 +44,11 @@ BLOCKED_PATHS = ("/_ministack/reset", "/_ministack/config")
 
 GLUE_TARGET = "AWSGlue."
 WORKERS_VARIABLE = "AIRLINE_SPARK_WORKERS"
+"""How many Spark workers are kept warm; 1 where it is not set."""
+
+JVM_VARIABLE = "AIRLINE_SPARK_JVM"
+"""Folder of the JVM's launcher and class archive, which several stacks may share; else `jvm` in the state."""
+
 STOP_SECONDS = 3
 """How long open requests may take to end when the gateway stops."""
 
@@ -231,7 +236,8 @@ def build(port: int, state: Path) -> App:
     client = client_factory(port, region)
     discard_leftovers(state / "glue")
     size = int(os.environ.get(WORKERS_VARIABLE, "1"))
-    pool = SparkPool(state / "glue" / "workers", size=size, environment=environment)
+    jvm_folder = Path(os.environ.get(JVM_VARIABLE) or state / "jvm").resolve()
+    pool = SparkPool(state / "glue" / "workers", size=size, environment=environment, jvm_folder=jvm_folder)
     engine = GlueEngine(state / "glue", pool, client, job_environment(port, region))
     crawlers = CrawlerEngine(client)
 

@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from pathlib import Path
 from typing import Any, Self
 
 from airline_platform.errors import StackUnavailable
-from airline_platform.local.java import find_java, java_home
+from airline_platform.local.spark_jvm import SparkJvm, session_options
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +31,8 @@ REPLACE_SECONDS = 1.0
 CHECK_SECONDS = 5.0
 """How often the pool looks whether an idle worker died."""
 
-HEAP = "1g"
-JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m -Dfile.encoding=UTF-8"
-"""C1 and the serial collector: a day's job ends before anything better has paid for itself."""
+ARCHIVE_IDLE_SECONDS = 20.0
+"""How long no job may have run before the class archive is built, at the lowest priority."""
 
 
 class Worker:
@@ -60,7 +60,7 @@ class Worker:
             "-P",
             str(WORKER_SCRIPT),
             str(writing),
-            json.dumps(self._options()),
+            json.dumps(session_options(self.folder)),
             str(self.folder / "warm"),
         ]
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
@@ -71,22 +71,6 @@ class Worker:
         os.close(writing)
         threading.Thread(target=self._listen, args=(reading,), daemon=True).start()
         return process
-
-    def _options(self) -> dict[str, str]:
-        """Spark's options; measured against its defaults, see `JAVA_OPTIONS`."""
-        return {
-            "spark.ui.enabled": "false",
-            "spark.ui.showConsoleProgress": "false",
-            "spark.sql.shuffle.partitions": "2",
-            "spark.sql.session.timeZone": "UTC",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.memory": HEAP,
-            "spark.driver.extraJavaOptions": JAVA_OPTIONS,
-            "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
-            "spark.local.dir": str(self.folder / "local"),
-            "spark.sql.warehouse.dir": str(self.folder / "warehouse"),
-        }
 
     def _listen(self, reading: int) -> None:
         with os.fdopen(reading) as lines:
@@ -152,11 +136,7 @@ class Worker:
 
     def interrupt(self) -> None:
         """End the process, its JVM and its Python workers; its log files stay."""
-        if self.alive:
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
-        if self._process.stdin:
-            self._process.stdin.close()
+        _end_group(self._process)
 
     def end(self) -> None:
         """End the process and remove its folder."""
@@ -167,15 +147,19 @@ class Worker:
 class SparkPool:
     """Warm workers, `size` of them, each good for one job."""
 
-    def __init__(self, folder: Path, *, size: int, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, *, size: int, environment: dict[str, str], jvm_folder: Path) -> None:
         """Say what workers are to be like; none is started before `start`.
 
         Args:
             folder: Where the workers' scratch folders go.
+            jvm_folder: Where the JVM's launcher and class archive are kept, for this and later lives.
             size: Workers kept warm; 0 starts each one when its job comes.
-            environment: Environment of the workers; JAVA_HOME is added.
+            environment: Environment of the workers; Java's and Spark's part is added.
         """
         self._folder = folder
+        self._jvm_folder = jvm_folder
+        self._builder: subprocess.Popen[bytes] | None = None
+        self._quiet_since = time.monotonic()
         self._size = size
         self._environment = environment
         self._idle: list[Worker] = []
@@ -212,6 +196,7 @@ class SparkPool:
         worker.end()
         with self._lock:
             self._taken.discard(worker)
+            self._quiet_since = time.monotonic()
         self._missing.set()
 
     def close(self) -> None:
@@ -221,16 +206,18 @@ class SparkPool:
             workers = [*self._idle, *self._taken]
             self._idle.clear()
             self._taken.clear()
+            builder = self._builder
         self._missing.set()
+        if builder:
+            _end_group(builder)
         for worker in workers:
             worker.end()
 
     def _new_worker(self) -> Worker:
         if self._closed.is_set():
             raise StackUnavailable("The Glue engine is stopping.", remedy="start the stack: `airline up`")
-        home = str(java_home(find_java()))
         folder = self._folder / uuid.uuid4().hex[:12]
-        return Worker(folder, self._environment | {"JAVA_HOME": home, "LC_ALL": "C.UTF-8"})
+        return Worker(folder, self._environment | SparkJvm(self._jvm_folder).environment())
 
     def _drop_dead(self) -> None:
         for worker in [w for w in self._idle if not w.alive]:
@@ -242,6 +229,7 @@ class SparkPool:
         while not self._closed.is_set():
             try:
                 self._fill()
+                self._build_archive_when_idle()
             except StackUnavailable as reason:
                 logger.warning("No Spark worker is kept warm: %s", reason)
                 return
@@ -255,3 +243,29 @@ class SparkPool:
             self._drop_dead()
             while len(self._idle) < self._size and not self._taken and not self._closed.is_set():
                 self._idle.append(self._new_worker())
+
+    def _build_archive_when_idle(self) -> None:
+        """Build the class archive once, when there is time for it."""
+        with self._lock:
+            if self._builder:
+                self._builder.poll()  # reaps it once it has ended
+                return
+            quiet = time.monotonic() - self._quiet_since >= ARCHIVE_IDLE_SECONDS and not self._taken
+            if self._closed.is_set() or not quiet or not self._size:
+                return
+            jvm = SparkJvm(self._jvm_folder)
+            if jvm.archive.exists():
+                return
+            self._builder = subprocess.Popen(
+                jvm.builder(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env=self._environment, start_new_session=True,
+            )  # fmt: skip
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process we started as a group of its own, with all that is in the group."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdin:
+        process.stdin.close()
