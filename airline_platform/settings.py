@@ -120,6 +120,11 @@ class Settings(BaseSettings):
         """Athena workgroup."""
         return self.name
 
+    @property
+    def glue_log_group(self) -> str:
+        """CloudWatch log group of the jobs' error streams; a stream is a job run."""
+        return f"/{self.name}/glue-jobs/error"
+
     def job_name(self, job: str) -> str:
         """Name of a Glue job: `flights` is `airline-flights`."""
         return f"{self.name}-{job}"

@@ -24,7 +24,14 @@ from assets import ledger
 from assets.description import OWNERS, column_schema, job_run_link, s3_link, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed, tell_loaded
-from assets.loading import EnrichedDay, RowCount, refuse_many_rejects, replace_days
+from assets.loading import (
+    EnrichedDay,
+    RowCount,
+    days_with_many_rejects,
+    refuse_days,
+    replace_days,
+    too_many_rejects,
+)
 from resources.catalog import enriched_prefix, rejects_prefix
 from resources.glue import Glue, copy_manifest
 from resources.lake import Lake
@@ -324,11 +331,16 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
                     f"{table.name} {describe_days(days)}: expected enriched {feed.noun}, found none",
                     remedy=f"Materialize {feed.name}_enriched for these days first.",
                 )
-            refuse_many_rejects(made, get_settings().max_rejected_share)
-            files = [file for it in made.values() for file in it.files]
+            refused = days_with_many_rejects(made, get_settings().max_rejected_share)
+            good = {day: it for day, it in made.items() if day not in refused}
+            files = [file for it in good.values() for file in it.files]
             manifest = lake.put_bytes(f"_tmp/{context.run_id}/{table.name}.manifest", copy_manifest(files))
             with warehouse.transaction() as session:
-                replace_days(session, feed, made, manifest, context.run_id)
+                refuse_days(session, feed, made, refused, context.run_id)
+                if good:
+                    replace_days(session, feed, good, manifest, context.run_id)
+            if refused:
+                raise too_many_rejects(refused)
             for day in days:
                 rows = made[day].rows if day in made else {}
                 count = {"dagster/partition_row_count": rows["rows_loaded"]} if rows else {}

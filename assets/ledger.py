@@ -8,6 +8,8 @@ from airline_platform.tables import INGESTED_FILES
 from resources.landing import LandedObject
 from resources.warehouse import Session
 
+State = Literal["loaded", "rejected"]
+
 FORGET_SAME_VERSIONS = f"""
 DELETE FROM {INGESTED_FILES.qualified_name}
 WHERE feed = %(feed)s AND (key || ' ' || etag || ' ' || COALESCE(version_id, '')) IN %(versions)s
@@ -29,7 +31,7 @@ def entry(
     *,
     feed: str,
     run_id: str,
-    state: Literal["loaded", "rejected"],
+    state: State,
     rows_read: int | None = None,
     rows_loaded: int | None = None,
     rows_rejected: int | None = None,

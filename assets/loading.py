@@ -1,7 +1,7 @@
 """The load of a fact table: days replaced in one transaction, counted before the commit."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from airline_platform.errors import LoadRefused
@@ -52,27 +52,46 @@ class EnrichedDay:
         return cls(document["glue_job_run_id"], tuple(document["files"]), tuple(landed))
 
 
-def refuse_many_rejects(made: Mapping[str, EnrichedDay], allowed: float) -> None:
-    """Refuse the load when too large a share of a day's rows was rejected.
+def days_with_many_rejects(made: Mapping[str, EnrichedDay], allowed: float) -> dict[str, str]:
+    """Days of which too large a share was rejected to be loaded, and why.
 
     Args:
         made: What is to be loaded, by day.
         allowed: Largest share of rejected rows, 0 to 1.
-
-    Raises:
-        LoadRefused: Naming the days and their shares.
     """
     shares = {day: it.rows["rows_rejected"] / it.rows["rows_read"] for day, it in made.items()}
-    too_many = ", ".join(f"{day}: {share:.1%}" for day, share in shares.items() if share > allowed)
-    if too_many:
-        raise LoadRefused(
-            f"expected at most {allowed:.1%} of a day's rows to be rejected, found {too_many}; nothing was "
-            "loaded and the old rows stand",
-            remedy=(
-                "Read the reasons in the rejects, mend the file and land it again; or raise "
-                "AIRLINE_MAX_REJECTED_SHARE if they are as they should be."
-            ),
+    return {
+        day: (
+            f"expected at most {allowed:.1%} of the rows to be rejected, found {share:.1%} of "
+            f"{made[day].rows['rows_read']:,}"
         )
+        for day, share in shares.items()
+        if share > allowed
+    }
+
+
+def refuse_days(
+    session: Session, feed: Feed, made: Mapping[str, EnrichedDay], reasons: Mapping[str, str], run_id: str
+) -> None:
+    """Write the ledger rows of days that are not loaded: their files are rejected, for the day's reason."""
+    refused = {
+        day: replace(
+            made[day], landed=tuple((replace(found, refused=why), rows) for found, rows in made[day].landed)
+        )
+        for day, why in reasons.items()
+    }
+    ledger.record(session, _entries(feed, refused, run_id, "rejected"))
+
+
+def too_many_rejects(reasons: Mapping[str, str]) -> LoadRefused:
+    """The error for days that were not loaded."""
+    return LoadRefused(
+        "; ".join(f"{day}: {why}" for day, why in reasons.items()) + ". Not loaded, the old rows stand",
+        remedy=(
+            "Read the reasons in the rejects, mend the file and land it again; or raise "
+            "AIRLINE_MAX_REJECTED_SHARE if they are as they should be."
+        ),
+    )
 
 
 def replace_days(
@@ -96,23 +115,26 @@ def replace_days(
     names = {"table": table.qualified_name, "staging": staging, "columns": ", ".join(table.column_names)}
     session.execute(DELETE_DAYS.format(**names, partition=table.partition_column), {"days": tuple(made)})
     session.execute(INSERT_STAGED.format(**names))
-    ledger.record(
-        session,
-        [
-            ledger.entry(
-                found,
-                feed=feed.name,
-                run_id=run_id,
-                state="loaded",
-                rows_read=rows.read,
-                rows_loaded=rows.loaded,
-                rows_rejected=rows.rejected,
-                glue_job_run_id=it.glue_job_run_id,
-            )
-            for it in made.values()
-            for found, rows in it.landed
-        ],
-    )
+    ledger.record(session, _entries(feed, made, run_id, "loaded"))
+
+
+def _entries(
+    feed: Feed, made: Mapping[str, EnrichedDay], run_id: str, state: ledger.State
+) -> list[dict[str, Any]]:
+    return [
+        ledger.entry(
+            found,
+            feed=feed.name,
+            run_id=run_id,
+            state=state,
+            rows_read=rows.read,
+            rows_loaded=rows.loaded if state == "loaded" else 0,
+            rows_rejected=rows.rejected,
+            glue_job_run_id=it.glue_job_run_id,
+        )
+        for it in made.values()
+        for found, rows in it.landed
+    ]
 
 
 def _compare(rows: list[dict[str, Any]], made: Mapping[str, EnrichedDay], feed: Feed) -> None:

@@ -182,7 +182,7 @@ class Glue(ConfigurableResource[Any]):
         logs = make_client(get_settings(), "logs")
         try:
             events = logs.get_log_events(
-                logGroupName="/aws-glue/jobs/error",
+                logGroupName=get_settings().glue_log_group,
                 logStreamName=run_id,
                 limit=LOG_LINES,
                 startFromHead=False,
