@@ -29,6 +29,7 @@ JVM_OPTIONS = (
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
     "-Xss4m",
+    "-XX:-UsePerfData",
     "-Dfile.encoding=UTF-8",
 )
 """C1 and the serial collector: a day's job ends before anything better has paid for itself."""
@@ -105,7 +106,8 @@ class SparkJvm:
     def _record(self, classes: Path, scratch: Path) -> None:
         """Start a session, warm it up and stop it, in a JVM that lists the classes it loads."""
         # pyspark is started from here only, so its environment is this process's.
-        os.environ.update(self.environment() | {SHARING_VARIABLE: f"-XX:DumpLoadedClassList={classes}"})
+        recording = {SHARING_VARIABLE: f"-XX:DumpLoadedClassList={classes}", "TMPDIR": str(scratch)}
+        os.environ.update(self.environment() | recording)
         from airline_platform.local.spark_worker import start_session, warm_up  # noqa: PLC0415 - see above
 
         spark = start_session(session_options(scratch))
@@ -119,7 +121,9 @@ class SparkJvm:
     def _write_launcher(self) -> None:
         """Stand in for `bin/spark-submit`, which starts a first JVM just to find the second one's options."""
         launcher = self.home / "bin" / "spark-submit"
-        words = [shlex.join(self._command), f'"${SHARING_VARIABLE}"', "-cp", shlex.quote(self._jars)]
+        # A worker is ended with SIGKILL, so what its JVM unpacks must lie where the worker's folder goes.
+        options = f'"${SHARING_VARIABLE}" "-Djava.io.tmpdir=${{TMPDIR:-/tmp}}"'
+        words = [shlex.join(self._command), options, "-cp", shlex.quote(self._jars)]
         text = f'#!/bin/sh\nexec {" ".join(words)} org.apache.spark.deploy.SparkSubmit "$@"\n'
         if launcher.exists() and launcher.read_text() == text:
             return

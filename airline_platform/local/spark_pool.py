@@ -66,7 +66,7 @@ class Worker:
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=out, stderr=err, pass_fds=[writing], cwd=self.folder,
-                env=environment, start_new_session=True,
+                env=environment | {"TMPDIR": str(self.folder)}, start_new_session=True,
             )  # fmt: skip
         os.close(writing)
         threading.Thread(target=self._listen, args=(reading,), daemon=True).start()

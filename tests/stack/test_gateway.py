@@ -206,6 +206,15 @@ def test_a_finished_run_tells_its_times_arguments_and_log_group(stack):
     assert not (stack.state / "glue" / run["Id"]).exists()
 
 
+def test_an_ended_worker_leaves_no_file(stack):
+    stack.wait_for_worker()
+    before = set((stack.state / "glue" / "workers").iterdir())
+    stack.create_job("tempted", "import tempfile; tempfile.mkdtemp(); print(tempfile.gettempdir())")
+    run = stack.run("tempted")
+    assert Path(stack.log("/aws-glue/jobs/output", run["Id"])) in before
+    until(lambda: before.isdisjoint((stack.state / "glue" / "workers").iterdir()), seconds=10)
+
+
 def test_what_a_job_prints_is_in_cloudwatch_when_it_ends(stack):
     uri = stack.put("in/logs.csv", "date,carrier\n2024-01-01,AA\n", "landing")
     run = stack.run("by-date", input=uri, output="s3://lake/logs/")
