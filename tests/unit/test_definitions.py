@@ -1,0 +1,194 @@
+"""The code location loads with nothing running, says what each asset is, and draws the promised lineage."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import (
+    AssetKey,
+    AssetsDefinition,
+    DagsterInstance,
+    DefaultSensorStatus,
+    RetryPolicy,
+    TableSchema,
+    in_process_executor,
+)
+
+from airline_platform.definitions import defs
+from airline_platform.feeds import FEEDS
+from airline_platform.settings import Settings, get_settings
+
+REPOSITORY = Path(__file__).parents[2]
+ROOMS = ("airline_platform", "assets", "resources", "sensors", "glue_jobs")
+FLIGHTS_ASSETS = ["raw_flights", "flights_catalog", "flights_enriched", "daily_flights_processed"]
+AIRPORTS_ASSETS = ["raw_airport_codes", "airport_codes_catalog", "dim_airport_codes"]
+
+ASSETS: dict[str, AssetsDefinition] = {
+    asset.key.path[-1]: asset for asset in defs.assets or () if isinstance(asset, AssetsDefinition)
+}
+
+LOADING = """
+import json, sys
+from airline_platform.definitions import defs
+defs.resolve_all_job_defs()
+print(json.dumps({"assets": len(defs.resolve_all_asset_specs()), "modules": sorted(sys.modules)}))
+"""
+
+
+def test_the_flights_and_airports_assets_are_all_there_is() -> None:
+    assert sorted(ASSETS) == sorted(FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+
+
+def test_the_lineage_leads_from_file_to_fact_and_through_the_dimension() -> None:
+    edges = {
+        (parent.path[-1], key.path[-1])
+        for asset in ASSETS.values()
+        for key, parents in asset.asset_deps.items()
+        for parent in parents
+    }
+
+    assert edges == {
+        ("raw_airport_codes", "airport_codes_catalog"),
+        ("airport_codes_catalog", "dim_airport_codes"),
+        ("raw_flights", "flights_catalog"),
+        ("flights_catalog", "flights_enriched"),
+        ("dim_airport_codes", "flights_enriched"),
+        ("flights_enriched", "daily_flights_processed"),
+    }
+
+
+@pytest.mark.parametrize("name", FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+def test_every_asset_says_whose_and_what_it_is(name: str) -> None:
+    (spec,) = ASSETS[name].specs
+
+    assert list(spec.owners) == ["team:data-platform"]
+    assert len(spec.description or "") > 40
+    assert spec.kinds
+    assert spec.group_name == ("flights" if name in FLIGHTS_ASSETS else "airports")
+
+
+@pytest.mark.parametrize("name", FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+def test_every_asset_has_columns_and_every_column_a_description(name: str) -> None:
+    (spec,) = ASSETS[name].specs
+    schema = spec.metadata["dagster/column_schema"]
+
+    assert isinstance(schema, TableSchema)
+    assert len(schema.columns) >= 4
+    assert [column.name for column in schema.columns if not column.description] == []
+
+
+@pytest.mark.parametrize("name", FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+def test_no_two_runs_write_one_feeds_tables_at_once(name: str) -> None:
+    pool = "flights" if name in FLIGHTS_ASSETS else "airports"
+
+    assert {op.pool for op in ASSETS[name].node_def.iterate_op_defs()} == {pool}
+
+
+@pytest.mark.parametrize("name", FLIGHTS_ASSETS)
+def test_every_day_is_a_partition_and_a_backfill_takes_a_run_per_range(name: str) -> None:
+    asset = ASSETS[name]
+
+    assert asset.partitions_def is not None
+    assert asset.partitions_def.get_first_partition_key() == get_settings().start_date.isoformat()
+    assert asset.backfill_policy is not None
+    assert asset.backfill_policy.max_partitions_per_run == get_settings().max_partitions_per_run
+
+
+@pytest.mark.parametrize("name", AIRPORTS_ASSETS)
+def test_airports_have_no_partitions(name: str) -> None:
+    assert ASSETS[name].partitions_def is None
+
+
+@pytest.mark.parametrize("table", [feed.table for feed in FEEDS.values()], ids=lambda table: table.name)
+def test_every_feeds_table_is_an_asset_that_names_its_place_and_columns(table: Any) -> None:
+    (spec,) = ASSETS[table.name].specs
+
+    assert spec.metadata["dagster/relation_identifier"] == f"airlines.{table.name}"
+    columns = [column.name for column in spec.metadata["dagster/column_schema"].columns]
+    assert columns == list(table.column_names)
+
+
+@pytest.mark.parametrize("name", FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+def test_people_hear_of_every_failure_and_of_every_loaded_table(name: str) -> None:
+    told = {hook.name for hook in ASSETS[name].hook_defs}
+
+    loads = name in {feed.table.name for feed in FEEDS.values()}
+    assert told == ({"tell_failed", "tell_loaded"} if loads else {"tell_failed"})
+
+
+def test_a_run_is_one_process() -> None:
+    assert defs.executor is in_process_executor
+
+
+def test_both_sensors_run_without_being_switched_on() -> None:
+    sensors = {sensor.name: sensor.default_status for sensor in defs.sensors or ()}
+
+    assert sensors == dict.fromkeys(["landing_sensor", "run_failure_alerts"], DefaultSensorStatus.RUNNING)
+
+
+def test_every_feed_has_a_job_over_its_whole_group() -> None:
+    for feed in FEEDS.values():
+        job = defs.resolve_job_def(f"{feed.name}_job")
+        assert job.tags["airline/feed"] == feed.name
+        keys = {key.path[-1] for key in job.asset_layer.executable_asset_keys}
+        assert keys == set(FLIGHTS_ASSETS if feed.daily else AIRPORTS_ASSETS)
+
+
+@pytest.fixture(scope="module")
+def loaded_alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a fresh process finds when it loads the code location without a service or a credential."""
+    home = tmp_path_factory.mktemp("nobody")
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+    answer = subprocess.run(
+        [sys.executable, "-c", LOADING],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home,
+        env=kept | {"HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"},
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert list(home.iterdir()) == []
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+def test_it_loads_from_anywhere_without_a_service_or_credentials(loaded_alone: dict[str, Any]) -> None:
+    assert loaded_alone["assets"] == len(FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+
+
+@pytest.mark.parametrize("heavy", ["pyspark", "pyarrow", "duckdb", "ministack", "pandas", "uvicorn"])
+def test_loading_it_imports_nothing_heavy(loaded_alone: dict[str, Any], heavy: str) -> None:
+    assert [name for name in loaded_alone["modules"] if name.partition(".")[0] == heavy] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_rooms_are_this_repositorys_and_no_other_distributions(room: str) -> None:
+    assert Path(importlib.import_module(room).__file__ or "").parent == REPOSITORY / room
+
+
+def test_materialising_without_the_stack_says_to_start_it(
+    no_stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RetryPolicy, "calculate_delay", lambda _policy, _attempt: 0)
+    job = defs.resolve_implicit_global_asset_job_def()
+
+    with DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(
+            partition_key="2013-01-01",
+            asset_selection=[AssetKey("raw_flights")],
+            instance=instance,
+            raise_on_error=False,
+        )
+
+    assert not result.success
+    error = result.failure_data_for_node("raw_flights").error
+    assert error is not None
+    text = error.to_string()
+    assert f"no laptop stack runs in {no_stack.home}" in text
+    assert "airline up" in text

@@ -1,0 +1,77 @@
+"""A message of the queue is an event with a key, or it has none; it never stops the sensor."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resources.events import LandingEvent, parse_event
+
+# As EventBridge delivers it; keys are not URL-encoded there.
+OBJECT_CREATED = {
+    "version": "0",
+    "source": "aws.s3",
+    "detail-type": "Object Created",
+    "detail": {
+        "bucket": {"name": "airline-landing"},
+        "object": {"key": "daily_flights/date=2013-01-01/JFK + LGA é.csv", "size": 7, "etag": "d41d8cd9"},
+        "reason": "PutObject",
+    },
+}
+
+
+def test_an_object_created_event_gives_the_key_as_it_is_and_the_entity_tag() -> None:
+    body = json.dumps(OBJECT_CREATED)
+
+    assert parse_event("receipt", body) == LandingEvent(
+        "receipt", "daily_flights/date=2013-01-01/JFK + LGA é.csv", "d41d8cd9", body
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "hello",
+        "null",
+        "[]",
+        "1",
+        '"detail"',
+        "{}",
+        '{"detail": null}',
+        '{"detail": {"object": null}}',
+        '{"detail": {"object": []}}',
+        '{"detail": {"object": "key"}}',
+        '{"detail": {"object": {"etag": "e"}}}',
+        '{"Records": [{"s3": {"object": {"key": "k"}}}]}',
+        '{"detail": {"object": {"key": "k"}}',
+        "1" * 5000,
+    ],
+)
+def test_what_is_no_event_has_no_key_and_keeps_its_text(body: str) -> None:
+    assert parse_event("receipt", body) == LandingEvent("receipt", None, "", body)
+
+
+def test_an_event_without_an_entity_tag_still_has_its_key() -> None:
+    assert parse_event("r", '{"detail": {"object": {"key": "k"}}}') == LandingEvent(
+        "r", "k", "", '{"detail": {"object": {"key": "k"}}}'
+    )
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["detail", "object", "key", "etag", "x"]), inner, max_size=4),
+    ),
+)
+
+
+@given(st.one_of(st.text(), JSON.map(json.dumps), JSON.map(lambda inner: json.dumps({"detail": inner}))))
+def test_no_message_at_all_raises(body: str) -> None:
+    found = parse_event("receipt", body)
+
+    assert (found.receipt, found.body) == ("receipt", body)
+    assert found.key is None or isinstance(found.key, str)
+    assert isinstance(found.etag, str)

@@ -1,0 +1,145 @@
+"""A key says which feed a file is and which day it is for, or why no feed claims it."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airline_platform.feeds import AIRPORTS, FEEDS, FLIGHTS, Feed, LandedKey, UnknownKey, parse_key
+
+FIRST, LAST = date(2013, 1, 1), date(2013, 12, 31)
+
+
+def parse(key: str) -> LandedKey | UnknownKey:
+    return parse_key(key, first_day=FIRST, last_day=LAST)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "daily_flights/date=2013-02-28/flights.csv",
+        "daily_flights/date=2013-02-28/flights.csv.gz",
+        "daily_flights/date=2013-02-28/JFK + LGA é (2).csv",
+        "daily_flights/2013-02-28.csv",
+        "daily_flights/2013-02-28.csv.gz",
+    ],
+)
+def test_both_layouts_are_flights_of_their_day(key: str) -> None:
+    assert parse(key) == LandedKey(FLIGHTS, "2013-02-28")
+
+
+@pytest.mark.parametrize("name", ["airport_codes.csv", "airport_codes.csv.gz", "2013-02-28.csv"])
+def test_airports_have_no_day_whatever_the_file_is_called(name: str) -> None:
+    assert parse(f"airport_codes/{name}") == LandedKey(AIRPORTS, None)
+
+
+@pytest.mark.parametrize(
+    "day", ["2013-02-29", "2013-13-01", "2013-00-10", "0000-01-01", "201\uff13-01-01"],
+)  # fmt: skip
+@pytest.mark.parametrize("layout", ["daily_flights/date={}/x.csv", "daily_flights/{}.csv"])
+def test_a_day_no_calendar_has_is_named(layout: str, day: str) -> None:
+    found = parse(layout.format(day))
+
+    assert isinstance(found, UnknownKey)
+    assert found.reason == f"{day} is not a day of the calendar"
+
+
+@pytest.mark.parametrize("day", ["2012-12-31", "2014-01-01"])
+def test_a_day_outside_the_days_kept_is_told_with_those_days(day: str) -> None:
+    found = parse(f"daily_flights/date={day}/x.csv")
+
+    assert isinstance(found, UnknownKey)
+    assert found.reason == f"{day} is outside the days the platform keeps, 2013-01-01 to 2013-12-31"
+
+
+@pytest.mark.parametrize("day", ["2013-01-01", "2013-12-31"])
+def test_the_first_and_the_last_day_are_kept(day: str) -> None:
+    assert parse(f"daily_flights/{day}.csv") == LandedKey(FLIGHTS, day)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "flights/2013-01-01.csv", "daily_flights.csv", "Daily_flights/2013-01-01.csv"]
+)
+def test_a_key_under_no_feeds_prefix_is_told_where_feeds_land(key: str) -> None:
+    found = parse(key)
+
+    assert isinstance(found, UnknownKey)
+    assert found.key == key
+    assert all(feed.prefix in found.reason for feed in FEEDS.values())
+
+
+@pytest.mark.parametrize(
+    "name", ["flights.parquet", "flights.csv.zip", "flights.CSV", "flights", "flights.csv.tmp"]
+)
+def test_another_kind_of_file_is_told_which_kinds_land(name: str) -> None:
+    found = parse(f"daily_flights/date=2013-01-01/{name}")
+
+    assert isinstance(found, UnknownKey)
+    assert found.reason == "flights files end in .csv or .csv.gz"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "daily_flights/flights.csv",
+        "daily_flights/2013-01-01/flights.csv",
+        "daily_flights/date=2013-01-01/hour=01/flights.csv",
+        "daily_flights/date=2013-1-1/flights.csv",
+        "daily_flights/x2013-01-01.csv",
+        "daily_flights/2013-01-01x.csv",
+        "daily_flights/2013-01-01.csv\n.csv",
+        "daily_flights//date=2013-01-01/flights.csv",
+        "airport_codes/old/airport_codes.csv",
+    ],
+)
+def test_a_key_in_neither_layout_is_told_the_layouts(key: str) -> None:
+    found = parse(key)
+
+    assert isinstance(found, UnknownKey)
+    assert " files land as " in found.reason
+
+
+def test_the_documented_header_is_the_columns_in_their_order() -> None:
+    assert FLIGHTS.header == "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
+    assert AIRPORTS.header == "airport_id,city,state,name"
+
+
+@given(
+    feed=st.sampled_from(sorted(FEEDS.values(), key=lambda feed: feed.name)),
+    name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1),
+    days=st.integers(0, (LAST - FIRST).days),
+)
+def test_the_key_a_feed_gives_a_file_is_that_feeds(feed: Feed, name: str, days: int) -> None:
+    day = FIRST + timedelta(days)
+
+    found = parse(feed.key(f"x{name}.csv", day if feed.daily else None))
+
+    assert found == LandedKey(feed, day.isoformat() if feed.daily else None)
+
+
+PIECES = st.sampled_from(
+    [
+        "daily_flights/",
+        "airport_codes/",
+        "date=",
+        "2013-01-01",
+        "2013-02-30",
+        "9999-99-99",
+        "/",
+        ".csv",
+        ".gz",
+    ]
+)
+
+
+@given(st.one_of(st.text(), st.lists(st.one_of(PIECES, st.text(max_size=3))).map("".join)))
+def test_any_key_at_all_is_either_landed_or_unknown(key: str) -> None:
+    found = parse(key)
+
+    if isinstance(found, UnknownKey):
+        assert found.key == key
+        assert found.reason
+    else:
+        assert key.startswith(found.feed.prefix)
+        assert found.day is None if not found.feed.daily else found.day in key

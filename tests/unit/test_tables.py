@@ -1,0 +1,86 @@
+"""A column is declared once; every engine's form of it derives from that."""
+
+import pytest
+
+from airline_platform.feeds import AIRPORTS, FEEDS, FLIGHTS
+from airline_platform.tables import INGESTED_FILES, SOURCE_FILE, Column, Table, column_definitions
+
+TABLES = [INGESTED_FILES, *(feed.table for feed in FEEDS.values())]
+
+
+@pytest.mark.parametrize(
+    ("column", "redshift", "glue"),
+    [
+        (Column("city", "string", "City.", length=100), "VARCHAR(100)", "string"),
+        (Column("city", "string", "City."), "VARCHAR(256)", "string"),
+        (Column("delay", "bigint", "Minutes."), "BIGINT", "bigint"),
+        (Column("day", "date", "Day."), "DATE", "date"),
+        (Column("at", "timestamp", "When."), "TIMESTAMPTZ", "timestamp"),
+    ],
+)
+def test_a_column_has_a_type_in_redshift_and_in_glue(column: Column, redshift: str, glue: str) -> None:
+    assert (column.redshift_type, column.glue_type) == (redshift, glue)
+
+
+def test_only_required_columns_are_not_null() -> None:
+    columns = (Column("id", "bigint", "Id.", required=True), Column("city", "string", "City.", length=9))
+
+    assert column_definitions(columns) == "id BIGINT NOT NULL, city VARCHAR(9)"
+
+
+def test_a_table_with_a_dist_key_is_distributed_by_it_and_sorted() -> None:
+    table = Table("t", "Rows.", (Column("a", "bigint", "A."),), dist_key="a", sort_key=("a", "b"))
+
+    assert (
+        table.ddl()
+        == "CREATE TABLE IF NOT EXISTS airlines.t (a BIGINT) DISTSTYLE KEY DISTKEY(a) SORTKEY(a, b)"
+    )
+
+
+def test_a_table_without_a_dist_key_is_copied_to_every_node() -> None:
+    table = Table("t", "Rows.", (Column("a", "bigint", "A."),))
+
+    assert table.ddl() == "CREATE TABLE IF NOT EXISTS airlines.t (a BIGINT) DISTSTYLE ALL"
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_keys_and_partitions_are_columns_of_their_table(table: Table) -> None:
+    keys = {table.dist_key, table.partition_column, *table.sort_key} - {None}
+
+    assert keys <= set(table.column_names)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_no_table_names_a_column_twice(table: Table) -> None:
+    staged = [name.casefold() for name in (*table.column_names, SOURCE_FILE.name)]
+
+    assert len(staged) == len(set(staged))
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_and_column_says_what_it_is(table: Table) -> None:
+    assert table.description.endswith(".")
+    assert [c.name for c in table.columns if not c.description.endswith(".")] == []
+
+
+def test_the_fact_keeps_the_columns_its_users_know_and_adds_day_and_keys() -> None:
+    known = {"carrier", "dep_airport", "arr_airport", "dep_city", "arr_city", "dep_state", "arr_state"}
+
+    assert set(FLIGHTS.table.column_names) == known | {
+        "dep_delay", "arr_delay", "flight_date", "origin_airport_id", "dest_airport_id",
+    }  # fmt: skip
+    assert FLIGHTS.table.qualified_name == "airlines.daily_flights_processed"
+
+
+def test_the_fact_holds_every_name_the_dimension_can_give_it() -> None:
+    lengths = {column.name: column.length for column in FLIGHTS.table.columns}
+    given = {column.name: column.length for column in AIRPORTS.table.columns}
+
+    for end in ("dep", "arr"):
+        assert lengths[f"{end}_airport"] >= given["name"]
+        assert lengths[f"{end}_city"] >= given["city"]
+        assert lengths[f"{end}_state"] >= given["state"]
+
+
+def test_the_ledger_tells_each_version_of_each_object_apart() -> None:
+    assert {"feed", "bucket", "key", "version_id", "etag"} <= set(INGESTED_FILES.column_names)

@@ -1,0 +1,104 @@
+"""SQL is written once, for Redshift: it parses there and is carried over to PostgreSQL with its bindings."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+import sqlglot
+from sqlglot import expressions as exp
+
+import airline_platform
+import assets
+import resources
+from airline_platform.feeds import FEEDS
+from airline_platform.tables import INGESTED_FILES, Table
+from resources.warehouse import to_postgres
+
+TABLES = [INGESTED_FILES, *(feed.table for feed in FEEDS.values())]
+STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|COPY|MERGE|WITH)\b.*\s", re.DOTALL)
+BOUND = re.compile(r"%\(\w+\)s")
+
+
+def modules(package: ModuleType) -> Iterator[ModuleType]:
+    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if not found.ispkg:
+            yield importlib.import_module(found.name)
+
+
+def statements() -> dict[str, str]:
+    """Every named SQL constant of the rooms, with identifiers where its placeholders are."""
+    return {
+        f"{module.__name__}.{name}": re.sub(r"\{\w+\}", "some_name", value)
+        for package in (assets, resources, airline_platform)
+        for module in modules(package)
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, str) and STATEMENT.match(value)
+    }
+
+
+STATEMENTS = statements()
+TRANSPILED = {name: sql for name, sql in STATEMENTS.items() if not sql.startswith("COPY ")}
+"""COPY is the one statement with a double of its own on a laptop."""
+
+
+def test_the_statements_of_ledger_load_status_and_demo_are_among_those_tested() -> None:
+    assert {
+        "assets.ledger.KNOWN_VERSIONS",
+        "assets.loading.DELETE_DAYS",
+        "assets.airports.INSERT_STAGED",
+        "resources.warehouse.COPY_PARQUET",
+        "airline_platform.accounting.VERDICTS",
+        "airline_platform.demo.LONGEST",
+    } <= STATEMENTS.keys()
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_every_statement_is_redshift_sql(name: str) -> None:
+    (parsed,) = sqlglot.parse(STATEMENTS[name], read="redshift", error_level=sqlglot.ErrorLevel.RAISE)
+
+    assert not isinstance(parsed, exp.Command | None)
+
+
+@pytest.mark.parametrize("name", TRANSPILED)
+def test_every_statement_keeps_its_bindings_and_is_postgresql(name: str) -> None:
+    carried_over = to_postgres(TRANSPILED[name])
+
+    assert sorted(BOUND.findall(carried_over)) == sorted(BOUND.findall(TRANSPILED[name]))
+    sqlglot.parse_one(carried_over, read="postgres", error_level=sqlglot.ErrorLevel.RAISE)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_distribution_and_sort_keys_drop_out_and_every_column_stays(table: Table) -> None:
+    carried_over = to_postgres(table.ddl())
+
+    assert carried_over.startswith(f"CREATE TABLE IF NOT EXISTS airlines.{table.name} (")
+    assert not re.search("dist|sortkey", carried_over.lower())
+    parsed = sqlglot.parse_one(carried_over, read="postgres")
+    columns = {column.name: column for column in parsed.find_all(exp.ColumnDef)}
+    assert tuple(columns) == table.column_names
+    required = {name for name, column in columns.items() if column.find(exp.NotNullColumnConstraint)}
+    assert required == {column.name for column in table.columns if column.required}
+
+
+def test_a_temporary_table_stays_temporary() -> None:
+    assert to_postgres("CREATE TEMP TABLE staging_t (a VARCHAR(10) NOT NULL)") == (
+        "CREATE TEMPORARY TABLE staging_t (a VARCHAR(10) NOT NULL)"
+    )
+
+
+def test_lists_dates_and_concatenation_are_carried_over() -> None:
+    sql = "DELETE FROM t WHERE day IN %(days)s AND (a || ' ' || COALESCE(b, '')) <> %(x)s"
+
+    assert to_postgres(sql) == sql
+
+
+def test_every_statement_of_several_is_carried_over() -> None:
+    assert to_postgres("SELECT 1; SELECT 2;") == "SELECT 1;\nSELECT 2"
+
+
+def test_what_is_no_sql_is_an_error() -> None:
+    with pytest.raises(sqlglot.errors.SqlglotError):
+        to_postgres("SELEC FROM WHERE (")
