@@ -1,0 +1,458 @@
+"""The flights job under real Spark: no flight is lost, doubled or half read, and a reject says why."""
+
+import csv
+import gzip
+import json
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from pyspark.sql import DataFrame, Row, SparkSession
+
+from airline_platform.feeds import AIRPORTS, FLIGHTS
+from airline_platform.local.spark_jvm import SparkJvm, session_options
+from airline_platform.local.spark_pool import SHIM_FOLDER
+from airline_platform.local.spark_worker import mount_buckets, start_session
+from airline_platform.tables import SOURCE_FILE
+from glue_jobs.landing import column_orders, data_lines, number_lines, parse, read_lines, read_manifest
+from glue_jobs.runner import FeedRun
+
+# Glue has its own library; a laptop's worker puts the stand-in on the path just like this.
+sys.path.append(str(SHIM_FOLDER))
+from glue_jobs.flights_job import transform
+
+# PySpark leaves the socket of every collect to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+HEADER = FLIGHTS.header
+FIELDS = f"expected 5 fields ({HEADER})"
+NEW_YEAR, SECOND, THIRD = "2013-01-01", "2013-01-02", "2013-01-03"
+ATLANTA, NEWARK = 10397, 11618
+
+
+class Lake:
+    """A landing and a lake bucket on this disk, which Spark knows as `s3://landing` and `s3://lake`."""
+
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
+        self.spark = spark
+        self.landing = folder / "landing"
+        self.lake = folder / "lake"
+        for bucket in (self.landing, self.lake):
+            bucket.mkdir(parents=True)
+
+    def land(self, key: str, body: bytes | str, *, header: str = HEADER) -> dict[str, Any]:
+        """Put a file and return its entry of the manifest."""
+        path = self.landing / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body.encode() if isinstance(body, str) else body)
+        wanted = {column.name.casefold(): column.name for column in FLIGHTS.columns}
+        names = [wanted[name.casefold()] for name in next(csv.reader([header]))]
+        day = key.partition("date=")[2][:10]
+        return {"url": f"s3://landing/{key}", "partition": day, "header": header, "columns": names}
+
+    def manifest(self, entries: Sequence[Mapping[str, Any]]) -> str:
+        name = f"{uuid.uuid4()}.manifest"
+        (self.lake / name).write_text(json.dumps({"entries": entries}))
+        return f"s3://lake/{name}"
+
+    def run(self, *entries: Mapping[str, Any], airports: str = "none") -> dict[str, tuple[int, int, int]]:
+        """Run the feed over landed files; rows read, loaded and rejected by key."""
+        arguments = {
+            "manifest": self.manifest(entries),
+            "output": "s3://lake/enriched/",
+            "rejects": "s3://lake/rejects/",
+        }
+        run = FeedRun(self.spark, FLIGHTS, arguments)
+        counts: Any = run.execute(lambda landed: transform(landed, run.dimension(AIRPORTS, airports)))
+        return {
+            count["url"].removeprefix("s3://landing/"): (count["read"], count["loaded"], count["rejected"])
+            for count in counts
+        }
+
+    def loaded(self) -> list[Row]:
+        return self.spark.read.parquet("s3://lake/enriched/").collect()
+
+    def rejects(self) -> list[dict[str, Any]]:
+        found = (self.lake / "rejects").rglob("*.json")
+        lines = [json.loads(line) for path in found for line in path.read_text().splitlines()]
+        return sorted(lines, key=lambda reject: (reject["source_file"], reject["line_number"]))
+
+    def files(self, dataset: str, day: str) -> dict[str, bytes]:
+        folder = self.lake / dataset / f"date={day}"
+        return {path.name: path.read_bytes() for path in folder.glob("*")} if folder.exists() else {}
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The session a laptop's worker gives a job: with its JVM, its options and its way to S3."""
+    folder = tmp_path_factory.mktemp("spark")
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in SparkJvm(folder / "jvm").environment().items():
+            environment.setenv(name, value)
+        session = start_session(session_options(folder))
+        gateway: Any = session.sparkContext._gateway
+        yield session
+        session.stop()
+        gateway.shutdown()
+        gateway.proc.stdin.close()
+        gateway.proc.wait(60)
+
+
+@pytest.fixture(scope="module")
+def new_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Lake]:
+    """Makes an empty lake; the buckets are mounted once, as Hadoop keeps what it has mounted."""
+    root = tmp_path_factory.mktemp("buckets")
+    mount_buckets(spark, {"landing": str(root / "current/landing"), "lake": str(root / "current/lake")})
+
+    def make() -> Lake:
+        if (root / "current").exists():
+            (root / "current").rename(root / f"old-{len(list(root.iterdir()))}")
+        return Lake(spark, root / "current")
+
+    return make
+
+
+@pytest.fixture
+def lake(new_lake: Callable[[], Lake]) -> Lake:
+    return new_lake()
+
+
+def csv_file(*rows: str, header: str = HEADER, end: str = "\n") -> str:
+    return end.join([header, *rows]) + end
+
+
+def key(name: str, day: str = NEW_YEAR) -> str:
+    return f"daily_flights/date={day}/{name}"
+
+
+# --- transform
+
+
+@pytest.fixture(scope="module")
+def landed(spark: SparkSession) -> DataFrame:
+    rows = [
+        (date(2013, 1, 1), "UA", ATLANTA, NEWARK, 2, 11),
+        (date(2013, 1, 1), "DL", NEWARK, 99999, None, None),
+        (date(2013, 1, 1), "DL", 99999, 99998, -3, 0),
+    ]
+    landed = spark.createDataFrame(
+        rows,
+        "partition_date date, Carrier string, OriginAirportID bigint, DestAirportID bigint, DepDelay bigint, "
+        "ArrDelay bigint",
+    )
+    return landed.selectExpr(
+        "*",
+        "'s3://landing/x.csv' as source_file",
+        "cast(null as int) as line_number",
+        "cast(null as string) as reject_reason",
+        "Carrier as raw_text",
+    )
+
+
+@pytest.fixture(scope="module")
+def airports(spark: SparkSession) -> DataFrame:
+    rows = [
+        (ATLANTA, "Atlanta", "GA", "Hartsfield-Jackson"),
+        (NEWARK, "Newark", "NJ", "Newark Liberty"),
+        (NEWARK, "Newark", "NJ", "Newark Liberty International"),
+        (None, "Nowhere", "XX", "Nobody's"),
+    ]
+    return spark.createDataFrame(rows, "airport_id bigint, city string, state string, name string")
+
+
+def test_both_airports_are_spelled_out(landed: DataFrame, airports: DataFrame) -> None:
+    (flight,) = transform(landed, airports).where("carrier = 'UA'").collect()
+
+    assert (flight.dep_airport, flight.dep_city, flight.dep_state) == ("Hartsfield-Jackson", "Atlanta", "GA")
+    assert (flight.arr_city, flight.arr_state) == ("Newark", "NJ")
+    assert (flight.flight_date, flight.origin_airport_id, flight.dest_airport_id) == (
+        date(2013, 1, 1),
+        ATLANTA,
+        NEWARK,
+    )
+    assert (flight.dep_delay, flight.arr_delay) == (2, 11)
+
+
+def test_unknown_airports_stay_unnamed_and_doubled_ids_multiply_nothing(
+    landed: DataFrame, airports: DataFrame
+) -> None:
+    flights = {row.origin_airport_id: row for row in transform(landed, airports).collect()}
+
+    assert sorted(flights) == [ATLANTA, NEWARK, 99999]
+    assert flights[NEWARK].dep_city == "Newark"
+    assert (flights[NEWARK].arr_airport, flights[NEWARK].arr_city, flights[NEWARK].arr_state) == (None,) * 3
+    assert (flights[99999].dep_airport, flights[99999].arr_airport) == (None, None)
+    assert flights[99999].dep_delay == -3
+
+
+def test_without_any_airport_every_flight_stays(landed: DataFrame, airports: DataFrame) -> None:
+    assert transform(landed, airports.limit(0)).count() == 3
+
+
+def test_the_columns_are_the_facts_in_its_order_then_where_the_row_came_from(
+    landed: DataFrame, airports: DataFrame
+) -> None:
+    found = transform(landed, airports)
+
+    fact = [(column.name, column.glue_type) for column in FLIGHTS.table.columns]
+    assert found.dtypes[: len(fact)] == fact
+    assert found.columns[len(fact) :] == ["source_file", "line_number", "reject_reason", "raw_text"]
+
+
+# --- parse
+
+GOOD = {
+    "UA,11618,12266,2,11": ("UA", 11618, 12266, 2, 11),
+    "UA,11618,12266,-2,-11": ("UA", 11618, 12266, -2, -11),
+    "UA,11618,12266,+2,0": ("UA", 11618, 12266, 2, 0),
+    "UA,11618,12266,,": ("UA", 11618, 12266, None, None),
+    'UA,11618,12266,"",  ': ("UA", 11618, 12266, None, None),
+    " UA , 11618 ,12266 , 2,11 ": ("UA", 11618, 12266, 2, 11),
+    "UA,11618,12266,12.0,12.": ("UA", 11618, 12266, 12, 12),
+    "UA,11618.0,12266.00,2,11": ("UA", 11618, 12266, 2, 11),
+    '"UA","11618","12266","2","11"': ("UA", 11618, 12266, 2, 11),
+    '"U,A",11618,12266,2,11': ("U,A", 11618, 12266, 2, 11),
+    '"U""A",11618,12266,2,11': ('U"A', 11618, 12266, 2, 11),
+    "#UA,11618,12266,2,11": ("#UA", 11618, 12266, 2, 11),
+    "UA,999999999999999999,0,2,11": ("UA", 999999999999999999, 0, 2, 11),
+    "ééééé,11618,12266,2,11": ("ééééé", 11618, 12266, 2, 11),
+}
+
+BAD = {
+    "UA,EWR,12266,2,11": "OriginAirportID is 'EWR'; expected a whole number",
+    "UA,11618,12266,late,11": "DepDelay is 'late'; expected a whole number",
+    "UA,11618,12266,2,NA": "ArrDelay is 'NA'; expected a whole number",
+    "UA,11618,12266,12.5,11": "DepDelay is '12.5'; expected a whole number",
+    "UA,11618,12266,1e3,11": "DepDelay is '1e3'; expected a whole number",
+    "UA,11618,12266,1 0,11": "DepDelay is '1 0'; expected a whole number",
+    "UA,9223372036854775808,12266,2,11": "OriginAirportID is '9223372036854775808'; expected a whole number",
+    "UA,11618,12266,٣,11": "DepDelay is '٣'; expected a whole number",
+    ",11618,12266,2,11": "Carrier is empty; a value is required",
+    "  ,11618,12266,2,11": "Carrier is empty; a value is required",
+    '"",11618,12266,2,11': "Carrier is empty; a value is required",
+    "UA,,12266,2,11": "OriginAirportID is empty; a value is required",
+    "UA,11618,,2,11": "DestAirportID is empty; a value is required",
+    "OverTenLetters,11618,12266,2,11": "Carrier is 'OverTenLetters'; expected 10 bytes at most",
+    "éééééé,11618,12266,2,11": "Carrier is 'éééééé'; expected 10 bytes at most",
+    "UA,x,y,z,": "OriginAirportID is 'x'; expected a whole number",
+    "UA,11618,12266,2": FIELDS,
+    "UA,11618,12266,2,11,": FIELDS,
+    "UA,11618,12266,2,11,12": FIELDS,
+    "UA;11618;12266;2;11": FIELDS,
+    '"UA,11618,12266,2,11': FIELDS,
+    "UA": FIELDS,
+    ",": FIELDS,
+    "carrier,originairportid,destairportid,depdelay,arrdelay": "OriginAirportID is 'originairportid'; "
+    "expected a whole number",
+}
+
+
+@pytest.fixture(scope="module")
+def judged(spark: SparkSession, new_lake: Callable[[], Lake]) -> dict[str, Row]:
+    """Each of the lines above, parsed, by its text."""
+    lake = new_lake()
+    entry = lake.land(key("lines.csv"), csv_file(*GOOD, "", *BAD))
+    files = read_manifest(spark, lake.manifest([entry]))
+    lines = data_lines(number_lines(read_lines(spark, files)))
+    return {row.raw_text: row for row in parse(lines, FLIGHTS, column_orders(files)).collect()}
+
+
+def test_every_line_but_the_header_and_the_blank_one_is_judged_once(judged: dict[str, Row]) -> None:
+    numbered = sorted((row.line_number, text) for text, row in judged.items())
+
+    blank = len(GOOD) + 2
+    expected = [n for n in range(2, blank + len(BAD) + 1) if n != blank]
+    assert numbered == list(zip(expected, [*GOOD, *BAD], strict=True))
+
+
+@pytest.mark.parametrize("line", GOOD)
+def test_a_good_line_is_typed(judged: dict[str, Row], line: str) -> None:
+    row = judged[line]
+
+    assert row.reject_reason is None
+    assert tuple(row[column.name] for column in FLIGHTS.columns) == GOOD[line]
+    assert row.partition_date == date(2013, 1, 1)
+
+
+@pytest.mark.parametrize("line", BAD)
+def test_a_bad_line_says_which_column_what_came_and_what_was_expected(
+    judged: dict[str, Row], line: str
+) -> None:
+    assert judged[line].reject_reason == BAD[line]
+
+
+# --- the whole run
+
+
+class Outcome(NamedTuple):
+    """What a run reported and left in the lake."""
+
+    counts: dict[str, tuple[int, int, int]]
+    loaded: list[Row]
+    types: list[tuple[str, str]]
+    rejects: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def mixed(spark: SparkSession, new_lake: Callable[[], Lake]) -> Outcome:
+    """One run over two days' files of every kind, with a dimension of one airport."""
+    lake = new_lake()
+    airports = [(1, "Atlanta", "GA", "Hartsfield-Jackson", "s3://landing/airports.csv")]
+    schema = "airport_id bigint, city string, state string, name string, source_file string"
+    spark.createDataFrame(airports, schema).write.parquet("s3://lake/dim/")
+    reordered = "ArrDelay,DESTAIRPORTID,carrier,DepDelay,OriginAirportID"
+    counts = lake.run(
+        lake.land(key("documented.csv"), csv_file("AA,1,2,3,4", HEADER, "AA,1,2,3,4")),
+        lake.land(key("reordered.csv"), csv_file("4,2,BB,3,1", header=reordered), header=reordered),
+        lake.land(key("windows.csv"), csv_file("CC,1,2,3,4", "CC,1,2,soon,4", end="\r\n")),
+        lake.land(key("marked.csv"), b"\xef\xbb\xbf" + csv_file("DD,1,2,3,4").encode()),
+        lake.land(key("packed.csv.gz"), gzip.compress(csv_file("EE,1,2,3,4", "EE,1,2,,late").encode())),
+        lake.land(
+            key("second.csv", SECOND), csv_file("FF,1,2,3,4", "", "FF,x,2,3,4", "FF,1,2,3,4", "FF,1,2")
+        ),
+        airports="s3://lake/dim/",
+    )
+    copied = spark.read.parquet(f"s3://lake/enriched/date={NEW_YEAR}/")
+    return Outcome(counts, lake.loaded(), copied.dtypes, lake.rejects())
+
+
+def test_every_row_read_is_loaded_or_rejected_and_counted_by_file(mixed: Outcome) -> None:
+    assert mixed.counts == {
+        key("documented.csv"): (2, 2, 0),
+        key("marked.csv"): (1, 1, 0),
+        key("packed.csv.gz"): (2, 1, 1),
+        key("reordered.csv"): (1, 1, 0),
+        key("windows.csv"): (2, 1, 1),
+        key("second.csv", SECOND): (4, 2, 2),
+    }
+
+
+def test_each_file_is_read_by_its_own_header_order_line_end_and_mark(mixed: Outcome) -> None:
+    assert sorted((str(row.flight_date), row.carrier) for row in mixed.loaded) == [
+        *[(NEW_YEAR, carrier) for carrier in ("AA", "AA", "BB", "CC", "DD", "EE")],
+        *[(SECOND, "FF")] * 2,
+    ]
+    assert {
+        (row.origin_airport_id, row.dest_airport_id, row.dep_delay, row.arr_delay) for row in mixed.loaded
+    } == {(1, 2, 3, 4)}
+
+
+def test_a_loaded_row_names_its_file_and_the_airports_that_are_known(mixed: Outcome) -> None:
+    (row,) = (row for row in mixed.loaded if row.carrier == "BB")
+
+    assert row.source_file == f"s3://landing/{key('reordered.csv')}"
+    assert (row.dep_airport, row.arr_airport) == ("Hartsfield-Jackson", None)
+
+
+def test_what_is_loaded_is_laid_out_as_copy_takes_it(mixed: Outcome) -> None:
+    declared = (*FLIGHTS.table.columns, SOURCE_FILE)
+
+    assert mixed.types == [(column.name, column.glue_type) for column in declared]
+
+
+def test_a_reject_carries_its_file_line_text_and_reason(mixed: Outcome) -> None:
+    assert mixed.rejects == [
+        {
+            "flight_date": day,
+            "source_file": f"s3://landing/{key(name, day)}",
+            "line_number": line,
+            "reject_reason": reason,
+            "raw_text": text,
+        }
+        for day, name, line, text, reason in (
+            (NEW_YEAR, "packed.csv.gz", 3, "EE,1,2,,late", "ArrDelay is 'late'; expected a whole number"),
+            (NEW_YEAR, "windows.csv", 3, "CC,1,2,soon,4", "DepDelay is 'soon'; expected a whole number"),
+            (SECOND, "second.csv", 4, "FF,x,2,3,4", "OriginAirportID is 'x'; expected a whole number"),
+            (SECOND, "second.csv", 6, "FF,1,2", FIELDS),
+        )
+    ]
+
+
+def test_a_day_that_lands_again_replaces_itself_and_leaves_its_neighbours_alone(lake: Lake) -> None:
+    lake.run(
+        *(
+            lake.land(key("a.csv", day), csv_file("UA,1,2,3,4", "UA,x,2,3,4"))
+            for day in (NEW_YEAR, SECOND, THIRD)
+        )
+    )
+    neighbours = [
+        lake.files(dataset, day) for dataset in ("enriched", "rejects") for day in (NEW_YEAR, THIRD)
+    ]
+    assert all(neighbours)
+
+    counts = lake.run(lake.land(key("a.csv", SECOND), csv_file("DL,1,2,3,4", "DL,1,2,3,4", "DL,1,2,3,4")))
+
+    assert counts == {key("a.csv", SECOND): (3, 3, 0)}
+    loaded = sorted((str(row.flight_date), row.carrier) for row in lake.loaded())
+    assert loaded == [(NEW_YEAR, "UA"), *[(SECOND, "DL")] * 3, (THIRD, "UA")]
+    assert lake.files("rejects", SECOND) == {}
+    assert neighbours == [
+        lake.files(dataset, day) for dataset in ("enriched", "rejects") for day in (NEW_YEAR, THIRD)
+    ]
+
+
+def test_a_day_left_without_a_good_row_is_emptied(lake: Lake) -> None:
+    lake.run(*(lake.land(key("a.csv", day), csv_file("UA,1,2,3,4")) for day in (NEW_YEAR, SECOND)))
+
+    counts = lake.run(
+        lake.land(key("a.csv", NEW_YEAR), csv_file("UA,x,2,3,4", "UA,1,2")),
+        lake.land(key("a.csv", SECOND), csv_file("DL,1,2,3,4")),
+    )
+
+    assert counts == {key("a.csv", NEW_YEAR): (2, 0, 2), key("a.csv", SECOND): (1, 1, 0)}
+    assert lake.files("enriched", NEW_YEAR) == {}
+    assert [(str(row.flight_date), row.carrier) for row in lake.loaded()] == [(SECOND, "DL")]
+    assert [reject["raw_text"] for reject in lake.rejects()] == ["UA,x,2,3,4", "UA,1,2"]
+
+
+def test_a_first_run_without_a_single_good_row_leaves_only_rejects(lake: Lake) -> None:
+    assert lake.run(lake.land(key("a.csv"), csv_file("UA,x,2,3,4"))) == {key("a.csv"): (1, 0, 1)}
+    assert lake.files("enriched", NEW_YEAR) == {}
+    assert len(lake.rejects()) == 1
+
+
+def test_running_the_same_files_again_gives_the_same_rows(lake: Lake) -> None:
+    entry = lake.land(key("a.csv"), csv_file("UA,1,2,3,4", "UA,x,2,3,4", "DL,1,2,3,4"))
+
+    first, rejects = lake.run(entry), lake.rejects()
+
+    assert lake.run(entry) == first == {key("a.csv"): (3, 2, 1)}
+    assert sorted(row.carrier for row in lake.loaded()) == ["DL", "UA"]
+    assert lake.rejects() == rejects
+
+
+def test_just_the_files_of_the_manifest_are_read_whatever_their_keys_are_made_of(lake: Lake) -> None:
+    names = [
+        "JFK + LGA.csv",
+        "é ü 東京 ✈.csv",
+        "100%.csv",
+        "a%20b.csv",
+        "[ab]{c,d}*?.csv",
+        "a?.csv",
+        "back\\slash.csv",
+        "12:30.csv",
+        "#1 & 2=3;'x'.csv",
+    ]
+    entries = [
+        lake.land(key(name), csv_file("UA,1,2,3,4", *["UA,x,2,3,4"] * n)) for n, name in enumerate(names)
+    ]
+
+    assert lake.run(*entries) == {key(name): (n + 1, 1, n) for n, name in enumerate(names)}
+    assert {row.source_file for row in lake.loaded()} == {f"s3://landing/{key(name)}" for name in names}
+    assert {reject["source_file"] for reject in lake.rejects()} == {
+        f"s3://landing/{key(name)}" for name in names[1:]
+    }
+
+
+def test_a_file_without_a_single_row_fails_the_run_and_is_named(lake: Lake) -> None:
+    entries = [
+        lake.land(key("a.csv"), csv_file("UA,1,2,3,4")),
+        lake.land(key("header-twice.csv"), csv_file(HEADER)),
+    ]
+
+    with pytest.raises(RuntimeError, match=r"expected rows.*header-twice\.csv"):
+        lake.run(*entries)
