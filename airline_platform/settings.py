@@ -142,15 +142,13 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """This process's environment with these settings in it, for a child process."""
         mine = {
-            "AIRLINE_STAGE": self.stage,
-            "AIRLINE_NAME": self.name,
-            "AIRLINE_HOME": str(self.home),
-            "AIRLINE_START_DATE": self.start_date.isoformat(),
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
+            name.upper() if (name := str(field.validation_alias or "")) else f"AIRLINE_{key.upper()}": str(
+                value
+            )
+            for key, field in type(self).model_fields.items()
+            if (value := getattr(self, key)) is not None
         }
-        if self.endpoint_url:
-            mine["AWS_ENDPOINT_URL"] = self.endpoint_url
+        mine["AWS_DEFAULT_REGION"] = self.region
         if self.stage == "local":
             mine |= {"AWS_ACCESS_KEY_ID": LOCAL_CREDENTIAL, "AWS_SECRET_ACCESS_KEY": LOCAL_CREDENTIAL}
         inherited = {k: v for k, v in os.environ.items() if k not in ("AWS_PROFILE", "AWS_SESSION_TOKEN")}

@@ -57,7 +57,7 @@ def raw_airport_codes(
     with permanent_errors_end_the_step():
         landed = landing.manifest(AIRPORTS)
         refused = [found for found in landed if found.refused]
-        tell_refused(AIRPORTS, refused, context.run_id, warehouse, notifier)
+        tell_refused(AIRPORTS, refused, context.run.run_id, warehouse, notifier)
         accepted = [found for found in landed if not found.refused]
         if not accepted:
             reasons = "\n".join(f"{found.key}, {found.refused}" for found in refused) or "nothing has landed"
@@ -130,7 +130,7 @@ def dim_airport_codes(
         refuse_bad_dimension(list(counts.values()), rejects, get_settings().max_rejected_share)
         uri = lake.put_bytes(SNAPSHOT, _parquet(airports.values()))
         copy = lake.put_bytes(
-            f"_tmp/{context.run_id}/{AIRPORTS.table.name}.manifest",
+            f"_tmp/{context.run.run_id}/{AIRPORTS.table.name}.manifest",
             copy_manifest([{"url": uri, "mandatory": True, "meta": {"content_length": lake.size(SNAPSHOT)}}]),
         )
         with warehouse.transaction() as session:
@@ -143,7 +143,7 @@ def dim_airport_codes(
                     ledger.entry(
                         found,
                         feed=AIRPORTS.name,
-                        run_id=context.run_id,
+                        run_id=context.run.run_id,
                         state="loaded",
                         rows_read=counts[found.url].read,
                         rows_loaded=counts[found.url].loaded,

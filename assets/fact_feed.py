@@ -86,7 +86,7 @@ def _raw(feed: Feed) -> AssetsDefinition:
             days = list(context.partition_keys)
             landed = landing.manifest(feed, days)
             refused = [found for found in landed if found.refused]
-            tell_refused(feed, refused, context.run_id, warehouse, notifier)
+            tell_refused(feed, refused, context.run.run_id, warehouse, notifier)
             accepted = [found for found in landed if not found.refused]
             if not accepted:
                 raise UnusableInput(
@@ -279,7 +279,7 @@ def _run_job(
         for f in landed
     ]
     job = get_settings().job_name(feed.name)
-    manifest = lake.put_bytes(f"_tmp/{context.run_id}/{feed.name}.manifest", copy_manifest(entries))
+    manifest = lake.put_bytes(f"_tmp/{context.run.run_id}/{feed.name}.manifest", copy_manifest(entries))
     has_airports = lake.get_manifests(AIRPORTS.table.name, ["all"])
     run, messages = glue.run_job(
         context,
@@ -334,11 +334,11 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
             refused = days_with_many_rejects(made, get_settings().max_rejected_share)
             good = {day: it for day, it in made.items() if day not in refused}
             files = [file for it in good.values() for file in it.files]
-            manifest = lake.put_bytes(f"_tmp/{context.run_id}/{table.name}.manifest", copy_manifest(files))
+            manifest = lake.put_bytes(f"_tmp/{context.run.run_id}/{table.name}.manifest", copy_manifest(files))
             with warehouse.transaction() as session:
-                refuse_days(session, feed, made, refused, context.run_id)
+                refuse_days(session, feed, made, refused, context.run.run_id)
                 if good:
-                    replace_days(session, feed, good, manifest, context.run_id)
+                    replace_days(session, feed, good, manifest, context.run.run_id)
             if refused:
                 raise too_many_rejects(refused)
             for day in days:

@@ -7,22 +7,16 @@ Reports to Dagster one message: for every file the rows read, loaded and rejecte
 
 import sys
 
-import boto3
 from awsglue.context import GlueContext
 from awsglue.job import Job
 from awsglue.utils import getResolvedOptions
-from dagster_pipes import (
-    PipesCliArgsParamsLoader,
-    PipesS3ContextLoader,
-    PipesS3MessageWriter,
-    open_dagster_pipes,
-)
 from pyspark.context import SparkContext
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.feeds import AIRPORTS, FLIGHTS
 from glue_jobs.landing import PARTITION, PROVENANCE
+from glue_jobs.reporting import reporting
 from glue_jobs.runner import FeedRun
 
 OPTIONS = ["JOB_NAME", "manifest", "airports", "output", "rejects"]
@@ -38,7 +32,8 @@ def transform(flights: DataFrame, airports: DataFrame) -> DataFrame:
     Returns:
         The fact table's columns, then `landing.PROVENANCE`; as many rows as came in.
     """
-    unique = airports.select(*AIRPORTS.table.column_names).dropDuplicates(["airport_id"])
+    # In one partition, dropping doubles needs no shuffle.
+    unique = airports.select(*AIRPORTS.table.column_names).coalesce(1).dropDuplicates(["airport_id"])
     origin = F.broadcast(unique).alias("origin")
     destination = F.broadcast(unique).alias("destination")
     joined = (
@@ -72,12 +67,7 @@ def main() -> None:
     glue = GlueContext(SparkContext.getOrCreate())
     job = Job(glue)
     job.init(arguments["JOB_NAME"], arguments)
-    s3 = boto3.client("s3")
-    with open_dagster_pipes(
-        context_loader=PipesS3ContextLoader(client=s3),
-        message_writer=PipesS3MessageWriter(client=s3),
-        params_loader=PipesCliArgsParamsLoader(),  # type: ignore[no-untyped-call]
-    ) as pipes:
+    with reporting() as pipes:
         run = FeedRun(glue.spark_session, FLIGHTS, arguments)
         counts = run.execute(lambda landed: transform(landed, run.dimension(AIRPORTS, arguments["airports"])))
         pipes.report_custom_message({"files": counts})

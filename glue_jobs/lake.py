@@ -1,7 +1,7 @@
 """Partitions of the lake: written as a whole, emptied where nothing is left, counted file by file."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
@@ -28,11 +28,9 @@ def replace_partitions(rows: DataFrame, uri: str, *, file_format: str, partition
 
 def read_partitions(spark: SparkSession, uri: str, days: Iterable[str]) -> DataFrame:
     """The landed file of every row in the day partitions that exist; lists nothing but those."""
-    paths = [path for path in _folders(spark, uri, days) if path.exists]
+    paths = [folder.uri for folder in _folders(spark, uri, days) if folder.exists]
     schema = f"{SOURCE_FILE.name} string"
-    if not paths:
-        return spark.createDataFrame([], schema)
-    return spark.read.schema(schema).parquet(*(path.uri for path in paths))
+    return spark.read.schema(schema).parquet(*paths) if paths else spark.createDataFrame([], schema)
 
 
 def remove_partitions(spark: SparkSession, uri: str, days: Iterable[str]) -> None:
@@ -46,22 +44,32 @@ def count_by_file(rows: DataFrame) -> dict[str, int]:
     return {row[0]: row[1] for row in rows.groupBy(SOURCE_FILE.name).count().collect()}
 
 
-class _Folder:
-    """A folder of the lake through Hadoop's file system, to which PySpark has no public way."""
+class LakePath:
+    """A file or folder through Hadoop's file system, to which PySpark has no public way."""
 
     def __init__(self, spark: SparkSession, uri: str) -> None:
         self.uri = uri
-        jvm: Any = spark._jvm  # noqa: SLF001
-        self._path = jvm.org.apache.hadoop.fs.Path(uri)
+        self._jvm = cast("Any", spark._jvm)  # noqa: SLF001
+        self._path = self._jvm.org.apache.hadoop.fs.Path(uri)
         self._files = self._path.getFileSystem(spark._jsc.hadoopConfiguration())  # noqa: SLF001
 
     @property
     def exists(self) -> bool:
+        """Whether it is there."""
         return bool(self._files.exists(self._path))
 
+    def read_text(self) -> str:
+        """A whole file, in UTF-8."""
+        stream = self._files.open(self._path)
+        try:
+            return str(self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+        finally:
+            stream.close()
+
     def remove(self) -> None:
+        """Remove it and all below it, where it is."""
         self._files.delete(self._path, True)
 
 
-def _folders(spark: SparkSession, uri: str, days: Iterable[str]) -> list[_Folder]:
-    return [_Folder(spark, f"{uri}{DATE_FOLDER}={day}") for day in sorted(days)]
+def _folders(spark: SparkSession, uri: str, days: Iterable[str]) -> list[LakePath]:
+    return [LakePath(spark, f"{uri}{DATE_FOLDER}={day}") for day in sorted(days)]

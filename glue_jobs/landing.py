@@ -4,8 +4,9 @@ Records are lines: a quoted line break makes two records, which are rejected wit
 lines instead of using Spark's CSV source keeps the raw text and the line number of what is rejected.
 """
 
-from collections import defaultdict
+import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import reduce
 
 from pyspark.sql import Column as SparkColumn
@@ -14,6 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.feeds import Feed
 from airline_platform.tables import SOURCE_FILE, Column
+from glue_jobs.lake import LakePath
 
 REASON = "reject_reason"
 RAW = "raw_text"
@@ -22,33 +24,43 @@ PARTITION = "partition_date"
 PROVENANCE = (SOURCE_FILE.name, LINE, REASON, RAW)
 """Where a row came from and why it can't be used; every transform passes these columns through."""
 
-MANIFEST_SCHEMA = "entries array<struct<url string, partition string, header string, columns array<string>>>"
+_FILES_SCHEMA = "array<struct<url string, partition string, header string, columns array<string>>>"
 
 _GLOB = str.maketrans({character: f"\\{character}" for character in "\\{}[]*?"})
 
 
-def read_manifest(spark: SparkSession, uri: str) -> DataFrame:
-    """One row per landed file: url, partition (ISO day), header (its first line), columns (in its order)."""
-    documents = spark.read.schema(MANIFEST_SCHEMA).option("multiLine", value=True).json(uri)
-    return documents.select(F.inline("entries"))
+@dataclass(frozen=True)
+class LandedFile:
+    """One entry of the manifest: its URI, its day (ISO), its first line, its columns in its order."""
+
+    url: str
+    partition: str
+    header: str
+    columns: tuple[str, ...]
 
 
-def read_lines(spark: SparkSession, files: DataFrame) -> DataFrame:
-    """One row per line: source_file, partition_date, header, columns, raw_text; line_number stays empty.
+def read_manifest(spark: SparkSession, uri: str) -> list[LandedFile]:
+    """The landed files of a run: a Redshift manifest whose entries also have `LandedFile`'s fields."""
+    entries = json.loads(LakePath(spark, uri).read_text())["entries"]
+    return [
+        LandedFile(found["url"], found["partition"], found["header"], tuple(found["columns"]))
+        for found in entries
+    ]
 
-    Args:
-        spark: The session.
-        files: As `read_manifest` gives them.
-    """
-    paths = [row.url.translate(_GLOB) for row in files.select("url").collect()]
-    lines = spark.read.text(paths).select(
+
+def read_lines(spark: SparkSession, files: Sequence[LandedFile]) -> DataFrame:
+    """One row per line: source_file, partition_date, header, columns, raw_text; line_number stays empty."""
+    lines = spark.read.text([file.url.translate(_GLOB) for file in files]).select(
         F.col("value").alias(RAW),
         # Spark gives the path as a URI, where a plus sign stands for itself.
         F.expr("url_decode(replace(_metadata.file_path, '+', '%2B'))").alias(SOURCE_FILE.name),
         F.col("_metadata.file_block_start").alias("block_start"),
         F.lit(None).cast("int").alias(LINE),
     )
-    known = files.select(
+    # A literal, because a DataFrame made of Python objects costs a job of its own.
+    text = F.lit(json.dumps([asdict(file) for file in files]))
+    known = spark.range(1).select(F.inline(F.from_json(text, _FILES_SCHEMA)))
+    known = known.select(
         F.col("url").alias(SOURCE_FILE.name), F.to_date("partition").alias(PARTITION), "header", "columns"
     )
     return lines.join(F.broadcast(known), SOURCE_FILE.name)
@@ -80,12 +92,9 @@ def parse(lines: DataFrame, feed: Feed, orders: Sequence[Sequence[str]]) -> Data
     return reduce(DataFrame.unionByName, (_parse_order(lines, feed, order) for order in orders))
 
 
-def column_orders(files: DataFrame) -> list[list[str]]:
-    """The different column orders of the manifest's files, most common first."""
-    counted: defaultdict[tuple[str, ...], int] = defaultdict(int)
-    for row in files.select("columns").collect():
-        counted[tuple(row.columns)] += 1
-    return [list(order) for order in sorted(counted, key=lambda order: (-counted[order], order))]
+def column_orders(files: Sequence[LandedFile]) -> list[tuple[str, ...]]:
+    """The different column orders of the files."""
+    return sorted({file.columns for file in files})
 
 
 def _parse_order(lines: DataFrame, feed: Feed, order: Sequence[str]) -> DataFrame:
@@ -93,36 +102,41 @@ def _parse_order(lines: DataFrame, feed: Feed, order: Sequence[str]) -> DataFram
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt", "escape": '"'}
     mine = lines.where(F.col("columns") == F.array(*(F.lit(name) for name in order)))
     parsed = mine.withColumn("_row", F.from_csv(RAW, schema, options))
-    text = {column.name: F.trim(F.col("_row")[column.name]) for column in feed.columns}
-    problems = [_problem(column, text[column.name]) for column in feed.columns]
-    fields = f"expected {len(order)} fields ({','.join(order)})"
-    broken = F.when(F.col("_row._corrupt").isNotNull(), F.lit(fields))
-    typed = {column.name: _typed(column, text[column.name]) for column in feed.columns}
+    broken = F.when(
+        F.col("_row._corrupt").isNotNull(), F.lit(f"expected {len(order)} fields ({','.join(order)})")
+    )
+    problems = [_problem(column) for column in feed.columns]
+    typed = {column.name: F.expr(_typed(column)) for column in feed.columns}
     return parsed.withColumns(typed | {REASON: F.coalesce(broken, *problems)}).drop("_row")
 
 
-def _typed(column: Column, text: SparkColumn) -> SparkColumn:
-    empty_is_null = F.when(text != "", text)
-    return empty_is_null if column.type == "string" else _cast(column, empty_is_null)
+def _text(column: Column) -> str:
+    """SQL of a field's text, empty as null. Names are our own declarations'."""
+    return f"nullif(trim(_row.`{column.name}`), '')"
 
 
-def _cast(column: Column, text: SparkColumn) -> SparkColumn:
-    # try_cast never raises, also under ANSI mode (Glue 6). A number may come as 12.0 from tools that
-    # widen integer columns with gaps in them, 12.5 minutes may not.
-    if column.type == "bigint":
-        whole = F.regexp_extract(text, r"^([+-]?\d{1,18})(\.0*)?$", 1)
-        return F.when(whole != "", whole).cast("bigint")
-    return F.expr(f"try_cast(_row.`{column.name}` as {column.glue_type})")
+def _typed(column: Column) -> str:
+    """SQL of a field's value; null where the text is not one. `try_cast` never raises, also in ANSI mode."""
+    text = _text(column)
+    if column.type == "string":
+        return text
+    plain = f"try_cast({text} as {column.glue_type})"
+    if column.type != "bigint":
+        return plain
+    # A whole number may come as 12.0 from tools that widen integer columns with gaps; 12.5 may not.
+    return f"coalesce({plain}, try_cast(regexp_replace({text}, '[.]0+$', '') as bigint))"
 
 
-def _problem(column: Column, text: SparkColumn) -> SparkColumn:
-    missing = F.coalesce(text, F.lit("")) == ""
+def _problem(column: Column) -> SparkColumn:
+    text = F.expr(_text(column))
     got = F.concat(F.lit(f"{column.name} is '"), F.substring(text, 1, 100), F.lit("'; expected "))
-    checks = F.when(missing & F.lit(column.required), F.lit(f"{column.name} is empty; a value is required"))
+    missing = text.isNull() & F.lit(column.required)
+    checks = F.when(missing, F.lit(f"{column.name} is empty; a value is required"))
     if column.type == "string":
         too_long = F.octet_length(text) > column.length
         return checks.when(too_long, F.concat(got, F.lit(f"{column.length} bytes at most")))
-    return checks.when(~missing & _cast(column, text).isNull(), F.concat(got, F.lit(_EXPECTED[column.type])))
+    wrong = text.isNotNull() & F.expr(_typed(column)).isNull()
+    return checks.when(wrong, F.concat(got, F.lit(_EXPECTED[column.type])))
 
 
 _EXPECTED = {

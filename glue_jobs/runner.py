@@ -51,18 +51,16 @@ class FeedRun:
         self.output = arguments["output"]
         self.rejects = arguments["rejects"]
         self.partition = feed.table.partition_column or PARTITION
-        self.files = read_manifest(spark, arguments["manifest"]).cache()
+        self.files = read_manifest(spark, arguments["manifest"])
         self.orders = column_orders(self.files)
-        self.partition_of = {
-            row.url: row.partition for row in self.files.select("url", "partition").collect()
-        }
+        self.partition_of = {file.url: file.partition for file in self.files}
 
     def dimension(self, feed: Feed, uri: str) -> DataFrame:
         """A dimension's Parquet, or no rows where the argument is `none`."""
+        columns = ", ".join(f"{column.name} {column.glue_type}" for column in feed.table.columns)
         if uri == "none":
-            columns = ", ".join(f"{c.name} {c.glue_type}" for c in feed.table.columns)
             return self.spark.createDataFrame([], columns)
-        return self.spark.read.parquet(uri)
+        return self.spark.read.schema(columns).parquet(uri)
 
     def execute(self, transform: Transform) -> list[dict[str, object]]:
         """Write the good rows and the rejects of every partition in the manifest.
@@ -74,33 +72,38 @@ class FeedRun:
             RuntimeError: Some file gave no row at all, or its rows read are not rows loaded plus rejected.
         """
         lines = data_lines(read_lines(self.spark, self.files))
-        read = count_by_file(lines)
-        loaded = self._write_good(transform(parse(lines, self.feed, self.orders)))
-        dirty = [url for url in self.partition_of if read.get(url, 0) != loaded.get(url, 0)]
+        read_in_all, loaded = self._write_good(transform(parse(lines, self.feed, self.orders)))
+        # Where nothing was rejected, what was loaded of a file is what was read of it.
+        read = loaded if read_in_all == sum(loaded.values()) else count_by_file(lines)
+        dirty = {url for url in self.partition_of if read.get(url, 0) != loaded.get(url, 0)}
         rejected = self._write_rejects(transform, dirty)
         return self._balance(read, loaded, rejected)
 
-    def _write_good(self, rows: DataFrame) -> dict[str, int]:
-        """Write the good rows; return how many by file, read back from what was written."""
-        observed = Observation("good")
-        good = rows.where(F.col(REASON).isNull()).drop(LINE, RAW, REASON)
-        good = good.observe(observed, F.count("*").alias("n"))
+    def _write_good(self, rows: DataFrame) -> tuple[int, dict[str, int]]:
+        """Write the good rows; return how many rows were read in all, and how many are good by file."""
+        observed = Observation("rows")
+        is_good = F.col(REASON).isNull()
+        seen = rows.observe(observed, F.count("*").alias("read"), F.count_if(is_good).alias("good"))
+        good = seen.where(is_good).drop(LINE, RAW, REASON)
         replace_partitions(good, self.output, file_format="parquet", partition=self.partition)
+        read, written = observed.get["read"], observed.get["good"]
         days = set(self.partition_of.values())
-        written = count_by_file(read_partitions(self.spark, self.output, days))
-        if sum(written.values()) != observed.get["n"]:
-            # A day left without a good row still shows what an earlier run wrote: it must go.
-            written = count_by_file(good)
-            filled = {self.partition_of[url] for url in written}
-            remove_partitions(self.spark, self.output, days - filled)
-        return written
+        if len(self.files) == 1:
+            loaded = {self.files[0].url: written} if written else {}
+        else:
+            loaded = count_by_file(read_partitions(self.spark, self.output, days))
+        if sum(loaded.values()) != written:
+            # A day left without a good row still shows what an earlier run wrote.
+            loaded = count_by_file(rows.where(is_good))
+        remove_partitions(self.spark, self.output, days - {self.partition_of[url] for url in loaded})
+        return read, loaded
 
-    def _write_rejects(self, transform: Transform, dirty: list[str]) -> dict[str, int]:
+    def _write_rejects(self, transform: Transform, dirty: set[str]) -> dict[str, int]:
         """Write the rejects of the files that have some, and remove those of an earlier run."""
         remove_partitions(self.spark, self.rejects, set(self.partition_of.values()))
         if not dirty:
             return {}
-        files = self.files.where(F.col("url").isin(dirty))
+        files = [file for file in self.files if file.url in dirty]
         numbered = data_lines(number_lines(read_lines(self.spark, files)))
         judged = transform(parse(numbered, self.feed, self.orders))
         rejects = judged.where(F.col(REASON).isNotNull()).select(self.partition, *PROVENANCE)

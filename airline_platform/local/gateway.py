@@ -47,10 +47,15 @@ WORKERS_VARIABLE = "AIRLINE_SPARK_WORKERS"
 """How many Spark workers are kept warm; 1 where it is not set."""
 
 JVM_VARIABLE = "AIRLINE_SPARK_JVM"
-"""Folder of the JVM's launcher and class archive, which several stacks may share; else `jvm` in the state."""
+"""Folder of the JVM's launcher and class archive; else in the virtual environment, which all stacks share."""
 
 STOP_SECONDS = 3
 """How long open requests may take to end when the gateway stops."""
+
+
+def default_jvm_folder(state: Path) -> Path:
+    """Beside the pyspark and the Java it is made for; in the state where others own the environment."""
+    return Path(sys.prefix) / "var" / "spark-jvm" if os.access(sys.prefix, os.W_OK) else state / "jvm"
 
 
 def ministack_environment(port: int, state: Path, region: str) -> dict[str, str]:
@@ -236,7 +241,7 @@ def build(port: int, state: Path) -> App:
     client = client_factory(port, region)
     discard_leftovers(state / "glue")
     size = int(os.environ.get(WORKERS_VARIABLE, "1"))
-    jvm_folder = Path(os.environ.get(JVM_VARIABLE) or state / "jvm").resolve()
+    jvm_folder = Path(os.environ.get(JVM_VARIABLE) or default_jvm_folder(state)).resolve()
     pool = SparkPool(state / "glue" / "workers", size=size, environment=environment, jvm_folder=jvm_folder)
     engine = GlueEngine(state / "glue", pool, client, job_environment(port, region))
     crawlers = CrawlerEngine(client)

@@ -24,8 +24,10 @@ logger = logging.getLogger(__name__)
 
 SPARK_COMMANDS = ("glueetl", "gluestreaming")
 FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR"})
-OUTPUT_LOG = "/aws-glue/jobs/output"
-ERROR_LOG = "/aws-glue/jobs/error"
+LOG_PREFIX = "/aws-glue/jobs"
+"""Log groups are `<prefix>/output` and `<prefix>/error`; a job may name another prefix."""
+
+LOG_PREFIX_ARGUMENT = "--custom-logGroup-prefix"
 
 SECONDS_ARGUMENT = "--airline-timeout-seconds"
 """A run's limit in seconds, for tests; Glue's own Timeout counts in minutes. AWS ignores it."""
@@ -93,6 +95,11 @@ class JobRun:
         """Seconds the run may take."""
         return float(self.arguments().get(SECONDS_ARGUMENT) or self.timeout_minutes * 60)
 
+    @property
+    def log_prefix(self) -> str:
+        """Where its output goes, as Glue's `--custom-logGroup-prefix` says."""
+        return self.arguments().get(LOG_PREFIX_ARGUMENT, LOG_PREFIX)
+
     def move(self, state: str, error: str = "") -> None:
         """Enter a state; a final one is never left."""
         if self.final:
@@ -115,7 +122,7 @@ class JobRun:
             "PredecessorRuns": [],
             "ExecutionTime": round((self.completed or time.time()) - self.started),
             "Timeout": self.timeout_minutes,
-            "LogGroupName": "/aws-glue/jobs",
+            "LogGroupName": self.log_prefix,
             **({"CompletedOn": self.completed} if self.completed else {}),
             **({"ErrorMessage": self.error} if self.error else {}),
         }
@@ -235,8 +242,8 @@ class GlueEngine:
         """Let the worker run the job; its output goes to CloudWatch meanwhile."""
         client = self._client("logs")
         streams = [
-            LogStream(client, OUTPUT_LOG, run.id, worker.stdout),
-            LogStream(client, ERROR_LOG, run.id, worker.stderr),
+            LogStream(client, f"{run.log_prefix}/output", run.id, worker.stdout),
+            LogStream(client, f"{run.log_prefix}/error", run.id, worker.stderr),
         ]
         with follow(streams):
             run.move("RUNNING")

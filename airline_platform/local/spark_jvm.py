@@ -20,6 +20,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from airline_platform.errors import StackUnavailable
 from airline_platform.local.java import find_java, java_home
 
@@ -79,6 +81,7 @@ class SparkJvm:
             "SPARK_HOME": str(self.home),
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_DRIVER_PYTHON": sys.executable,
+            "SPARK_LOCAL_IP": "127.0.0.1",
             "LC_ALL": "C.UTF-8",
             SHARING_VARIABLE: f"-XX:SharedArchiveFile={self.archive}"
             if self.archive.exists()
@@ -93,6 +96,9 @@ class SparkJvm:
         """Record the classes a warm-up loads, then archive them; nothing half-made is left under the name."""
         scratch = self.home / f"scratch-{os.getpid()}"
         classes, part = scratch / "classes", scratch / "part.jsa"
+        for abandoned in self.home.glob("scratch-*"):
+            if not psutil.pid_exists(int(abandoned.name.removeprefix("scratch-"))):
+                shutil.rmtree(abandoned, ignore_errors=True)
         scratch.mkdir(parents=True)
         try:
             self._record(classes, scratch)

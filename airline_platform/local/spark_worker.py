@@ -5,6 +5,7 @@ Started as a file by path, never imported: nothing of this platform may be loade
 standard output and standard error belong to the job.
 """
 
+import importlib.util
 import json
 import os
 import queue
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pyspark import SparkConf, SparkContext
-from pyspark.sql import SparkSession
+from pyspark.sql import Observation, SparkSession, functions
 
 RAW_LOCAL = "org.apache.hadoop.fs.RawLocalFileSystem"
 """Hadoop's local file system without the `.crc` file beside every file."""
@@ -70,15 +71,38 @@ def start_session(options: dict[str, str]) -> SparkSession:
 
 
 def warm_up(spark: SparkSession, folder: Path) -> None:
-    """Load the classes every job needs: CSV and JSON in, a join, Parquet out and in again."""
+    """Load the classes jobs need: text, CSV and JSON in, joins, dynamic overwrite of Parquet, and in again.
+
+    So do the modules nearly every job imports; they are of the machine, not of the platform.
+    """
+    for module in ("boto3", "dagster_pipes"):
+        if importlib.util.find_spec(module):
+            importlib.import_module(module)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "in.csv").write_text("id,name\n1,a\n2,b\n")
-    (folder / "in.json").write_text('{"id": 1, "v": "x"}\n')
+    (folder / "in.json").write_text('{"entries": [{"id": 1, "v": "x"}]}')
     table = spark.read.csv(f"file://{folder}/in.csv", header=True, schema="id INT, name STRING")
-    other = spark.read.json(f"file://{folder}/in.json", schema="id INT, v STRING")
-    joined = table.join(other, "id", "left").groupBy("name", "v").count()
-    joined.write.partitionBy("name").mode("overwrite").parquet(f"file://{folder}/out")
-    spark.read.parquet(f"file://{folder}/out").collect()
+    nested = spark.read.json(
+        f"file://{folder}/in.json", multiLine=True, schema="entries ARRAY<STRUCT<id INT, v STRING>>"
+    )
+    other = nested.selectExpr("inline(entries)").cache()
+    other.collect()
+    lines = spark.read.text(f"file://{folder}/in.csv").where("trim(value) <> ''")
+    parsed = lines.select(
+        functions.from_csv("value", "id STRING, name STRING", {"mode": "PERMISSIVE"}).alias("row")
+    )
+    rows = parsed.selectExpr("cast(row.id AS BIGINT) AS id", "row.name").join(
+        functions.broadcast(other), "id", "left"
+    )
+    lines.groupBy("value").count().collect()
+    joined = rows.join(table.select("id"), "id", "left").observe(
+        Observation(), functions.count("*").alias("n")
+    )
+    joined.write.option("partitionOverwriteMode", "dynamic").partitionBy("name").mode("overwrite").parquet(
+        f"file://{folder}/out"
+    )
+    spark.read.parquet(f"file://{folder}/out").groupBy("v").count().collect()
+    other.unpersist()
 
 
 def run_job(spark: SparkSession, job: dict[str, Any]) -> str | None:

@@ -1,0 +1,104 @@
+"""A whole laptop stack of its own for the tests that need one, driven as a person drives it: by `airline`."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+
+from airline_platform.demo_data import write_airports, write_flights
+from airline_platform.local import stack as laptop
+from airline_platform.settings import Settings
+
+AIRLINE = [str(Path(sys.executable).with_name("airline"))]
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """A running stack and the means to use it."""
+
+    home: Path
+    settings: Settings
+
+    def run(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """The `airline` command, as a process."""
+        done = subprocess.run(
+            [*AIRLINE, *map(str, arguments)],
+            env=os.environ | {"AIRLINE_HOME": str(self.home), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *arguments: str | Path) -> Any:
+        """What the command prints with `--json`."""
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        return self.json("query", sql)
+
+    def land(self, *arguments: str | Path) -> None:
+        self.run("land", *arguments)
+
+    def wait(self) -> list[dict[str, Any]]:
+        return self.json("wait", "--timeout", "120")
+
+    def alerts(self, event: str) -> list[dict[str, Any]]:
+        return [alert for alert in self.json("alerts") if alert["event"] == event]
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.settings.endpoint_url,
+            region_name=self.settings.region,
+            **self.settings.credentials(),
+        )
+
+    def put(self, key: str, text: str) -> None:
+        """Put an object into the landing bucket without asking what it is."""
+        self.client("s3").put_object(Bucket=self.settings.landing_bucket, Key=key, Body=text.encode())
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    home = tmp_path_factory.mktemp("laptop")
+    Laptop(home, Settings(home=home)).run("up", "--detach", "--port", "0")
+    up = Laptop(home, Settings.load(home=home))
+    pids = [component.pid for component in laptop.components(up.settings)]
+    try:
+        yield up
+    finally:
+        up.run("down")
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
+
+
+@pytest.fixture(scope="session")
+def airports(stack: Laptop, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The airport dimension, loaded once."""
+    folder = tmp_path_factory.mktemp("airports")
+    write_airports(folder)
+    stack.land(folder)
+    stack.wait()
+
+
+@pytest.fixture
+def flights(tmp_path: Path) -> Callable[..., tuple[Path, int]]:
+    """Writes a day of real flights; tells the file's folder and how many flights it has."""
+
+    def write(day: date, **layout: Any) -> tuple[Path, int]:
+        folder = tmp_path / f"{day}"
+        return folder, write_flights(folder, [day], **layout)[day]
+
+    return write
