@@ -28,6 +28,7 @@ class Account:
     feed: str
     day: str | None
     key: str
+    etag: str
     state: str
     reason: str | None = None
     rows_read: int = 0
@@ -43,14 +44,14 @@ def account(settings: Settings) -> list[Account]:
     """
     landed = list(_landed(settings))
     verdicts = {(row["key"], row["etag"]): row for row in Warehouse.of(settings).query(VERDICTS)}
-    return [_account(found, key, verdicts.get((key, etag))) for found, key, etag in landed]
+    return [_account(found, key, etag, verdicts.get((key, etag))) for found, key, etag in landed]
 
 
-def _account(found: LandedKey, key: str, verdict: dict[str, Any] | None) -> Account:
+def _account(found: LandedKey, key: str, etag: str, verdict: dict[str, Any] | None) -> Account:
     if verdict is None:
-        return Account(found.feed.name, found.day, key, "waiting")
+        return Account(found.feed.name, found.day, key, etag, "waiting")
     rows = {name: verdict[name] or 0 for name in ("rows_read", "rows_loaded", "rows_rejected")}
-    return Account(found.feed.name, found.day, key, verdict["state"], verdict["reason"], **rows)
+    return Account(found.feed.name, found.day, key, etag, verdict["state"], verdict["reason"], **rows)
 
 
 def _landed(settings: Settings) -> Iterator[tuple[LandedKey, str, str]]:
@@ -92,15 +93,15 @@ def feed_statuses(accounts: list[Account]) -> list[FeedStatus]:
     return statuses
 
 
-def queue_depth(settings: Settings) -> int:
-    """Landing events that wait or are being used.
+def queue_depth(settings: Settings, queue: str) -> int:
+    """Messages of a queue that wait or are being used.
 
     Raises:
         StackUnavailable: SQS does not answer.
     """
     sqs = make_client(settings, "sqs")
     with reaching(settings):
-        url = sqs.get_queue_url(QueueName=settings.landing_queue)["QueueUrl"]
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         found = sqs.get_queue_attributes(
             QueueUrl=url,
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],

@@ -23,6 +23,8 @@ from airline_platform.errors import AirlineError, StackUnavailable, WrongCall
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings, get_settings
 from airline_platform.uploads import Upload, expand, plan_upload, upload_all
+from resources.aws import make_client
+from resources.warehouse import Warehouse, require_one_query
 
 app = typer.Typer(
     help="Airline data platform: files in S3 become exactly-once rows in the warehouse.",
@@ -43,15 +45,17 @@ def main() -> None:
         _fail(error, status=2)
     except pydantic.ValidationError as error:
         for problem in error.errors():
-            err.print(f"AIRLINE_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}", style="red")
+            name = "_".join(map(str, problem["loc"])).upper()
+            variable = name if name.startswith("AWS_") else f"AIRLINE_{name}"
+            err.print(f"{variable}: {problem['msg']}", style="red", markup=False, soft_wrap=True)
         sys.exit(2)
     except AirlineError as error:
         _fail(error, status=1)
 
 
 def _fail(error: AirlineError, *, status: int) -> None:
-    err.print(str(error.args[0]), style="red", markup=False)
-    err.print(f"What to do: {error.remedy}", markup=False)
+    err.print(str(error.args[0]), style="red", markup=False, soft_wrap=True)
+    err.print(f"What to do: {error.remedy}", markup=False, soft_wrap=True)
     sys.exit(status)
 
 
@@ -98,7 +102,9 @@ def status(as_json: Json = False) -> None:
         if document["components"]:
             show_table(document["components"], "Components", ("name", "state", "address"))
         show_table(document["feeds"], "Feeds")
-        out.print(f"Landing events in the queue: {document['queue']}")
+        out.print(
+            f"Landing events: {document['queue']} in the queue, {document['dead']} in the dead-letter queue"
+        )
         out.print("Sensors: " + ", ".join(f"{k} {v.lower()}" for k, v in document["sensors"].items()))
     if any(component["state"] != "running" for component in document["components"]):
         raise StackUnavailable(
@@ -114,7 +120,8 @@ def _status(settings: Settings) -> dict[str, Any]:
         components = [asdict(component) for component in stack.components(settings)]
     return {
         "components": components,
-        "queue": queue_depth(settings),
+        "queue": queue_depth(settings, settings.landing_queue),
+        "dead": queue_depth(settings, settings.landing_dead_letter_queue),
         "sensors": DagsterClient.of(settings).sensors(),
         "feeds": [asdict(found) for found in feed_statuses(account(settings))],
     }
@@ -145,6 +152,7 @@ def land(
 
 def land_with_progress(settings: Settings, uploads: list[Upload]) -> None:
     """Upload with a progress bar on stderr."""
+    make_client(settings, "s3")  # its failure is the first thing to say
     with progress() as bars:
         task = bars.add_task("landing", total=len(uploads))
         upload_all(settings, uploads, lambda _upload: bars.advance(task))
@@ -157,10 +165,11 @@ def wait(
 ) -> None:
     """Wait until every landed object is loaded or rejected; fail with the list of what is not."""
     settings = get_settings()
+    client = DagsterClient.of(settings)
     with progress() as bars:
         task = bars.add_task("in the warehouse", total=None)
         accounts = travel.wait(
-            settings, timeout, lambda done, total: bars.update(task, completed=done, total=total)
+            settings, client, timeout, lambda done, total: bars.update(task, completed=done, total=total)
         )
     left = [each for each in accounts if each.state == "waiting"]
     rejected = [each for each in accounts if each.state == "rejected"]
@@ -187,9 +196,8 @@ def query(
     """Ask the warehouse, read-only."""
     from sqlglot.errors import SqlglotError  # noqa: PLC0415 - 0.1 s
 
-    from resources.warehouse import Warehouse  # noqa: PLC0415 - dagster takes 0.5 s to import
-
     try:
+        require_one_query(sql)
         rows = Warehouse.of(get_settings()).query(sql)
     except (psycopg2.Error, SqlglotError) as error:
         raise AirlineError(str(error).strip(), remedy="Correct the statement; it only may read.") from error
@@ -279,7 +287,7 @@ def deploy(
     settings = Settings.load(stage=stage) if stage else get_settings()
     given = {"AlertEmail": alert_email} if alert_email is not None else None
     result = bring_up_to_date(settings, parameters=given, on_progress=tell)
-    out.print(str(result), soft_wrap=True)
+    out.print(f"Stack {settings.name}: {result.stack.change}; Glue programs sent: {len(result.uploaded)}")
 
 
 @app.command()

@@ -94,7 +94,12 @@ def _show(settings: Settings) -> None:
     _land(settings, folder / "arriving")
     with progress() as bars:
         task = bars.add_task("in the warehouse", total=None)
-        travel.wait(settings, SECONDS, lambda done, total: bars.update(task, completed=done, total=total))
+        travel.wait(
+            settings,
+            DagsterClient.of(settings),
+            SECONDS,
+            lambda done, total: bars.update(task, completed=done, total=total),
+        )
 
     out.rule(f"3  {BACKFILL_DAYS} days more land unnoticed, and a backfill takes them", align="left")
     write_flights(folder / "later", later)

@@ -71,7 +71,7 @@ def write_flights(
     if missing:
         raise WrongCall(
             f"Real flights are from {FIRST_DAY} to {LAST_DAY}, and {missing[0]} was asked for",
-            remedy="Choose days of 2013, or make synthetic files with `airline generate`.",
+            remedy="Choose days of 2013.",
         )
     flights: dict[date, list[Sequence[str]]] = {day: [] for day in days}
     for day, flight in _flights(set(days)):

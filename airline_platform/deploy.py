@@ -117,10 +117,10 @@ def deploy(
     uploaded = upload_programs(settings, on_progress=on_progress)
     if warehouse is not None:
         store_warehouse_secret(settings, warehouse)
-    on_progress("warehouse schema")
-    apply_schema(settings)
     on_progress("lake tables")
     ensure_lake_tables(settings)
+    on_progress("warehouse schema")
+    apply_schema(settings)
     return DeployResult(stack, uploaded)
 
 

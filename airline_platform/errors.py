@@ -7,6 +7,7 @@ AirlineError
 │   ├── CrawlerFailed     the crawler ended with anything but success
 │   └── LoadRefused       what would be committed is not what was promised
 ├── StackUnavailable      the AWS endpoint or the warehouse does not answer
+│   └── StackNotStarted   no laptop stack runs here (permanent, too)
 └── WrongCall             the command line was used wrongly
 
 A message says what was expected, what came and where; `remedy` says what to do about it.
@@ -52,6 +53,10 @@ class LoadRefused(PermanentError):  # noqa: N818 - it names what happened
 
 class StackUnavailable(AirlineError):  # noqa: N818 - it names what happened
     """The AWS endpoint or the warehouse does not answer."""
+
+
+class StackNotStarted(StackUnavailable, PermanentError):  # noqa: N818 - it names what happened
+    """No laptop stack runs in this home; waiting does not start one."""
 
 
 class WrongCall(AirlineError):  # noqa: N818 - it names what happened

@@ -10,6 +10,9 @@ from datetime import date
 
 from airline_platform.tables import Column, Table
 
+_UNUSABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
+"""Control characters and halves of surrogate pairs: no table, log or mail takes them."""
+
 _DAY = r"(?P<day>\d{4}-\d{2}-\d{2})"
 
 
@@ -137,15 +140,26 @@ def parse_key(key: str, *, first_day: date, last_day: date) -> LandedKey | Unkno
     feed = next((feed for feed in FEEDS.values() if key.startswith(feed.prefix)), None)
     if feed is None:
         return UnknownKey(key, f"no feed lands here; feeds land under {', '.join(_prefixes())}")
-    if not key.endswith(SUFFIXES):
-        return UnknownKey(key, f"{feed.name} files end in {' or '.join(SUFFIXES)}")
     rest = key.removeprefix(feed.prefix)
+    if problem := _problem(feed, key):
+        return UnknownKey(key, problem)
     if not feed.daily:
         return LandedKey(feed, None) if "/" not in rest else UnknownKey(key, _expected(feed))
     match = re.fullmatch(rf"date={_DAY}/[^/]+|{_DAY.replace('day', 'flat')}\.csv(\.gz)?", rest)
     if match is None:
         return UnknownKey(key, _expected(feed))
     return _landed(feed, key, match["day"] or match["flat"], first_day, last_day)
+
+
+def _problem(feed: Feed, key: str) -> str | None:
+    """Why no file of the feed can have this key, whatever its day."""
+    if _UNUSABLE.search(key):
+        return "the key has control characters"
+    if not key.endswith(SUFFIXES):
+        return f"{feed.name} files end in {' or '.join(SUFFIXES)}"
+    if key.rpartition("/")[2].startswith(("_", ".")):
+        return "Spark skips files whose names start with _ or ."
+    return None
 
 
 def _landed(feed: Feed, key: str, day: str, first_day: date, last_day: date) -> LandedKey | UnknownKey:

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import re
 import zlib
 from dataclasses import dataclass
 
@@ -68,8 +69,8 @@ def judge(feed: Feed, head: bytes, size: int, *, gzipped: bool = False) -> Accep
 
 
 def _judge_text(feed: Feed, head: bytes) -> Accepted | Refused:
-    first, newline, rest = head.partition(b"\n")
-    if not newline and len(head) >= HEAD_BYTES:
+    first, *others = re.split(rb"\r\n|\r|\n", head, maxsplit=1)
+    if not others and len(head) >= HEAD_BYTES:
         return Refused(
             1,
             f"a line longer than {HEAD_BYTES:,} bytes",
@@ -77,10 +78,10 @@ def _judge_text(feed: Feed, head: bytes) -> Accepted | Refused:
             "End the lines with LF.",
         )
     try:
-        header = first.removesuffix(b"\r").decode("utf-8-sig")
+        header = first.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return Refused(1, f"byte {error.start + 1} is not UTF-8", "UTF-8", "Export the file in UTF-8.")
-    if not rest.strip():
+    if not b"".join(others).strip():
         return Refused(
             2, "no rows after the header", "at least one row", "Land the file again, with its rows."
         )

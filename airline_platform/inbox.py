@@ -1,5 +1,6 @@
 """What SNS delivered: messages of the inbox queue, kept in the lake so that everybody sees the history."""
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -50,8 +51,13 @@ def _archive(settings: Settings) -> None:
 
 
 def parse_delivery(body: str) -> dict[str, Any]:
-    """Read SNS's envelope around one message."""
-    envelope = json.loads(body)
+    """Read SNS's envelope around one message; what is none is kept as it came, under its digest."""
+    try:
+        envelope = json.loads(body)
+        envelope["MessageId"], envelope["Timestamp"], envelope["Message"]
+    except (ValueError, KeyError, TypeError):
+        digest = hashlib.sha256(body.encode()).hexdigest()[:16]
+        envelope = {"MessageId": digest, "Timestamp": "", "Subject": "Not from SNS", "Message": body}
     attributes = {name: found["Value"] for name, found in envelope.get("MessageAttributes", {}).items()}
     return {
         "id": envelope["MessageId"],

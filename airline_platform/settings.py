@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOCAL_CREDENTIAL = "airline"
@@ -21,14 +21,20 @@ class Settings(BaseSettings):
     to be looked up or passed around. On a laptop the endpoint comes from the running stack's state file.
     """
 
-    model_config = SettingsConfigDict(env_prefix="AIRLINE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="AIRLINE_", extra="ignore", frozen=True, populate_by_name=True
+    )
 
     stage: Literal["local", "aws"] = Field("local", description="`local` is a laptop, `aws` an account.")
     name: str = Field(
         "airline", pattern=r"^[a-z][a-z0-9-]{1,30}$", description="Prefix of all resource names."
     )
     home: Path = Field(Path(".airline"), description="The laptop stack's state folder.")
-    region: str = Field("us-east-1", validation_alias="AWS_REGION", description="AWS region.")
+    region: str = Field(
+        "us-east-1",
+        validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"),
+        description="AWS region.",
+    )
     endpoint_url: str | None = Field(
         None,
         validation_alias="AWS_ENDPOINT_URL",
@@ -58,17 +64,17 @@ class Settings(BaseSettings):
             pydantic.ValidationError: A variable has a value it cannot have.
         """
         settings = cls(**overrides)
-        if settings.stage == "local" and settings.endpoint_url is None:
+        if settings.stage == "local" and not settings.endpoint_url:
             return settings.model_copy(update={"endpoint_url": settings.running_stack().get("endpoint_url")})
         return settings
 
     def running_stack(self) -> dict[str, Any]:
         """What `airline up` recorded about the stack in `home`; empty where none was started."""
         try:
-            document: dict[str, Any] = json.loads(self.stack_file.read_text())
-        except FileNotFoundError:
+            document = json.loads(self.stack_file.read_text())
+        except (FileNotFoundError, ValueError):
             return {}
-        return document
+        return document if isinstance(document, dict) else {}
 
     @property
     def stack_file(self) -> Path:
@@ -141,18 +147,18 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """This process's environment with these settings in it, for a child process."""
-        mine = {
-            name.upper() if (name := str(field.validation_alias or "")) else f"AIRLINE_{key.upper()}": str(
-                value
-            )
-            for key, field in type(self).model_fields.items()
-            if (value := getattr(self, key)) is not None
-        }
-        mine["AWS_DEFAULT_REGION"] = self.region
+        mine = {f"AIRLINE_{name.upper()}": str(getattr(self, name)) for name in _OWN_VARIABLES}
+        mine |= {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
+        if self.endpoint_url:
+            mine["AWS_ENDPOINT_URL"] = self.endpoint_url
         if self.stage == "local":
             mine |= {"AWS_ACCESS_KEY_ID": LOCAL_CREDENTIAL, "AWS_SECRET_ACCESS_KEY": LOCAL_CREDENTIAL}
-        inherited = {k: v for k, v in os.environ.items() if k not in ("AWS_PROFILE", "AWS_SESSION_TOKEN")}
+        foreign = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_")
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         return (inherited if self.stage == "local" else dict(os.environ)) | mine
+
+
+_OWN_VARIABLES = [name for name, field in Settings.model_fields.items() if field.validation_alias is None]
 
 
 @cache

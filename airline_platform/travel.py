@@ -13,20 +13,22 @@ QUIET_SECONDS = 20.0
 """With nothing queued and nothing running for so long, nothing more will come: retries wait up to 10 s."""
 
 
-def wait(settings: Settings, timeout: float, on_progress: Callable[[int, int], None]) -> list[Account]:
+def wait(
+    settings: Settings, client: DagsterClient, timeout: float, on_progress: Callable[[int, int], None]
+) -> list[Account]:
     """Wait until every landed object is loaded or rejected.
 
     Returns early when nothing is under way any more that could change the rest.
 
     Args:
         settings: Whose landing bucket and warehouse.
+        client: Dagster, which is asked what is under way.
         timeout: Seconds to wait at most.
         on_progress: Told how many objects are accounted for, of how many.
 
     Returns:
         Every landed object; those `waiting` were not loaded in time.
     """
-    client = DagsterClient.of(settings)
     deadline = time.monotonic() + timeout
     quiet_since: float | None = None
     while True:
@@ -34,7 +36,7 @@ def wait(settings: Settings, timeout: float, on_progress: Callable[[int, int], N
         waiting = sum(each.state == "waiting" for each in accounts)
         on_progress(len(accounts) - waiting, len(accounts))
         now = time.monotonic()
-        busy = bool(queue_depth(settings) or client.unfinished_runs())
+        busy = bool(queue_depth(settings, settings.landing_queue) or client.unfinished_runs())
         quiet_since = None if busy else quiet_since or now
         gave_up = quiet_since is not None and now - quiet_since > QUIET_SECONDS
         if not waiting or gave_up or now > deadline:

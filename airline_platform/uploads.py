@@ -8,9 +8,10 @@ from datetime import date
 from pathlib import Path
 
 from airline_platform.errors import WrongCall
-from airline_platform.feeds import FEEDS, SUFFIXES, Feed
+from airline_platform.feeds import FEEDS, SUFFIXES, Feed, UnknownKey, parse_key
 from airline_platform.headers import HEAD_BYTES, Accepted, judge
-from airline_platform.settings import Settings
+from airline_platform.partitions import last_day
+from airline_platform.settings import Settings, get_settings
 from resources.aws import make_client, reaching
 
 UPLOADS = 8
@@ -29,32 +30,47 @@ class Upload:
     key: str
 
 
-def plan_upload(path: Path, *, feed: str | None = None, day: date | None = None) -> Upload:
+def plan_upload(
+    path: Path, *, settings: Settings | None = None, feed: str | None = None, day: date | None = None
+) -> Upload:
     """Decide where a file lands.
 
     Args:
         path: The file.
+        settings: Say which days are kept; this process's where not given.
         feed: Its feed's name; read from the header where not given.
         day: Its day; read from the folder (`date=YYYY-MM-DD`) or the name where not given.
 
     Raises:
-        WrongCall: The file, its feed or its day can't be told.
+        WrongCall: The file, its feed or its day can't be told, or no feed would claim its key.
     """
+    settings = settings or get_settings()
     if not path.is_file():
         raise WrongCall(f"{path}: expected a file, found none", remedy="Check the path.")
     found = FEEDS[feed] if feed else _feed_of(path)
-    if not found.daily:
-        return Upload(path, found, None, found.key(path.name, None))
-    if day is None and path.name in {f"{path.name[:10]}{suffix}" for suffix in SUFFIXES}:
-        day = _day(path.name)
-        return Upload(path, found, str(day), f"{found.prefix}{path.name}")
-    day = day or _day(path.parent.name) or _day(path.name)
+    key = _key(path, found, day)
+    landed = parse_key(key, first_day=settings.start_date, last_day=last_day())
+    if isinstance(landed, UnknownKey):
+        raise WrongCall(
+            f"{path} would land as {key}: {landed.reason}", remedy="Rename the file, or mend its day."
+        )
+    return Upload(path, found, landed.day, key)
+
+
+def _key(path: Path, feed: Feed, day: date | None) -> str:
+    if not feed.daily:
+        return feed.key(path.name, None)
+    named = _day(path.name)
+    if day is None and path.name in {f"{named}{suffix}" for suffix in SUFFIXES}:
+        return f"{feed.prefix}{path.name}"
+    folder = path.parent.name
+    day = day or (_day(folder) if folder.startswith("date=") else None) or named
     if day is None:
         raise WrongCall(
             f"{path}: expected a day in the folder (date=YYYY-MM-DD) or the file's name, found none",
             remedy="Say which day the file is for: --date YYYY-MM-DD.",
         )
-    return Upload(path, found, str(day), found.key(path.name, day))
+    return feed.key(path.name, day)
 
 
 def expand(paths: Iterable[Path]) -> Iterator[Path]:

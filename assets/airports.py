@@ -1,7 +1,9 @@
 """Airport codes: from the landed file to the dimension `airlines.dim_airport_codes`."""
 
 import csv
+import gzip
 import io
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ from airline_platform.settings import get_settings
 from airline_platform.tables import SOURCE_FILE
 from assets import ledger
 from assets.description import OWNERS, column_schema, s3_link, table_metadata
-from assets.fact_feed import landing_table, register, tell_refused
+from assets.fact_feed import landing_table, record_refused, register, tell_refused
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed, tell_loaded
 from assets.loading import RowCount
@@ -57,7 +59,7 @@ def raw_airport_codes(
     with permanent_errors_end_the_step():
         landed = landing.manifest(AIRPORTS)
         refused = [found for found in landed if found.refused]
-        tell_refused(AIRPORTS, refused, context.run.run_id, warehouse, notifier)
+        record_refused(AIRPORTS, refused, context.run.run_id, warehouse)
         accepted = [found for found in landed if not found.refused]
         if not accepted:
             reasons = "\n".join(f"{found.key}, {found.refused}" for found in refused) or "nothing has landed"
@@ -65,6 +67,7 @@ def raw_airport_codes(
                 f"airports: expected a file under {AIRPORTS.prefix}, found none that can be used: {reasons}",
                 remedy="Land it with `airline land airport_codes.csv`.",
             )
+        tell_refused(AIRPORTS, refused, context.run.run_id, notifier)
         lake.put_manifests("raw_airport_codes", {"all": [found.as_json() for found in accepted]})
         context.add_output_metadata(
             {
@@ -165,7 +168,7 @@ def dim_airport_codes(
 
 
 def parse_airports(text: str, columns: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Read a file of airport codes.
+    """Read a file of airport codes. A record is a line, as in every feed.
 
     Args:
         text: The file, header included.
@@ -175,14 +178,18 @@ def parse_airports(text: str, columns: Sequence[str]) -> tuple[list[dict[str, An
         The good rows, typed, and a sentence for each bad one that names its line.
     """
     good, bad = [], []
-    reader = csv.reader(io.StringIO(text))
-    next(reader, None)
-    for values in reader:
-        if not any(value.strip() for value in values):
+    lines = text.splitlines()
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
+        try:
+            (values,) = csv.reader([line])
+        except (csv.Error, ValueError) as error:
+            bad.append(f"line {number}: {error}; expected {len(columns)} fields ({','.join(columns)})")
             continue
         row = dict(zip(columns, (value.strip() or None for value in values), strict=False))
         if problem := _problem(values, columns, row):
-            bad.append(f"line {reader.line_num}: {problem}")
+            bad.append(f"line {number}: {problem}")
         else:
             good.append({**row, "airport_id": int(row["airport_id"] or 0)})
     return good, bad
@@ -202,27 +209,25 @@ def _problem(values: Sequence[str], columns: Sequence[str], row: dict[str, str |
 
 
 def refuse_bad_dimension(counts: Sequence[RowCount], rejects: Sequence[str], allowed: float) -> None:
-    """Refuse a dimension of which too large a share was rejected; the old one stands.
+    """Refuse a dimension that is empty, or of which too large a share was rejected; the old one stands.
 
     Raises:
         LoadRefused: With the first reasons.
     """
     share = sum(count.rejected for count in counts) / max(1, sum(count.read for count in counts))
-    if share > allowed:
+    if share > allowed or not any(count.loaded for count in counts):
         raise LoadRefused(
-            f"expected at most {allowed:.1%} of the airports to be rejected, found {share:.1%}:\n"
+            f"expected airports, at most {allowed:.1%} of them rejected, found {share:.1%}:\n"
             + "\n".join(rejects[:20]),
             remedy="Mend these lines and land the file again.",
         )
 
 
 def _text(landing: Landing, found: LandedObject) -> str:
-    import gzip  # noqa: PLC0415 - rarely needed
-
     body = landing.client().get_object(Bucket=found.bucket, Key=found.key)["Body"].read()
     try:
         return (gzip.decompress(body) if found.key.endswith(".gz") else body).decode("utf-8-sig")
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnusableInput(
             f"{found.url}: expected CSV in UTF-8 (compressed, if its name ends in .gz), found {error}",
             remedy="Export the file as CSV in UTF-8 and land it again.",

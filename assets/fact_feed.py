@@ -86,14 +86,15 @@ def _raw(feed: Feed) -> AssetsDefinition:
             days = list(context.partition_keys)
             landed = landing.manifest(feed, days)
             refused = [found for found in landed if found.refused]
-            tell_refused(feed, refused, context.run.run_id, warehouse, notifier)
             accepted = [found for found in landed if not found.refused]
+            record_refused(feed, refused, context.run.run_id, warehouse)
             if not accepted:
                 raise UnusableInput(
                     f"{feed.name} {describe_days(days)}: expected files under {feed.prefix}, "
                     f"{_why_none(refused)}",
                     remedy="Land the files (`airline land`), then materialize this partition again.",
                 )
+            tell_refused(feed, refused, context.run.run_id, notifier)
             by_day = {day: [found for found in accepted if found.day == day] for day in days}
             lake.put_manifests(
                 f"raw_{feed.name}", {day: [f.as_json() for f in files] for day, files in by_day.items()}
@@ -118,19 +119,19 @@ def _why_none(refused: Sequence[LandedObject]) -> str:
     return "and every one was refused:\n" + "\n".join(f"{f.key}, {f.refused}" for f in refused[:20])
 
 
-def tell_refused(
-    feed: Feed,
-    refused: Sequence[LandedObject],
-    run_id: str,
-    warehouse: Warehouse,
-    notifier: Notifier,
-) -> None:
-    """Record refused files in the ledger, then tell people which and why."""
+def record_refused(feed: Feed, refused: Sequence[LandedObject], run_id: str, warehouse: Warehouse) -> None:
+    """Write the ledger rows of refused files."""
     if not refused:
         return
     entries = [ledger.entry(found, feed=feed.name, run_id=run_id, state="rejected") for found in refused]
     with warehouse.transaction() as session:
         ledger.record(session, entries)
+
+
+def tell_refused(feed: Feed, refused: Sequence[LandedObject], run_id: str, notifier: Notifier) -> None:
+    """Tell people of refused files whose run goes on without them."""
+    if not refused:
+        return
     notifier.publish(
         Alert(
             "refused",
@@ -193,26 +194,31 @@ def register(glue: Glue, feed: Feed, name: str, folders: Mapping[str, str]) -> b
         CrawlerFailed: The crawl failed, or its table has other columns than the feed.
     """
     table = glue.find_table(name)
-    crawled = table is None or not _same_columns(table, feed)
+    crawled = table is None or set(_columns(table)) != set(_columns(feed))
     if crawled:
         glue.crawl(get_settings().crawler_name(feed.name))
         table = glue.find_table(name)
-        if table is None or not _same_columns(table, feed):
-            found = (
-                [column["Name"] for column in table["StorageDescriptor"]["Columns"]] if table else "no table"
-            )
+        found = _columns(table)
+        if table is None or not set(_columns(feed)) <= set(found):
             raise CrawlerFailed(
-                f"after the crawl, {glue.database}.{name} has {found}; expected {feed.header}",
+                f"after the crawl, {glue.database}.{name} has columns {found}; expected {feed.header}",
                 remedy=f"Move what is not a file of {feed.name} out of {feed.prefix}, then re-run this step.",
             )
+        if found != _columns(feed):
+            # A stray file under the prefix was crawled too; the files we accept have our columns.
+            glue.set_columns(table, feed.columns)
     if folders and table is not None:
         glue.add_partitions(table, folders)
     return crawled
 
 
-def _same_columns(table: Mapping[str, Any], feed: Feed) -> bool:
-    found = {column["Name"].casefold() for column in table["StorageDescriptor"]["Columns"]}
-    return found == {column.name.casefold() for column in feed.columns}
+def _columns(of: Feed | Mapping[str, Any] | None) -> list[str]:
+    """Column names as the catalog folds them."""
+    if of is None:
+        return []
+    if isinstance(of, Feed):
+        return [column.name.casefold() for column in of.columns]
+    return [column["Name"].casefold() for column in of["StorageDescriptor"]["Columns"]]
 
 
 def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
@@ -334,7 +340,9 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
             refused = days_with_many_rejects(made, get_settings().max_rejected_share)
             good = {day: it for day, it in made.items() if day not in refused}
             files = [file for it in good.values() for file in it.files]
-            manifest = lake.put_bytes(f"_tmp/{context.run.run_id}/{table.name}.manifest", copy_manifest(files))
+            manifest = lake.put_bytes(
+                f"_tmp/{context.run.run_id}/{table.name}.manifest", copy_manifest(files)
+            )
             with warehouse.transaction() as session:
                 refuse_days(session, feed, made, refused, context.run.run_id)
                 if good:

@@ -87,7 +87,7 @@ def partition_of(tags: Mapping[str, str]) -> str:
     if "dagster/partition" in tags:
         return tags["dagster/partition"]
     first, last = (tags.get(tag, "") for tag in RANGE_TAGS)
-    return f"{first} to {last}" if first else ""
+    return first if first == last else f"{first} to {last}"
 
 
 def run_link(run_id: str) -> str:

@@ -129,7 +129,7 @@ def _entries(
             state=state,
             rows_read=rows.read,
             rows_loaded=rows.loaded if state == "loaded" else 0,
-            rows_rejected=rows.rejected,
+            rows_rejected=rows.rejected if state == "loaded" else rows.read,
             glue_job_run_id=it.glue_job_run_id,
         )
         for it in made.values()

@@ -21,6 +21,13 @@ REASON = "reject_reason"
 RAW = "raw_text"
 LINE = "line_number"
 PARTITION = "partition_date"
+
+MOST_FIELDS = 20_000
+"""Most separators in a line that is parsed at all; Spark's parser raises at 20,480."""
+
+NOT_TEXT = "[\\x{FFFD}\\x00]"
+"""What decoding puts in the place of bytes that are not UTF-8, and NUL, which no warehouse takes."""
+
 PROVENANCE = (SOURCE_FILE.name, LINE, REASON, RAW)
 """Where a row came from and why it can't be used; every transform passes these columns through."""
 
@@ -101,9 +108,13 @@ def _parse_order(lines: DataFrame, feed: Feed, order: Sequence[str]) -> DataFram
     schema = ", ".join(f"`{name}` string" for name in order) + ", _corrupt string"
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt", "escape": '"'}
     mine = lines.where(F.col("columns") == F.array(*(F.lit(name) for name in order)))
-    parsed = mine.withColumn("_row", F.from_csv(RAW, schema, options))
-    broken = F.when(
-        F.col("_row._corrupt").isNotNull(), F.lit(f"expected {len(order)} fields ({','.join(order)})")
+    # A line of many thousand separators makes the parser raise, which would end the job.
+    readable = F.length(F.translate(RAW, ",", "")) > F.length(RAW) - MOST_FIELDS
+    parsed = mine.withColumn("_row", F.from_csv(F.when(readable, F.col(RAW)), schema, options))
+    fields = F.lit(f"expected {len(order)} fields ({','.join(order)})")
+    broken = F.when(F.col("_row").isNull() | F.col("_row._corrupt").isNotNull(), fields).when(
+        F.col(RAW).rlike(NOT_TEXT),
+        F.lit("expected UTF-8 text without NUL, found other bytes"),
     )
     problems = [_problem(column) for column in feed.columns]
     typed = {column.name: F.expr(_typed(column)) for column in feed.columns}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
 
-from airline_platform.errors import StackUnavailable
+from airline_platform.errors import StackNotStarted, StackUnavailable
 from airline_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ def make_client(settings: Settings, service: Any) -> Any:
     """A client for one service, cached: boto3 clients are thread-safe and slow to make.
 
     Raises:
-        StackUnavailable: The stage is a laptop and no stack was started there. A laptop never falls back
+        StackNotStarted: The stage is a laptop and no stack was started there. A laptop never falls back
             to an account.
     """
     if settings.stage == "local" and settings.endpoint_url is None:
-        raise StackUnavailable(f"no laptop stack runs in {settings.home}", remedy=START_THE_STACK)
+        raise StackNotStarted(f"no laptop stack runs in {settings.home}", remedy=START_THE_STACK)
     return _client(service, settings.region, settings.endpoint_url, tuple(settings.credentials().items()))
 
 
@@ -68,10 +68,15 @@ def reaching(settings: Settings) -> Iterator[None]:
     """Turn botocore's connection failures into one that says what to do.
 
     Raises:
-        StackUnavailable: Nothing answers at the endpoint.
+        StackUnavailable: Nothing answers at the endpoint, or there are no credentials for it.
     """
     try:
         yield
     except (EndpointConnectionError, ConnectTimeoutError) as error:
         remedy = START_THE_STACK if settings.stage == "local" else "Check the network and the AWS region."
         raise StackUnavailable(f"AWS does not answer: {error}", remedy=remedy) from error
+    except NoCredentialsError as error:
+        raise StackUnavailable(
+            "AWS credentials were expected, and none were found",
+            remedy="Sign in (`aws sso login`, a role), or unset AIRLINE_STAGE to work on a laptop.",
+        ) from error

@@ -23,12 +23,14 @@ class LandingEvent:
         key: The object's key; None where the message is not an event of S3.
         etag: The object's entity tag.
         body: The message as it came.
+        version: What tells one landing of the same bytes from the next: S3's version id or sequencer.
     """
 
     receipt: str
     key: str | None
     etag: str
     body: str
+    version: str = ""
 
 
 def parse_event(receipt: str, body: str) -> LandingEvent:
@@ -39,9 +41,12 @@ def parse_event(receipt: str, body: str) -> LandingEvent:
     """
     try:
         found = json.loads(body)["detail"]["object"]
-        return LandingEvent(receipt, str(found["key"]), str(found.get("etag", "")), body)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return LandingEvent(receipt, None, "", body)
+        version = found.get("version-id") or found.get("sequencer") or ""
+        if isinstance(found["key"], str):
+            return LandingEvent(receipt, found["key"], str(found.get("etag", "")), body, str(version))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    return LandingEvent(receipt, None, "", body)
 
 
 class LandingEvents(ConfigurableResource[Any]):

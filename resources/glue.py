@@ -10,6 +10,7 @@ from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_af
 
 from airline_platform.errors import AirlineError, CrawlerFailed, GlueJobFailed
 from airline_platform.settings import get_settings
+from airline_platform.tables import Column
 from resources.aws import make_client, reaching
 
 if TYPE_CHECKING:
@@ -74,6 +75,17 @@ class Glue(ConfigurableResource[Any]):
                     "mend what it names, then re-run from this step."
                 ),
             )
+
+    def set_columns(self, table: Mapping[str, Any], columns: Sequence[Column]) -> None:
+        """Give a catalog table these columns, in this order, and leave the rest of it."""
+        kept = ("Name", "Description", "PartitionKeys", "TableType", "Parameters")
+        declared = [
+            {"Name": c.name.lower(), "Type": c.glue_type, "Comment": c.description[:255]} for c in columns
+        ]
+        given: Any = {name: table[name] for name in kept if name in table}
+        given["StorageDescriptor"] = {**table["StorageDescriptor"], "Columns": declared}
+        with reaching(get_settings()):
+            self.client().update_table(DatabaseName=self.database, TableInput=given)
 
     def add_partitions(self, table: Mapping[str, Any], locations: Mapping[str, str]) -> list[str]:
         """Register day partitions the table lacks; it keeps the ones it has.

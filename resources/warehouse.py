@@ -15,9 +15,10 @@ import psycopg2
 import sqlglot
 from dagster import ConfigurableResource
 from psycopg2.extras import RealDictCursor, execute_values
+from pydantic import PrivateAttr
 from sqlglot import expressions as exp
 
-from airline_platform.errors import StackUnavailable
+from airline_platform.errors import StackUnavailable, WrongCall
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings, get_settings
 from airline_platform.tables import INGESTED_FILES, SOURCE_FILE, Column, Table, column_definitions
@@ -111,11 +112,14 @@ class Warehouse(ConfigurableResource[Any]):
     """The warehouse, reached by the secret that describes it."""
 
     secret_id: str
+    _settings: Settings | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The warehouse of these settings."""
-        return cls(secret_id=settings.warehouse_secret)
+        """The warehouse of these settings, which need not be this process's."""
+        warehouse = cls(secret_id=settings.warehouse_secret)
+        warehouse._settings = settings
+        return warehouse
 
     @contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Session]:
@@ -124,7 +128,7 @@ class Warehouse(ConfigurableResource[Any]):
         Raises:
             StackUnavailable: The warehouse does not answer.
         """
-        settings = get_settings()
+        settings = self._settings or get_settings()
         secret = self._secret(settings)
         connection = self._connect(secret)
         try:
@@ -141,10 +145,18 @@ class Warehouse(ConfigurableResource[Any]):
 
     def _secret(self, settings: Settings) -> dict[str, Any]:
         client = make_client(settings, "secretsmanager")
-        with reaching(settings):
-            secret: dict[str, Any] = json.loads(
-                client.get_secret_value(SecretId=self.secret_id)["SecretString"]
-            )
+        try:
+            with reaching(settings):
+                answer = client.get_secret_value(SecretId=self.secret_id)
+        except client.exceptions.ResourceNotFoundException as error:
+            raise StackUnavailable(
+                f"there is no secret {self.secret_id}, which says where the warehouse is",
+                remedy=(
+                    "Store it in Secrets Manager: JSON with engine (redshift), host, port, dbname, username "
+                    "and password."
+                ),
+            ) from error
+        secret: dict[str, Any] = json.loads(answer["SecretString"])
         return secret
 
     def _connect(self, secret: Mapping[str, Any]) -> "Connection":
@@ -164,6 +176,21 @@ class Warehouse(ConfigurableResource[Any]):
                 f"the warehouse at {secret['host']}:{secret['port']} does not answer: {str(error).strip()}",
                 remedy=START_THE_STACK if secret["engine"] == "postgres" else "Check the Redshift endpoint.",
             ) from error
+
+
+def require_one_query(sql: str) -> None:
+    """Let one query through, and nothing that could end the read-only transaction it will run in.
+
+    Raises:
+        WrongCall: It is something else than one SELECT.
+        sqlglot.errors.SqlglotError: It is no SQL.
+    """
+    statements = [each for each in sqlglot.parse(sql, read="redshift") if each is not None]
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise WrongCall(
+            f"expected one read-only query (SELECT …), got {sql[:200]!r}",
+            remedy="Ask with a single SELECT; the platform's own runs are what changes tables.",
+        )
 
 
 @cache

@@ -110,9 +110,9 @@ def _without(
 
 
 def _requests(feed: str, landed: Mapping[LandingEvent, LandedKey], longest: int) -> Iterable[RunRequest]:
-    versions: defaultdict[str, set[Version]] = defaultdict(set)
+    versions: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
     for event, key in landed.items():
-        versions[key.day or ""].add((event.key or "", event.etag))
+        versions[key.day or ""].add((event.key or "", event.etag, event.version))
     if not versions:
         return
     if not FEEDS[feed].daily:
@@ -123,8 +123,8 @@ def _requests(feed: str, landed: Mapping[LandingEvent, LandedKey], longest: int)
         yield request_run(feed, run_key(feed, f"{first}..{last}", inside), (first, last))
 
 
-def run_key(feed: str, days: str, versions: Iterable[Version]) -> str:
-    """Names a run by what it is for, so that a message that comes twice asks for the same run."""
+def run_key(feed: str, days: str, versions: Iterable[tuple[str, ...]]) -> str:
+    """Names a run by the landings it is for, so that a message that comes twice asks for the same run."""
     digest = hashlib.sha256(json.dumps(sorted(versions)).encode()).hexdigest()
     return f"{feed} {days} {digest[:16]}"
 
@@ -182,8 +182,12 @@ def _airports_pending(instance: DagsterInstance) -> bool:
     return instance.get_runs_count(RunsFilter(job_name=f"{AIRPORTS.name}_job", statuses=UNFINISHED)) > 0
 
 
+def _shown(key: str) -> str:
+    return key if key.isprintable() else ascii(key)
+
+
 def _unknown_alert(unknown: Sequence[UnknownKey]) -> Alert:
-    lines = [f"{found.key}: {found.reason}" for found in unknown[:100]]
+    lines = [f"{_shown(found.key)}: {found.reason}" for found in unknown[:100]]
     lines += [
         "",
         "What to do: move the file to where its feed lands, or delete it; nothing was loaded from it.",

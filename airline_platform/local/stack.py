@@ -802,14 +802,16 @@ def _supervise(report_to: int, composition: type[Plan]) -> int:
 
 
 def _deploy() -> int:
-    """Deploy what the running gateway and warehouse are to hold."""
+    """Deploy what the running gateway and warehouse are to hold, and ask again for what a stop lost."""
     from airline_platform.deploy import deploy  # noqa: PLC0415 - boto3 is for this program alone
+    from airline_platform.requeue import requeue_waiting  # noqa: PLC0415
 
     settings = Settings.load()
     port = settings.running_stack()["ports"]["postgres"]
     server = PostgresServer(settings.home, port)
     try:
         deploy(settings, warehouse=server.warehouse_credentials())
+        requeue_waiting(settings)
     except AirlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

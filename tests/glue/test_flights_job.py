@@ -456,3 +456,17 @@ def test_a_file_without_a_single_row_fails_the_run_and_is_named(lake: Lake) -> N
 
     with pytest.raises(RuntimeError, match=r"expected rows.*header-twice\.csv"):
         lake.run(*entries)
+
+
+def test_a_line_of_garbage_is_rejected_and_does_not_stop_the_job(lake: Lake) -> None:
+    counts = lake.run(lake.land(key("a.csv"), csv_file("UA,1,2,3,4", "," * 30_000)))
+
+    assert counts == {key("a.csv"): (2, 1, 1)}
+    assert lake.rejects()[0]["reject_reason"] == FIELDS
+
+
+@pytest.mark.parametrize("carrier", [b"\xe9A", b"U\0A"], ids=["Latin-1", "NUL"])
+def test_text_no_warehouse_takes_is_rejected(lake: Lake, carrier: bytes) -> None:
+    body = csv_file("UA,1,2,3,4").encode() + carrier + b",1,2,3,4\n"
+
+    assert lake.run(lake.land(key("a.csv"), body)) == {key("a.csv"): (2, 1, 1)}
