@@ -17,6 +17,7 @@ import pytest
 from airline_platform.demo_data import write_airports, write_flights
 from airline_platform.local import stack as laptop
 from airline_platform.settings import Settings
+from resources.warehouse import Warehouse
 
 AIRLINE = [str(Path(sys.executable).with_name("airline"))]
 
@@ -47,7 +48,7 @@ class Laptop:
         return json.loads(self.run(*arguments, "--json").stdout)
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        return self.json("query", sql)
+        return Warehouse.of(self.settings).query(sql)
 
     def land(self, *arguments: str | Path) -> None:
         self.run("land", *arguments)
@@ -71,6 +72,13 @@ class Laptop:
         self.client("s3").put_object(Bucket=self.settings.landing_bucket, Key=key, Body=text.encode())
 
 
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     home = tmp_path_factory.mktemp("laptop")
@@ -81,7 +89,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
         yield up
     finally:
         up.run("down")
-    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
+    assert [pid for pid in pids if _lives(pid)] == []
 
 
 @pytest.fixture(scope="session")
