@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo dev test lint unit glue stack clean
+.PHONY: setup demo dev test lint unit glue jvm stack clean
 
 setup: $(VENV)/.ready
 
@@ -35,9 +35,13 @@ unit: setup
 glue: setup
 	$(BIN)/pytest tests/glue
 
-stack: setup
+# Spark's classes in an archive, once per environment: a worker then starts in 3 s instead of 9.
+jvm: setup
+	$(BIN)/python -m airline_platform.local.spark_jvm $(VENV)/var/spark-jvm
+
+stack: jvm
 	$(BIN)/pytest tests/stack
 
-clean: 
+clean:
 	-[ -x $(BIN)/airline ] && $(BIN)/airline down
 	rm -rf $(VENV) .airline *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
