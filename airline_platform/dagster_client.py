@@ -1,5 +1,6 @@
 """What the command line asks of a running Dagster, over its GraphQL API."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,6 +15,8 @@ from resources.aws import START_THE_STACK
 
 REPOSITORY = {"repositoryLocationName": "airline_platform", "repositoryName": "__repository__"}
 SECONDS = 30
+QUIET_LOOKS = 2
+"""How often in a row, a second apart, a stopped sensor must be seen without a tick under way."""
 
 ASSETS_OF_GROUP = """
 query($repository: RepositorySelector!) {
@@ -56,7 +59,7 @@ SENSORS = """
 query($repository: RepositorySelector!) {
   sensorsOrError(repositorySelector: $repository) {
     __typename
-    ... on Sensors { results { name id sensorState { id status } } }
+    ... on Sensors { results { name id sensorState { id status ticks(limit: 1) { status } } } }
     ... on PythonError { message }
   }
 }"""
@@ -147,13 +150,21 @@ class DagsterClient:
         return {sensor["name"]: sensor["sensorState"]["status"] for sensor in found}
 
     def set_sensor(self, name: str, *, running: bool) -> None:
-        """Start or stop a sensor."""
+        """Start a sensor, or stop it and wait for the tick it may be in."""
         if running:
             self._ask(SET_SENSOR[True], selector={**REPOSITORY, "sensorName": name})
             return
+        self._ask(SET_SENSOR[False], id=self._sensor(name)["id"])
+        idle = 0
+        while idle < QUIET_LOOKS:
+            time.sleep(1)
+            ticks = self._sensor(name)["sensorState"]["ticks"]
+            idle = 0 if any(tick["status"] == "STARTED" for tick in ticks) else idle + 1
+
+    def _sensor(self, name: str) -> dict[str, Any]:
         found = self._ask(SENSORS, repository=REPOSITORY)["results"]
-        (state_id,) = (sensor["id"] for sensor in found if sensor["name"] == name)
-        self._ask(SET_SENSOR[False], id=state_id)
+        (sensor,) = (sensor for sensor in found if sensor["name"] == name)
+        return dict(sensor)
 
     def unfinished_runs(self) -> int:
         """Runs queued or under way."""
