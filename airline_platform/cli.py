@@ -5,7 +5,6 @@ one JSON document goes to stdout and nothing else does; progress always goes to 
 """
 
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +16,12 @@ import typer
 
 from airline_platform import travel
 from airline_platform.accounting import account, feed_statuses, queue_depth
-from airline_platform.console import err, out, progress, show_csv, show_json, show_table, tell
+from airline_platform.console import err, out, show_csv, show_json, show_table, tell
 from airline_platform.dagster_client import DagsterClient, days_between
 from airline_platform.errors import AirlineError, StackUnavailable, WrongCall
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings, get_settings
-from airline_platform.uploads import Upload, expand, plan_upload, upload_all
-from resources.aws import make_client
+from airline_platform.uploads import expand, plan_upload
 from resources.warehouse import Warehouse, require_one_query
 
 app = typer.Typer(
@@ -143,19 +141,11 @@ def land(
         raise WrongCall(
             "expected files to land, found none", remedy="Name a file, or a folder with .csv files."
         )
-    land_with_progress(get_settings(), uploads)
+    travel.land(get_settings(), uploads)
     for upload in uploads[:20]:
         out.print(f"{upload.path} -> s3://{get_settings().landing_bucket}/{upload.key}", soft_wrap=True)
     if len(uploads) > 20:  # noqa: PLR2004 - a screenful
         out.print(f"... {len(uploads)} files in all")
-
-
-def land_with_progress(settings: Settings, uploads: list[Upload]) -> None:
-    """Upload with a progress bar on stderr."""
-    make_client(settings, "s3")  # its failure is the first thing to say
-    with progress() as bars:
-        task = bars.add_task("landing", total=len(uploads))
-        upload_all(settings, uploads, lambda _upload: bars.advance(task))
 
 
 @app.command()
@@ -166,11 +156,7 @@ def wait(
     """Wait until every landed object is loaded or rejected; fail with the list of what is not."""
     settings = get_settings()
     client = DagsterClient.of(settings)
-    with progress() as bars:
-        task = bars.add_task("in the warehouse", total=None)
-        accounts = travel.wait(
-            settings, client, timeout, lambda done, total: bars.update(task, completed=done, total=total)
-        )
+    accounts = travel.wait(settings, client, timeout)
     left = [each for each in accounts if each.state == "waiting"]
     rejected = [each for each in accounts if each.state == "rejected"]
     if as_json:
@@ -241,29 +227,7 @@ def backfill(
             f"expected a range of days of a daily feed, got {feed} {first:%Y-%m-%d} to {last:%Y-%m-%d}",
             remedy="--from must not be after --to; airports have no days.",
         )
-    backfill_with_progress(get_settings(), feed, days, timeout if wait_for_it else 0)
-
-
-def backfill_with_progress(settings: Settings, feed: str, days: Sequence[str], timeout: float) -> None:
-    """Launch a backfill; with a timeout, follow it to its end with a progress bar on stderr.
-
-    Raises:
-        AirlineError: It failed, or did not end in time.
-    """
-    client = DagsterClient.of(settings)
-    backfill_id = client.launch_backfill(FEEDS[feed], days)
-    out.print(f"Backfill {backfill_id}: {feed} {days[0]} to {days[-1]}, {len(days)} days")
-    if timeout:
-        with progress() as bars:
-            task = bars.add_task("backfill", total=None)
-            travel.follow_backfill(
-                client,
-                backfill_id,
-                timeout,
-                lambda found: bars.update(
-                    task, completed=found.materialized + found.failed, total=found.targeted or None
-                ),
-            )
+    travel.backfill(DagsterClient.of(get_settings()), FEEDS[feed], days, timeout if wait_for_it else 0)
 
 
 @app.command()

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from airline_platform import cli, travel
-from airline_platform.console import out, progress, show_table, tell
+from airline_platform import travel
+from airline_platform.console import out, show_table, tell
 from airline_platform.dagster_client import DagsterClient
 from airline_platform.demo_data import write_airports, write_flights
 from airline_platform.errors import AirlineError
@@ -92,22 +92,15 @@ def _show(settings: Settings) -> None:
     write_flights(folder / "arriving", arriving[::2])
     write_flights(folder / "arriving", arriving[1::2], layout="flat")
     _land(settings, folder / "arriving")
-    with progress() as bars:
-        task = bars.add_task("in the warehouse", total=None)
-        travel.wait(
-            settings,
-            DagsterClient.of(settings),
-            SECONDS,
-            lambda done, total: bars.update(task, completed=done, total=total),
-        )
+    client = DagsterClient.of(settings)
+    travel.wait(settings, client, SECONDS)
 
     out.rule(f"3  {BACKFILL_DAYS} days more land unnoticed, and a backfill takes them", align="left")
     write_flights(folder / "later", later)
-    client = DagsterClient.of(settings)
     client.set_sensor(SENSOR, running=False)
     try:
         _land(settings, folder / "later")
-        cli.backfill_with_progress(settings, FLIGHTS.name, [day.isoformat() for day in later], SECONDS)
+        travel.backfill(client, FLIGHTS, [day.isoformat() for day in later], SECONDS)
     finally:
         client.set_sensor(SENSOR, running=True)
 
@@ -118,7 +111,7 @@ def _show(settings: Settings) -> None:
 
 
 def _land(settings: Settings, folder: Path) -> None:
-    cli.land_with_progress(settings, [plan_upload(path) for path in expand([folder])])
+    travel.land(settings, [plan_upload(path) for path in expand([folder])])
 
 
 def _count(folder: Path, day: date) -> Day:

@@ -1,21 +1,31 @@
-"""Following files on their way into the warehouse, and backfills on theirs."""
+"""Files on their way into the warehouse, and backfills on theirs, sent and followed with progress bars."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from airline_platform.accounting import Account, account, queue_depth
-from airline_platform.dagster_client import BackfillStatus, DagsterClient
+from airline_platform.console import out, progress
+from airline_platform.dagster_client import DagsterClient
 from airline_platform.errors import AirlineError
+from airline_platform.feeds import Feed
 from airline_platform.settings import Settings
+from airline_platform.uploads import Upload, upload_all
+from resources.aws import make_client
 
 POLL_SECONDS = 0.5
 QUIET_SECONDS = 20.0
 """With nothing queued and nothing running for so long, nothing more will come: retries wait up to 10 s."""
 
 
-def wait(
-    settings: Settings, client: DagsterClient, timeout: float, on_progress: Callable[[int, int], None]
-) -> list[Account]:
+def land(settings: Settings, uploads: list[Upload]) -> None:
+    """Put files into the landing bucket."""
+    make_client(settings, "s3")  # its failure is the first thing to say
+    with progress() as bars:
+        task = bars.add_task("landing", total=len(uploads))
+        upload_all(settings, uploads, lambda _upload: bars.advance(task))
+
+
+def wait(settings: Settings, client: DagsterClient, timeout: float) -> list[Account]:
     """Wait until every landed object is loaded or rejected.
 
     Returns early when nothing is under way any more that could change the rest.
@@ -24,44 +34,51 @@ def wait(
         settings: Whose landing bucket and warehouse.
         client: Dagster, which is asked what is under way.
         timeout: Seconds to wait at most.
-        on_progress: Told how many objects are accounted for, of how many.
 
     Returns:
         Every landed object; those `waiting` were not loaded in time.
     """
     deadline = time.monotonic() + timeout
     quiet_since: float | None = None
-    while True:
-        accounts = account(settings)
-        waiting = sum(each.state == "waiting" for each in accounts)
-        on_progress(len(accounts) - waiting, len(accounts))
-        now = time.monotonic()
-        busy = bool(queue_depth(settings, settings.landing_queue) or client.unfinished_runs())
-        quiet_since = None if busy else quiet_since or now
-        gave_up = quiet_since is not None and now - quiet_since > QUIET_SECONDS
-        if not waiting or gave_up or now > deadline:
-            return accounts
-        time.sleep(POLL_SECONDS)
+    with progress() as bars:
+        task = bars.add_task("in the warehouse", total=None)
+        while True:
+            accounts = account(settings)
+            waiting = sum(each.state == "waiting" for each in accounts)
+            bars.update(task, completed=len(accounts) - waiting, total=len(accounts))
+            now = time.monotonic()
+            busy = bool(queue_depth(settings, settings.landing_queue) or client.unfinished_runs())
+            quiet_since = None if busy else quiet_since or now
+            gave_up = quiet_since is not None and now - quiet_since > QUIET_SECONDS
+            if not waiting or gave_up or now > deadline:
+                return accounts
+            time.sleep(POLL_SECONDS)
 
 
-def follow_backfill(
-    client: DagsterClient, backfill_id: str, timeout: float, on_progress: Callable[[BackfillStatus], None]
-) -> None:
-    """Wait for a backfill's end.
+def backfill(client: DagsterClient, feed: Feed, days: Sequence[str], timeout: float) -> None:
+    """Launch a backfill of all a feed's assets; with a timeout in seconds, follow it to its end.
 
     Raises:
-        AirlineError: It failed, or did not end within `timeout` seconds.
+        AirlineError: It failed, or did not end in time.
     """
+    backfill_id = client.launch_backfill(feed, days)
+    out.print(f"Backfill {backfill_id}: {feed.name} {days[0]} to {days[-1]}, {len(days)} days")
     deadline = time.monotonic() + timeout
-    while not (found := client.backfill(backfill_id)).ended:
-        on_progress(found)
-        if time.monotonic() > deadline:
-            raise AirlineError(
-                f"backfill {backfill_id} did not end within {timeout:.0f} s: {found}",
-                remedy="Look at it in the Dagster UI; it goes on.",
-            )
-        time.sleep(POLL_SECONDS)
-    on_progress(found)
+    if not timeout:
+        return
+    with progress() as bars:
+        task = bars.add_task("backfill", total=None)
+        while True:
+            found = client.backfill(backfill_id)
+            bars.update(task, completed=found.materialized + found.failed, total=found.targeted or None)
+            if found.ended:
+                break
+            if time.monotonic() > deadline:
+                raise AirlineError(
+                    f"backfill {backfill_id} did not end within {timeout:.0f} s: {found}",
+                    remedy="Look at it in the Dagster UI; it goes on.",
+                )
+            time.sleep(POLL_SECONDS)
     if found.failed or found.error or not found.state.startswith("COMPLETED_SUCCESS"):
         raise AirlineError(
             f"backfill {backfill_id} ended with {found.state}; {found.failed} partitions failed"

@@ -27,7 +27,11 @@ class Laptop:
     """A running stack and the means to use it."""
 
     home: Path
-    settings: Settings
+
+    @property
+    def settings(self) -> Settings:
+        """As the stack's state file says now."""
+        return Settings.load(home=self.home)
 
     def run(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The `airline` command, as a process."""
@@ -80,10 +84,20 @@ def _lives(pid: int) -> bool:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    home = tmp_path_factory.mktemp("laptop")
-    Laptop(home, Settings(home=home)).run("up", "--detach", "--port", "0")
-    up = Laptop(home, Settings.load(home=home))
+def new_laptop() -> Callable[[Path], Laptop]:
+    """Starts a stack in a home."""
+
+    def start(home: Path) -> Laptop:
+        up = Laptop(home)
+        up.run("up", "--detach", "--port", "0")
+        return up
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def stack(new_laptop: Callable[[Path], Laptop], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    up = new_laptop(tmp_path_factory.mktemp("laptop"))
     pids = [component.pid for component in laptop.components(up.settings)]
     try:
         yield up
