@@ -19,6 +19,7 @@ from dagster import (
     sensor,
 )
 
+from airline_platform.errors import StackNotStarted
 from airline_platform.feeds import AIRPORTS, FEEDS, LandedKey, UnknownKey, parse_key
 from airline_platform.jobs import FEED_JOBS, request_run
 from airline_platform.partitions import last_day, ranges
@@ -146,8 +147,11 @@ def landing_sensor(
     notifier: Notifier,
 ) -> SensorResult | SkipReason:
     """One tick; the cursor holds the receipts to acknowledge at the next."""
-    landing_events.acknowledge(json.loads(context.cursor or "[]"))
-    events = landing_events.receive(MESSAGES_PER_TICK)
+    try:
+        landing_events.acknowledge(json.loads(context.cursor or "[]"))
+        events = landing_events.receive(MESSAGES_PER_TICK)
+    except StackNotStarted as error:
+        return SkipReason(str(error))
     if not events:
         context.update_cursor("[]")
         return SkipReason("Nothing has landed.")
