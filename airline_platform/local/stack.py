@@ -2,9 +2,9 @@
 
 A supervisor owns every process: `airline up` itself in the foreground, this module run as a program behind
 `--detach`. It holds a lock on `home/stack.lock` for life, writes `home/stack.json`, and restarts what dies.
-Order: PostgreSQL, the gateway and the code server at once; the deployment as soon as the first two answer,
-Dagster's storage as soon as the first does; webserver and daemon when the code server listens as well: one
-that finds no code server looks again only after 10 seconds.
+Order: PostgreSQL and the gateway at once; the deployment as soon as both answer; Dagster's storage as soon as
+the first does, then the code server; webserver and daemon when that listens: one that finds no code server
+looks again only after 10 seconds.
 """
 
 import argparse
@@ -296,9 +296,9 @@ class Plan:
         return [
             self._postgres(),
             self._gateway(),
+            self._storage(),
             self._code_server(),
             self._deploy(),
-            self._storage(),
             self._webserver(),
             self._daemon(),
         ]
@@ -337,6 +337,8 @@ class Plan:
             log=self.log("code-server"),
             start=partial(self._start, "code-server", self.dagster.code_server_command()),
             missing=lambda _began: _missing_listener(self.ports.code_server),
+            # Whoever opens an empty storage creates its tables; two at once fail over each other.
+            after=("storage",),
             stop=partial(processes.stop, grace=3.0),
             outlives_its_users=False,
         )
