@@ -56,8 +56,7 @@ def test_the_flat_layout_lands_in_its_day_too(stack, flights: Flights):
 
 
 def test_many_days_at_once_become_one_run(stack, flights: Flights):
-    for day in (4, 5, 6):
-        stack.land(flights(date(2013, 2, day))[0])
+    stack.land(*(flights(date(2013, 2, day))[0] for day in (4, 5, 6)))
     stack.wait()
     runs = stack.query(
         "SELECT COUNT(DISTINCT run_id) AS runs, COUNT(DISTINCT glue_job_run_id) AS jobs, COUNT(*) AS files "
