@@ -1,0 +1,106 @@
+"""One stack behind a fault-injecting proxy for all scenarios, and the table of how each of them ended."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER.parent))
+
+from chaos.composition import ENDPOINT_VARIABLE  # noqa: E402
+from chaos.faults import Faults  # noqa: E402
+from chaos.laptop import ChaosLaptop  # noqa: E402
+from chaos.oracle import Oracle  # noqa: E402
+from chaos.scenarios import Scenario, chosen  # noqa: E402
+
+from airline_platform.local import stack as laptop_stack  # noqa: E402 - the path comes first
+from airline_platform.settings import Settings  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--chaos",
+        choices=("short", "full"),
+        default="short",
+        help="which faults strike: the most dangerous ones, or every fault at every stage",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "scenario" in metafunc.fixturenames:
+        form = metafunc.config.getoption("--chaos", default="short")
+        metafunc.parametrize("scenario", chosen(form), ids=str)
+
+
+@dataclass
+class Results:
+    """How each scenario ended."""
+
+    rows: list[tuple[str, str, str, float]] = field(default_factory=list)
+
+    @contextmanager
+    def row(self, scenario: Scenario) -> Iterator[list[float]]:
+        """Note how a block ends; it leaves the seconds to converge in the list."""
+        seconds: list[float] = []
+        begun = time.monotonic()
+        try:
+            yield seconds
+        finally:
+            result = "converged" if seconds else "FAILED"
+            passed = seconds[0] if seconds else time.monotonic() - begun
+            self.rows.append((scenario.fault, scenario.stage, result, passed))
+
+
+RESULTS = pytest.StashKey[Results]()
+
+
+@pytest.fixture(scope="session")
+def results(pytestconfig: pytest.Config) -> Results:
+    return pytestconfig.stash.setdefault(RESULTS, Results())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if RESULTS not in config.stash:
+        return
+    rows = config.stash[RESULTS].rows
+    widths = [max(len(row[n]) for row in rows) for n in range(3)]
+    terminalreporter.section("chaos: fault | stage | result | seconds to converge")
+    for *words, seconds in rows:
+        line = " | ".join(f"{word:{width}}" for word, width in zip(words, widths, strict=True))
+        terminalreporter.write_line(f"{line} | {seconds:6.1f}")
+
+
+@pytest.fixture(scope="session")
+def chaos_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosLaptop]:
+    """The stack, with the airports loaded."""
+    home = tmp_path_factory.mktemp("chaos")
+    with pytest.MonkeyPatch.context() as patch, Faults(lambda: laptop.ports["gateway"]) as faults:
+        laptop = ChaosLaptop(home, tmp_path_factory.mktemp("files"), faults)
+        patch.setenv(ENDPOINT_VARIABLE, faults.url)
+        patch.setenv("PYTHONPATH", str(FOLDER.parent), prepend=":")
+        try:
+            laptop.up()
+            yield laptop
+        finally:
+            laptop.down()
+
+
+@pytest.fixture(scope="session")
+def oracle(chaos_laptop: ChaosLaptop, tmp_path_factory: pytest.TempPathFactory) -> Oracle:
+    oracle = Oracle(chaos_laptop, tmp_path_factory.mktemp("landed"))
+    chaos_laptop.land_airports()
+    oracle.converge()
+    return oracle
+
+
+@pytest.fixture
+def laptop(chaos_laptop: ChaosLaptop) -> ChaosLaptop:
+    """The stack, up again where the scenario before left it down."""
+    if not laptop_stack.is_up(Settings(home=chaos_laptop.home)):
+        chaos_laptop.up()
+    return chaos_laptop
