@@ -1,0 +1,475 @@
+"""What holds for every key, event and header there can be: always a verdict, and the right one."""
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from datetime import date, timedelta
+from itertools import product
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airline_platform.feeds import FEEDS, SUFFIXES, Feed, LandedKey, UnknownKey, parse_key
+from airline_platform.headers import HEAD_BYTES, Accepted, Refused, judge, judge_gzip
+from resources.events import parse_event
+from sensors.landing import plan
+
+FIRST, LAST = date(2013, 1, 1), date(2014, 12, 31)
+DAYS = [FIRST + timedelta(n) for n in range((LAST - FIRST).days + 1)]
+
+MANY = settings(max_examples=10_000, deadline=None)
+SOME = settings(max_examples=300, deadline=None)
+
+BAD_CHARACTERS = [chr(n) for n in range(32)] + ["\x7f", "\x85", "\x9f", "\ud800", "\udfff"]
+
+
+def parse(key: str) -> LandedKey | UnknownKey:
+    return parse_key(key, first_day=FIRST, last_day=LAST)
+
+
+# --- strategies
+
+feeds = st.sampled_from(list(FEEDS.values()))
+daily = st.sampled_from([feed for feed in FEEDS.values() if feed.daily])
+days = st.sampled_from(DAYS)
+suffixes = st.sampled_from(SUFFIXES)
+
+# Any name S3 and we allow: no slash, no control characters, not hidden from Spark.
+names = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/"), max_size=20).map(
+    lambda text: f"f{text}"
+)
+
+valid_keys = st.one_of(
+    st.builds(lambda feed, name, day, end: feed.key(name + end, day), feeds, names, days, suffixes),
+    st.builds(lambda feed, day, end: f"{feed.prefix}{day}{end}", daily, days, suffixes),
+)
+
+PIECES = [
+    *(feed.prefix for feed in FEEDS.values()),
+    *(
+        "date=",
+        "2013-01-01",
+        "2013-02-30",
+        "2012-12-31",
+        "9999-99-99",
+        "٢٠١٣-01-01",
+        "-",
+        "/",
+        "//",
+        "../",
+        "./",
+    ),
+    *(
+        ".csv",
+        ".csv.gz",
+        ".gz",
+        ".parquet",
+        ".CSV",
+        "_",
+        ".",
+        " ",
+        "+",
+        "%2F",
+        "%20",
+        "é",
+        "東京",
+        "😀",
+        "\u202e",
+    ),
+    *BAD_CHARACTERS,
+]
+
+
+def pieced(pieces: Sequence[str]) -> st.SearchStrategy[str]:
+    """Texts of a few pieces. A byte is a piece, because drawing a list costs three times as much."""
+    return st.binary(max_size=8).map(lambda raw: "".join(pieces[byte % len(pieces)] for byte in raw))
+
+
+def edited(valid: st.SearchStrategy[str], pieces: Sequence[str]) -> st.SearchStrategy[str]:
+    """Valid texts with up to three edits: at some place something is taken out, and something put in."""
+
+    def apply(text: str, edits: bytes) -> str:
+        for where, taken, put in zip(edits[::3], edits[1::3], edits[2::3], strict=False):
+            at = where % (len(text) + 1)
+            text = text[:at] + ["", *pieces][put % (len(pieces) + 1)] + text[at + taken % 5 :]
+        return text
+
+    return st.builds(apply, valid, st.binary(min_size=3, max_size=9))
+
+
+def disguised(valid: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Valid texts in another case or coding."""
+    coded = [str.swapcase, quote, quote_plus, lambda text: text.encode().decode("latin-1")]
+    return st.builds(lambda text, code: code(text), valid, st.sampled_from(coded))
+
+
+any_keys = st.one_of(
+    st.text(max_size=60),
+    st.binary(max_size=60).map(lambda raw: raw.decode("utf-8", "surrogateescape")),
+    pieced(PIECES),
+    edited(valid_keys, PIECES),
+    disguised(valid_keys),
+    valid_keys,
+)
+
+
+# --- keys
+
+
+@MANY
+@given(any_keys)
+def test_any_key_is_claimed_with_a_day_it_says_itself_or_unknown_with_a_reason(key: str) -> None:
+    found = parse(key)
+
+    if isinstance(found, UnknownKey):
+        assert found.key == key
+        assert found.reason
+        return
+    assert key.startswith(found.feed.prefix)
+    assert key.endswith(SUFFIXES)
+    assert not set(key) & set(BAD_CHARACTERS)
+    folder, _, name = key.removeprefix(found.feed.prefix).rpartition("/")
+    assert not name.startswith(("_", "."))
+    if not found.feed.daily:
+        assert (found.day, folder) == (None, "")
+        assert parse(found.feed.key(name, None)) == found
+        return
+    day = date.fromisoformat(found.day or "")
+    assert FIRST <= day <= LAST
+    assert found.day == day.isoformat()
+    # The flat layout has no folder; the same file in a folder is the same day's.
+    assert folder in ("", f"date={day}")
+    assert folder or name in {f"{day}{suffix}" for suffix in SUFFIXES}
+    assert parse(found.feed.key(name, day)) == found
+
+
+@SOME
+@given(valid_keys)
+def test_every_key_in_a_documented_layout_is_claimed(key: str) -> None:
+    assert isinstance(parse(key), LandedKey)
+
+
+@SOME
+@given(valid_keys, st.sampled_from(BAD_CHARACTERS), st.integers(0, 100))
+def test_a_control_character_anywhere_makes_a_key_unknown(key: str, character: str, where: int) -> None:
+    assert isinstance(parse(key[:where] + character + key[where:]), UnknownKey)
+
+
+@SOME
+@given(feed=daily, name=names, end=suffixes, day=days, code=st.sampled_from([quote, quote_plus]))
+def test_an_encoded_key_is_taken_as_it_stands(
+    feed: Feed, name: str, end: str, day: date, code: Callable[[str], str]
+) -> None:
+    # A per cent sign is a character of a file's name like any other.
+    assert parse(feed.key(code(name) + end, day)) == LandedKey(feed, day.isoformat())
+    # `date%3D2013-01-01` names no day.
+    assert isinstance(parse(code(feed.key(name + end, day))), UnknownKey)
+    assert isinstance(parse(quote(feed.key(name + end, day), safe="=")), UnknownKey)
+
+
+@SOME
+@given(st.sampled_from(["../", "./", "a/../", "date=2013-01-01/../", "//"]), valid_keys)
+def test_no_path_is_resolved(up: str, key: str) -> None:
+    prefix, _, rest = key.partition("/")
+
+    assert isinstance(parse(up + key), UnknownKey)
+    assert isinstance(parse(f"{prefix}/{up}{rest}"), UnknownKey)
+
+
+@SOME
+@given(daily, names, st.integers(1, 40_000))
+def test_no_day_outside_those_kept_is_claimed(feed: Feed, name: str, beyond: int) -> None:
+    for day in (FIRST - timedelta(beyond), LAST + timedelta(beyond)):
+        found = parse(feed.key(f"{name}.csv", day))
+
+        assert isinstance(found, UnknownKey)
+        assert f"{day} is outside" in found.reason
+
+
+# --- events
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["detail", "object", "key", "etag", "size", "time", "x"]), inner, max_size=4
+        )
+    ),
+    max_leaves=6,
+)
+
+
+def message(key: object, etag: object = "e", **more: object) -> str:
+    """An event as EventBridge tells it."""
+    return json.dumps({"detail": {"object": {"key": key, "etag": etag, **more}}})
+
+
+any_bodies = st.one_of(
+    st.text(max_size=60),
+    st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")),
+    json_values.map(json.dumps),
+    st.builds(message, any_keys | json_values, json_values, size=json_values, sequencer=json_values),
+    st.builds(
+        lambda body, time, kind: json.dumps(body | {"time": time, "detail-type": kind}),
+        any_keys.map(lambda key: json.loads(message(key))),
+        json_values,
+        st.sampled_from(["Object Created", "Object Deleted", None, 7]),
+    ),
+    edited(valid_keys.map(message), ["{", "}", '"', "[", ",", ":", "null", "\\u0000", "\\ud800"]),
+)
+
+
+@SOME
+@given(any_bodies)
+def test_any_message_is_an_event_with_a_key_or_kept_as_it_came(body: str) -> None:
+    found = parse_event("receipt", body)
+
+    assert (found.receipt, found.body) == ("receipt", body)
+    assert found.key is None or isinstance(found.key, str)
+    assert isinstance(found.etag, str)
+    assert isinstance(found.version, str)
+
+
+@SOME
+@given(any_keys, st.text(max_size=8))
+def test_a_key_leaves_its_event_as_it_came_in(key: str, etag: str) -> None:
+    found = parse_event("receipt", message(key, etag))
+
+    # Halves of surrogate pairs meet in JSON; nothing else changes.
+    assert found.key == json.loads(json.dumps(key))
+    assert found.etag == json.loads(json.dumps(etag))
+    assert parse(found.key or "") == parse(json.loads(json.dumps(key)))
+
+
+@SOME
+@given(st.lists(any_bodies, max_size=12), st.integers(0, 3), st.booleans(), st.integers(1, 40))
+def test_any_batch_of_messages_becomes_a_plan_that_uses_each_once(
+    bodies: list[str], which: int, airports_pending: bool, longest: int
+) -> None:
+    events = [parse_event(str(n), body) for n, body in enumerate(bodies)]
+    in_ledger = {(event.key, event.etag) for event in events[which::3]}
+
+    def known(_feed: str, keys: Collection[str]) -> set[tuple[str | None, str]]:
+        # No warehouse takes others; asking it for them ends the tick, and every later one.
+        assert all("\0" not in key and key.encode() for key in keys)
+        return {version for version in in_ledger if version[0] in keys}
+
+    made = plan(
+        events,
+        days=(FIRST, LAST),
+        longest_range=longest,
+        known=known,
+        airports_pending=airports_pending,
+    )
+
+    assert Counter(made.used + made.later) == Counter(event.receipt for event in events)
+    for request in made.requests:
+        days = [day for name, day in request.tags.items() if name.startswith("dagster/")]
+        assert all(FIRST <= date.fromisoformat(day) <= LAST for day in days)
+
+
+# --- headers
+
+line_ends = st.sampled_from(["\n", "\r\n", "\r"])
+cases: st.SearchStrategy[Callable[[str], str]] = st.sampled_from([str, str.lower, str.upper, str.swapcase])
+
+
+@st.composite
+def feeds_and_columns(draw: st.DrawFn) -> tuple[Feed, tuple[str, ...]]:
+    """A feed and its column names, shuffled."""
+    feed = draw(feeds)
+    return feed, tuple(draw(st.permutations([column.name for column in feed.columns])))
+
+
+def verdict(feed: Feed, body: bytes, *, gzipped: bool = False) -> Accepted | Refused:
+    return judge(feed, body[:HEAD_BYTES], len(body), gzipped=gzipped)
+
+
+valid_headers = st.builds(
+    lambda found, case, quoted: ",".join(f'"{case(n)}"' if quoted else case(n) for n in found[1]),
+    feeds_and_columns(),
+    cases,
+    st.booleans(),
+)
+
+HEADER_PIECES = [
+    *(column.name for feed in FEEDS.values() for column in feed.columns),
+    *(
+        ",",
+        ";",
+        "\t",
+        "|",
+        '"',
+        '""',
+        " ",
+        "\r",
+        "\n",
+        "\r\n",
+        "\0",
+        "\ufeff",
+        "é",
+        "ß",
+        "İ",
+        "東",
+        "\u2028",
+        "\x1c",
+    ),
+]
+
+any_headers = st.one_of(
+    st.text(max_size=80).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.binary(max_size=80),
+    edited(valid_headers, HEADER_PIECES).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    pieced(HEADER_PIECES).map(str.encode),
+    st.builds(
+        lambda header, coding: header.encode(coding),
+        valid_headers,
+        st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp500"]),
+    ),
+    st.builds(
+        lambda header, magic: magic + header.encode(),
+        valid_headers,
+        st.sampled_from([b"PAR1", b"PK\3\4", b"\x1f\x8b"]),
+    ),
+)
+
+
+def is_told(refused: Refused) -> bool:
+    """Whether a refusal fits an alert and a ledger row: where, what, expected what, do what; one line."""
+    parts = (refused.found, refused.expected, refused.remedy)
+    text = str(refused)
+    return (
+        refused.line > 0 and all(parts) and text.isprintable() and len(text) < 20_000 and text.endswith(".")
+    )
+
+
+# One choice of all three, because every choice costs.
+CONTEXTS = list(product(FEEDS.values(), [b"", b"\n", b"\nrow\n"], ["", "", "gzip", "cut", "called gzip"]))
+
+
+@MANY
+@given(any_headers, st.sampled_from(CONTEXTS))
+def test_any_header_is_accepted_or_refused_with_line_expectation_and_remedy(
+    header: bytes, context: tuple[Feed, bytes, str]
+) -> None:
+    feed, rest, packing = context
+    body = header + rest
+    if packing in ("gzip", "cut"):
+        body = gzip.compress(body, compresslevel=1)
+    if packing == "cut":
+        body = body[: len(body) * 2 // 3]
+
+    found = verdict(feed, body, gzipped=bool(packing))
+
+    if isinstance(found, Refused):
+        assert is_told(found), found
+    else:
+        assert sorted(found.columns) == sorted(column.name for column in feed.columns)
+        assert packing != "cut"
+
+
+@SOME
+@given(feeds_and_columns(), cases, line_ends, st.booleans())
+def test_columns_in_any_order_and_case_are_accepted_in_the_files_order(
+    found: tuple[Feed, tuple[str, ...]], case: Callable[[str], str], line_end: str, quoted: bool
+) -> None:
+    feed, columns = found
+    header = ",".join(f'"{case(name)}"' if quoted else case(name) for name in columns)
+
+    assert verdict(feed, f"{header}{line_end}row".encode()) == Accepted(header, columns)
+
+
+@SOME
+@given(feeds_and_columns(), st.integers(0, 9))
+def test_a_column_less_is_refused_and_named(found: tuple[Feed, tuple[str, ...]], which: int) -> None:
+    feed, columns = found
+    lost = columns[which % len(columns)]
+
+    refused = verdict(feed, f"{','.join(name for name in columns if name != lost)}\nrow\n".encode())
+
+    assert isinstance(refused, Refused)
+    assert refused.found == f"columns missing {lost!r}"
+
+
+@SOME
+@given(
+    feeds_and_columns(),
+    st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters='"'), max_size=20),
+    st.integers(0, 9),
+)
+def test_a_column_more_is_refused_and_named(
+    found: tuple[Feed, tuple[str, ...]], extra: str, where: int
+) -> None:
+    feed, columns = found
+    at = where % (len(columns) + 1)
+    names = [*columns[:at], f'"{extra}"', *columns[at:]]
+
+    refused = verdict(feed, f"{','.join(names)}\nrow\n".encode())
+
+    assert isinstance(refused, Refused)
+    doubled = extra.strip().casefold() in {name.casefold() for name in columns}
+    problem = f"twice {extra.strip().casefold()!r}" if doubled else f"not of this feed {extra!r}"
+    assert refused.found == f"columns {problem}"
+
+
+@SOME
+@given(feeds_and_columns(), cases, st.sampled_from(";\t|"))
+def test_columns_separated_otherwise_are_refused_with_the_remedy(
+    found: tuple[Feed, tuple[str, ...]], case: Callable[[str], str], delimiter: str
+) -> None:
+    feed, columns = found
+
+    refused = verdict(feed, f"{delimiter.join(map(case, columns))}\nrow\n".encode())
+
+    assert isinstance(refused, Refused)
+    assert refused.remedy == "Export the file with commas as separators."
+
+
+@SOME
+@given(
+    feeds,
+    valid_headers | st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0\ufeff")),
+    st.booleans(),
+)
+def test_neither_a_mark_nor_line_ends_nor_packing_change_the_verdict(
+    feed: Feed, header: str, rows: bool
+) -> None:
+    plain = f"{header}\n{'row' if rows else ''}\n"
+    expected = verdict(feed, plain.encode())
+
+    for end in ("\n", "\r\n", "\r"):
+        for coding in ("utf-8", "utf-8-sig"):
+            body = plain.replace("\n", end).encode(coding)
+            half = len(body) // 2
+            members = gzip.compress(body[:half]) + gzip.compress(body[half:])
+            assert verdict(feed, body) == expected
+            assert verdict(feed, gzip.compress(body), gzipped=True) == expected
+            assert verdict(feed, members, gzipped=True) == expected
+
+
+@SOME
+@given(st.lists(st.binary(max_size=300), max_size=4), st.data())
+def test_gzip_is_whole_at_its_end_and_nowhere_before(members: list[bytes], data: st.DataObject) -> None:
+    body = b"".join(map(gzip.compress, members))
+    ends = {0} | {sum(len(gzip.compress(one)) for one in members[:n]) for n in range(len(members) + 1)}
+    cut = data.draw(st.integers(0, len(body)))
+    size = data.draw(st.integers(1, 100))
+
+    found = judge_gzip(body[start : min(start + size, cut)] for start in range(0, cut, size))
+
+    assert (found is None) == (cut in ends)
+    if found:
+        assert is_told(found)
+        assert found.found == "the gzip stream ends early"
+
+
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=list(FEEDS))
+def test_the_documented_header_is_accepted_for_its_own_feed_only(feed: Feed) -> None:
+    body = f"{feed.header}\nrow\n".encode()
+
+    assert isinstance(verdict(feed, body), Accepted)
+    assert all(isinstance(verdict(other, body), Refused) for other in FEEDS.values() if other != feed)
