@@ -90,9 +90,18 @@ def down() -> None:
 
 
 @app.command()
-def status(as_json: Json = False) -> None:
+def status(
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="Ask again for every landed file without a verdict.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Every component, the queue's depth, and per feed what is loaded, rejected and waiting."""
     settings = get_settings()
+    if reconcile:
+        from airline_platform.recovery import ask_again  # noqa: PLC0415
+
+        tell(f"{ask_again(settings)} landed files without a verdict were asked for")
     document = _status(settings)
     if as_json:
         show_json(document)

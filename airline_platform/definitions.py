@@ -12,8 +12,9 @@ from resources.lake import Lake
 from resources.landing import Landing
 from resources.notifier import Notifier
 from resources.warehouse import Warehouse
-from sensors.failures import run_failure_alerts
+from sensors.alerts import alert_sensor
 from sensors.landing import landing_sensor
+from sensors.reconciliation import reconciliation_sensor
 
 
 def resources(settings: Settings) -> dict[str, object]:
@@ -31,7 +32,7 @@ def resources(settings: Settings) -> dict[str, object]:
 defs = Definitions(
     assets=[raw_airport_codes, airport_codes_catalog, dim_airport_codes, *flights_assets],
     jobs=list(FEED_JOBS.values()),
-    sensors=[landing_sensor, run_failure_alerts],
+    sensors=[landing_sensor, reconciliation_sensor, alert_sensor],
     resources=resources(get_settings()),
     # One process per run: a step's own process costs 4 s of start-up and gains nothing here.
     executor=in_process_executor,

@@ -17,6 +17,19 @@ _DAY = r"(?P<day>\d{4}-\d{2}-\d{2})"
 
 
 @dataclass(frozen=True)
+class Lookup:
+    """Columns of a fact that come from the dimension, found by its key; empty where the key is unknown.
+
+    Args:
+        key: The fact's column with the dimension's key.
+        filled: Pairs of a column of the fact and the column of the dimension it comes from.
+    """
+
+    key: str
+    filled: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Feed:
     """One kind of file that lands.
 
@@ -27,6 +40,8 @@ class Feed:
         columns: As landed, in the documented order; files may order and case them differently.
         table: The warehouse table it becomes.
         daily: Whether every file is for one day, named by its key.
+        lookups: Columns of its table that come from the airports.
+        max_rejected_share: Share of a day's rows, 0 to 1, above which rejects keep the day from being loaded.
     """
 
     name: str
@@ -35,6 +50,8 @@ class Feed:
     columns: tuple[Column, ...]
     table: Table
     daily: bool = True
+    lookups: tuple[Lookup, ...] = ()
+    max_rejected_share: float = 0.05
 
     @property
     def header(self) -> str:
@@ -115,7 +132,14 @@ FLIGHTS = Feed(
         dist_key="carrier",
         sort_key=("flight_date",),
     ),
+    lookups=(
+        Lookup("origin_airport_id", (("dep_airport", "name"), ("dep_city", "city"), ("dep_state", "state"))),
+        Lookup("dest_airport_id", (("arr_airport", "name"), ("arr_city", "city"), ("arr_state", "state"))),
+    ),
 )
+
+UNKNOWN = "unknown"
+"""Stands in the ledger in a feed's place for keys no feed claims."""
 
 FEEDS: dict[str, Feed] = {feed.name: feed for feed in (AIRPORTS, FLIGHTS)}
 

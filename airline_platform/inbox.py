@@ -15,8 +15,8 @@ READERS = 16
 def read_alerts(settings: Settings) -> list[dict[str, Any]]:
     """Every alert delivered, newest first: `at`, `event`, `feed`, `run_id`, `subject`, `message`, `id`.
 
-    Takes what waits in the inbox queue, keeps each message as an object in the lake under its own id (so
-    a message that comes twice is kept once), and only then deletes it from the queue.
+    Takes what waits in the inbox queue, keeps each message as an object in the lake under its alert's id (so
+    an alert that comes twice is kept once), and only then deletes it from the queue.
 
     Raises:
         StackUnavailable: SQS or S3 does not answer.
@@ -24,8 +24,7 @@ def read_alerts(settings: Settings) -> list[dict[str, Any]]:
     with reaching(settings):
         _archive(settings)
         s3 = make_client(settings, "s3")
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.lake_bucket, Prefix=ARCHIVE)
-        keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+        keys = [f"{ARCHIVE}{alert_id}.json" for alert_id in archived_ids(settings)]
 
         def read(key: str) -> dict[str, Any]:
             body = s3.get_object(Bucket=settings.lake_bucket, Key=key)["Body"].read()
@@ -36,6 +35,19 @@ def read_alerts(settings: Settings) -> list[dict[str, Any]]:
             return sorted(pool.map(read, keys), key=lambda alert: alert["at"], reverse=True)
 
 
+def archived_ids(settings: Settings) -> set[str]:
+    """Ids of the alerts that are kept in the lake.
+
+    Raises:
+        StackUnavailable: S3 does not answer.
+    """
+    s3 = make_client(settings, "s3")
+    with reaching(settings):
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.lake_bucket, Prefix=ARCHIVE)
+        keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+    return {key.removeprefix(ARCHIVE).removesuffix(".json") for key in keys}
+
+
 def _archive(settings: Settings) -> None:
     sqs, s3 = make_client(settings, "sqs"), make_client(settings, "s3")
     url = sqs.get_queue_url(QueueName=settings.alerts_inbox)["QueueUrl"]
@@ -44,7 +56,7 @@ def _archive(settings: Settings) -> None:
             alert = parse_delivery(message["Body"])
             s3.put_object(
                 Bucket=settings.lake_bucket,
-                Key=f"{ARCHIVE}{alert['at']}-{alert['id']}.json",
+                Key=f"{ARCHIVE}{alert['id']}.json",
                 Body=json.dumps(alert).encode(),
             )
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -60,7 +72,7 @@ def parse_delivery(body: str) -> dict[str, Any]:
         envelope = {"MessageId": digest, "Timestamp": "", "Subject": "Not from SNS", "Message": body}
     attributes = {name: found["Value"] for name, found in envelope.get("MessageAttributes", {}).items()}
     return {
-        "id": envelope["MessageId"],
+        "id": attributes.get("alert_id") or envelope["MessageId"],
         "at": envelope["Timestamp"],
         "event": attributes.get("event", ""),
         "feed": attributes.get("feed", ""),

@@ -2,11 +2,19 @@
 
 from collections.abc import Iterator
 
-from dagster import AssetSelection, RunRequest, define_asset_job
+from dagster import AssetSelection, DagsterRunStatus, RunRequest, define_asset_job
 
 from airline_platform.feeds import FEEDS
 
 FEED_TAG = "airline/feed"
+
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+]
+"""Of a run that is queued or works."""
 
 FEED_JOBS = {
     feed.name: define_asset_job(

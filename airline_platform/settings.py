@@ -5,7 +5,7 @@ import os
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -44,8 +44,13 @@ class Settings(BaseSettings):
     max_partitions_per_run: int = Field(
         92, gt=0, description="Most days one run takes; a quarter by default, so that one Glue job holds it."
     )
-    max_rejected_share: float = Field(
-        0.05, ge=0, le=1, description="Share of rejected rows above which a load is refused."
+    max_rejected_shares: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        {}, description='Share of rejected rows above which a load is refused, by feed: `{"flights": 0.1}`.'
+    )
+    reconcile_seconds: int = Field(
+        0,
+        ge=0,
+        description="Between two looks for landed files without a verdict; 0: 30 on a laptop, else 900.",
     )
     ui_port: int = Field(3000, ge=0, le=65535, description="Dagster UI; 0 or taken: a free one.")
     gateway_port: int = Field(0, ge=0, le=65535, description="Laptop AWS endpoint; 0: a free one.")
@@ -139,6 +144,18 @@ class Settings(BaseSettings):
         """Name of a feed's crawler over the landing bucket."""
         return f"{self.name}-{feed}"
 
+    @property
+    def reconcile_every(self) -> int:
+        """Seconds between two reconciliations, and how long an event has to arrive before it counts as lost.
+
+        Each asks the warehouse, and one that sleeps when nobody asks wakes up for it.
+        """
+        return self.reconcile_seconds or (900 if self.stage == "aws" else 30)
+
+    def rejected_share_allowed(self, feed: str, default: float) -> float:
+        """Share of rejected rows a feed's day may have; its declaration's where none is set."""
+        return self.max_rejected_shares.get(feed, default)
+
     def credentials(self) -> dict[str, str]:
         """Credentials for boto3: the laptop's own there, none elsewhere (boto3's chain decides)."""
         if self.stage == "aws":
@@ -147,7 +164,11 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """This process's environment with these settings in it, for a child process."""
-        mine = {f"AIRLINE_{name.upper()}": str(getattr(self, name)) for name in _OWN_VARIABLES}
+        values = {name: getattr(self, name) for name in _OWN_VARIABLES}
+        mine = {
+            f"AIRLINE_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+            for name, value in values.items()
+        }
         mine |= {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
         if self.endpoint_url:
             mine["AWS_ENDPOINT_URL"] = self.endpoint_url

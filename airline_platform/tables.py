@@ -130,3 +130,29 @@ INGESTED_FILES = Table(
     dist_key="key",
     sort_key=("feed", "partition_date"),
 )
+
+ALERT_OUTBOX = Table(
+    name="alert_outbox",
+    description=(
+        "What people are to be told: one row per alert, written in the transaction of what it tells of, and "
+        "published afterwards, at least once."
+    ),
+    columns=(
+        Column("alert_id", "string", "Names the happening; a repeated alert has it again.", required=True),
+        Column("event", "string", "loaded, failed, refused, unknown_key or gone.", required=True, length=32),
+        Column("feed", "string", "Name of the feed; empty where none is concerned.", length=64),
+        Column("run_id", "string", "Dagster run; empty where none is concerned.", length=64),
+        Column("subject", "string", "One line.", required=True, length=1024),
+        Column("message", "string", "The rest, as people read it.", required=True, length=65535),
+        Column("created_at", "timestamp", "When it was written.", required=True),
+        Column("sent_at", "timestamp", "When SNS took it; empty: it has not yet."),
+    ),
+    dist_key="alert_id",
+    sort_key=("created_at",),
+)
+
+LOAD_LOCK = Table(
+    name="load_lock",
+    description="Holds nothing: every load locks it first, so that no two loads ever cross.",
+    columns=(Column("held", "bigint", "Never used."),),
+)

@@ -3,22 +3,28 @@
 import csv
 import gzip
 import io
+import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dagster import AssetExecutionContext, MetadataValue, asset
 
 from airline_platform.errors import LoadRefused, UnusableInput
-from airline_platform.feeds import AIRPORTS
+from airline_platform.feeds import AIRPORTS, FEEDS
 from airline_platform.settings import get_settings
 from airline_platform.tables import SOURCE_FILE
 from assets import ledger
+from assets.alerts import loaded_alert
 from assets.description import OWNERS, column_schema, s3_link, table_metadata
-from assets.fact_feed import landing_table, record_refused, register, tell_refused
+from assets.fact_feed import landing_table, register
 from assets.failures import RETRIES, permanent_errors_end_the_step
-from assets.hooks import tell_failed, tell_loaded
-from assets.loading import RowCount
+from assets.hooks import tell_failed
+from assets.landed import accept, send_alerts
+from assets.loading import FIRST_REJECTS, RowCount, fill_airports, overwritten
+from resources import outbox
+from resources.catalog import rejects_prefix
 from resources.glue import Glue, copy_manifest
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
@@ -27,6 +33,9 @@ from resources.warehouse import Warehouse
 
 SNAPSHOT = f"{AIRPORTS.table.name}/{AIRPORTS.table.name}.parquet"
 """The dimension as Parquet in the lake: what COPY loads, and what Glue jobs join."""
+
+REJECTS = f"{rejects_prefix(AIRPORTS)}rejects.json"
+"""The rows of the last load that could not be used."""
 
 DELETE_ALL = f"DELETE FROM {AIRPORTS.table.qualified_name}"  # noqa: S608 - our own table's name
 INSERT_STAGED = (
@@ -57,17 +66,7 @@ def raw_airport_codes(
 ) -> None:
     """List what has landed, refuse what can't be airport codes, keep the manifest."""
     with permanent_errors_end_the_step():
-        landed = landing.manifest(AIRPORTS)
-        refused = [found for found in landed if found.refused]
-        record_refused(AIRPORTS, refused, context.run.run_id, warehouse)
-        accepted = [found for found in landed if not found.refused]
-        if not accepted:
-            reasons = "\n".join(f"{found.key}, {found.refused}" for found in refused) or "nothing has landed"
-            raise UnusableInput(
-                f"airports: expected a file under {AIRPORTS.prefix}, found none that can be used: {reasons}",
-                remedy="Land it with `airline land airport_codes.csv`.",
-            )
-        tell_refused(AIRPORTS, refused, context.run.run_id, notifier)
+        accepted = accept(context, AIRPORTS, (), landing=landing, warehouse=warehouse, notifier=notifier)
         lake.put_manifests("raw_airport_codes", {"all": [found.as_json() for found in accepted]})
         context.add_output_metadata(
             {
@@ -102,16 +101,17 @@ def airport_codes_catalog(context: AssetExecutionContext, glue: Glue) -> None:
     **_SHARED,
     name=AIRPORTS.table.name,
     deps=[airport_codes_catalog],
-    hooks={tell_failed, tell_loaded},
+    hooks={tell_failed},
     kinds={"redshift", "table"},
     metadata=table_metadata(AIRPORTS.table),
     description=(
         "One row per airport, replaced as a whole with every load; its Parquet snapshot in the lake is what "
-        "Glue jobs join. Rows that can't be airports are rejected, with line and reason in the metadata."
+        "Glue jobs join. Flights that were loaded before their airport get its name in the same transaction. "
+        "Rows that can't be airports go to the rejects, with line and reason."
     ),
 )
 def dim_airport_codes(
-    context: AssetExecutionContext, landing: Landing, lake: Lake, warehouse: Warehouse
+    context: AssetExecutionContext, landing: Landing, lake: Lake, warehouse: Warehouse, notifier: Notifier
 ) -> None:
     """Read the files, replace the table, keep the snapshot."""
     with permanent_errors_end_the_step():
@@ -122,52 +122,135 @@ def dim_airport_codes(
                 remedy="Materialize raw_airport_codes first.",
             )
         landed = sorted((LandedObject.from_json(found) for found in manifest), key=lambda f: f.landed_at)
-        airports: dict[int, dict[str, Any]] = {}
-        rejects: list[str] = []
-        counts: dict[str, RowCount] = {}
-        for found in landed:
-            good, bad = parse_airports(_text(landing, found), found.columns)
-            airports |= {row["airport_id"]: row | {SOURCE_FILE.name: found.url} for row in good}
-            rejects += [f"{found.key}, {reason}" for reason in bad]
-            counts[found.url] = RowCount(len(good) + len(bad), len(good), len(bad))
-        refuse_bad_dimension(list(counts.values()), rejects, get_settings().max_rejected_share)
-        uri = lake.put_bytes(SNAPSHOT, _parquet(airports.values()))
-        copy = lake.put_bytes(
-            f"_tmp/{context.run.run_id}/{AIRPORTS.table.name}.manifest",
-            copy_manifest([{"url": uri, "mandatory": True, "meta": {"content_length": lake.size(SNAPSHOT)}}]),
+        read = read_airports(landing, landed)
+        settings = get_settings()
+        refuse_bad_dimension(
+            list(read.counts.values()),
+            read.sentences,
+            settings.rejected_share_allowed(AIRPORTS.name, AIRPORTS.max_rejected_share),
         )
-        with warehouse.transaction() as session:
-            staging = session.stage(AIRPORTS.table, copy)
-            session.execute(DELETE_ALL)
-            session.execute(INSERT_STAGED.format(staging=staging))
-            ledger.record(
-                session,
-                [
-                    ledger.entry(
-                        found,
-                        feed=AIRPORTS.name,
-                        run_id=context.run.run_id,
-                        state="loaded",
-                        rows_read=counts[found.url].read,
-                        rows_loaded=counts[found.url].loaded,
-                        rows_rejected=counts[found.url].rejected,
-                    )
-                    for found in landed
-                ],
-            )
-        lake.put_manifests(AIRPORTS.table.name, {"all": {"snapshot": uri}})
+        lake.put_bytes(REJECTS, json_lines(read.rejects))
+        counts, airports = _load(context, read, landed, landing=landing, lake=lake, warehouse=warehouse)
+        send_alerts(context, warehouse, notifier)
         context.add_output_metadata(
             {
-                "dagster/row_count": len(airports),
-                "rows_loaded": len(airports),
-                "rows_rejected": len(rejects),
-                "rejects": MetadataValue.md("\n".join(f"- {reason}" for reason in rejects[:100]) or "none"),
+                "dagster/row_count": airports,
+                **counts,
+                "rejects": MetadataValue.md(
+                    "\n".join(f"- {line}" for line in read.sentences[:100]) or "none"
+                ),
                 "snapshot": s3_link(lake.bucket, SNAPSHOT),
             }
         )
 
 
-def parse_airports(text: str, columns: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+@dataclass(frozen=True)
+class AirportFiles:
+    """What landed files of airport codes hold.
+
+    Args:
+        airports: The good rows by airport_id, a later file's instead of an earlier one's.
+        rejects: The bad ones, in the shape of the rejects' table.
+        counts: Row counts by the file's URL.
+    """
+
+    airports: dict[int, dict[str, Any]]
+    rejects: list[dict[str, Any]]
+    counts: dict[str, RowCount]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is wrong with each rejected row, and where it is."""
+        return [f"{r['source_file']}, line {r['line_number']}: {r['reject_reason']}" for r in self.rejects]
+
+
+def read_airports(landing: Landing, landed: Sequence[LandedObject]) -> AirportFiles:
+    """Read landed files, the earliest first.
+
+    Raises:
+        UnusableInput: One of them can't be read as text.
+    """
+    airports: dict[int, dict[str, Any]] = {}
+    rejects: list[dict[str, Any]] = []
+    counts: dict[str, RowCount] = {}
+    for found in landed:
+        good, bad = parse_airports(_text(landing, found), found.columns)
+        airports |= {row["airport_id"]: row | {SOURCE_FILE.name: found.url} for row in good}
+        rejects += [{SOURCE_FILE.name: found.url, **row} for row in bad]
+        counts[found.url] = RowCount(len(good) + len(bad), len(good), len(bad))
+    return AirportFiles(airports, rejects, counts)
+
+
+def _load(
+    context: AssetExecutionContext,
+    read: AirportFiles,
+    landed: Sequence[LandedObject],
+    *,
+    landing: Landing,
+    lake: Lake,
+    warehouse: Warehouse,
+) -> tuple[dict[str, int], int]:
+    """Replace the dimension, fill facts that lacked an airport; return the counts and how many airports."""
+    run = context.run
+    with warehouse.transaction() as session:
+        session.wait_for_turn()
+        versions = landing.versions(AIRPORTS)
+        if changed := overwritten(landed, versions):
+            raise LoadRefused(
+                f"{', '.join(changed)} was overwritten while its run worked; the old airports stand",
+                remedy="Nothing: the newer version's run loads it.",
+            )
+        standing = session.execute(ledger.STANDING, {"feed": AIRPORTS.name})
+        gone = {row["key"] for row in standing} - {found.key for found in landed}
+        airports = {row["airport_id"]: row for row in _of_files(lake, gone)} | read.airports
+        uri = lake.put_bytes(SNAPSHOT, _parquet(airports.values()))
+        copy = lake.put_bytes(
+            f"_tmp/{run.run_id}/{AIRPORTS.table.name}.manifest",
+            copy_manifest([{"url": uri, "mandatory": True, "meta": {"content_length": lake.size(SNAPSHOT)}}]),
+        )
+        staging = session.stage(AIRPORTS.table, copy)
+        session.execute(DELETE_ALL)
+        session.execute(INSERT_STAGED.format(staging=staging))
+        healed = sum(fill_airports(session, feed) for feed in FEEDS.values())
+        counts = {
+            "rows_loaded": sum(count.loaded for count in read.counts.values()),
+            "rows_rejected": len(read.rejects),
+            "rows_healed": healed,
+        }
+        ledger.record(session, _entries(landed, read.counts, run.run_id), versions)
+        told = read.sentences[:FIRST_REJECTS]
+        alert = loaded_alert(AIRPORTS, counts, told, run=run, instance=context.instance)
+        outbox.put(session, [alert])
+    lake.put_manifests(AIRPORTS.table.name, {"all": {"snapshot": uri}})
+    return counts, len(airports)
+
+
+def _entries(landed: Sequence[LandedObject], counts: dict[str, RowCount], run_id: str) -> list[ledger.Entry]:
+    return [
+        ledger.entry(
+            found,
+            feed=AIRPORTS.name,
+            run_id=run_id,
+            state="loaded",
+            rows_read=counts[found.url].read,
+            rows_loaded=counts[found.url].loaded,
+            rows_rejected=counts[found.url].rejected,
+        )
+        for found in landed
+    ]
+
+
+def _of_files(lake: Lake, keys: Collection[str]) -> list[dict[str, Any]]:
+    """Airports the snapshot has from files that are gone, or whose newer version was refused: they stay."""
+    if not keys:
+        return []
+    from pyarrow import parquet  # noqa: PLC0415 - costs 0.2 s, and only this load needs it
+
+    rows: list[dict[str, Any]] = parquet.read_table(io.BytesIO(lake.get_bytes(SNAPSHOT))).to_pylist()
+    return [row for row in rows if row[SOURCE_FILE.name].removeprefix("s3://").partition("/")[2] in keys]
+
+
+def parse_airports(text: str, columns: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Read a file of airport codes. A record is a line, as in every feed.
 
     Args:
@@ -175,9 +258,10 @@ def parse_airports(text: str, columns: Sequence[str]) -> tuple[list[dict[str, An
         columns: The feed's column names in the file's order.
 
     Returns:
-        The good rows, typed, and a sentence for each bad one that names its line.
+        The good rows, typed; for each bad one its `line_number`, `reject_reason` and `raw_text`.
     """
-    good, bad = [], []
+    good: list[dict[str, Any]] = []
+    bad: list[dict[str, Any]] = []
     lines = text.splitlines()
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
@@ -185,11 +269,12 @@ def parse_airports(text: str, columns: Sequence[str]) -> tuple[list[dict[str, An
         try:
             (values,) = csv.reader([line])
         except (csv.Error, ValueError) as error:
-            bad.append(f"line {number}: {error}; expected {len(columns)} fields ({','.join(columns)})")
+            problem = f"{error}; expected {len(columns)} fields ({','.join(columns)})"
+            bad.append({"line_number": number, "reject_reason": problem, "raw_text": line})
             continue
         row = dict(zip(columns, (value.strip() or None for value in values), strict=False))
-        if problem := _problem(values, columns, row):
-            bad.append(f"line {number}: {problem}")
+        if reason := _problem(values, columns, row):
+            bad.append({"line_number": number, "reject_reason": reason, "raw_text": line})
         else:
             good.append({**row, "airport_id": int(row["airport_id"] or 0)})
     return good, bad
@@ -224,7 +309,7 @@ def refuse_bad_dimension(counts: Sequence[RowCount], rejects: Sequence[str], all
 
 
 def _text(landing: Landing, found: LandedObject) -> str:
-    body = landing.client().get_object(Bucket=found.bucket, Key=found.key)["Body"].read()
+    body = landing.read(found)
     try:
         return (gzip.decompress(body) if found.key.endswith(".gz") else body).decode("utf-8-sig")
     except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -232,6 +317,11 @@ def _text(landing: Landing, found: LandedObject) -> str:
             f"{found.url}: expected CSV in UTF-8 (compressed, if its name ends in .gz), found {error}",
             remedy="Export the file as CSV in UTF-8 and land it again.",
         ) from error
+
+
+def json_lines(rows: Sequence[dict[str, Any]]) -> bytes:
+    """JSON, a row on each line."""
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
 def _parquet(airports: Iterable[dict[str, Any]]) -> bytes:

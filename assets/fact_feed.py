@@ -23,20 +23,14 @@ from airline_platform.settings import get_settings
 from assets import ledger
 from assets.description import OWNERS, column_schema, job_run_link, s3_link, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
-from assets.hooks import tell_failed, tell_loaded
-from assets.loading import (
-    EnrichedDay,
-    RowCount,
-    days_with_many_rejects,
-    refuse_days,
-    replace_days,
-    too_many_rejects,
-)
+from assets.hooks import tell_failed
+from assets.landed import accept, send_alerts
+from assets.loading import EnrichedDay, RowCount, load_days, not_loaded
 from resources.catalog import enriched_prefix, rejects_prefix
 from resources.glue import Glue, copy_manifest
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
-from resources.notifier import Alert, Notifier, describe_days
+from resources.notifier import Notifier, describe_days
 from resources.warehouse import Warehouse
 
 
@@ -84,17 +78,7 @@ def _raw(feed: Feed) -> AssetsDefinition:
     ) -> None:
         with permanent_errors_end_the_step():
             days = list(context.partition_keys)
-            landed = landing.manifest(feed, days)
-            refused = [found for found in landed if found.refused]
-            accepted = [found for found in landed if not found.refused]
-            record_refused(feed, refused, context.run.run_id, warehouse)
-            if not accepted:
-                raise UnusableInput(
-                    f"{feed.name} {describe_days(days)}: expected files under {feed.prefix}, "
-                    f"{_why_none(refused)}",
-                    remedy="Land the files (`airline land`), then materialize this partition again.",
-                )
-            tell_refused(feed, refused, context.run.run_id, notifier)
+            accepted = accept(context, feed, days, landing=landing, warehouse=warehouse, notifier=notifier)
             by_day = {day: [found for found in accepted if found.day == day] for day in days}
             lake.put_manifests(
                 f"raw_{feed.name}", {day: [f.as_json() for f in files] for day, files in by_day.items()}
@@ -111,36 +95,6 @@ def _raw(feed: Feed) -> AssetsDefinition:
                 )
 
     return raw
-
-
-def _why_none(refused: Sequence[LandedObject]) -> str:
-    if not refused:
-        return "but nothing has landed for it."
-    return "and every one was refused:\n" + "\n".join(f"{f.key}, {f.refused}" for f in refused[:20])
-
-
-def record_refused(feed: Feed, refused: Sequence[LandedObject], run_id: str, warehouse: Warehouse) -> None:
-    """Write the ledger rows of refused files."""
-    if not refused:
-        return
-    entries = [ledger.entry(found, feed=feed.name, run_id=run_id, state="rejected") for found in refused]
-    with warehouse.transaction() as session:
-        ledger.record(session, entries)
-
-
-def tell_refused(feed: Feed, refused: Sequence[LandedObject], run_id: str, notifier: Notifier) -> None:
-    """Tell people of refused files whose run goes on without them."""
-    if not refused:
-        return
-    notifier.publish(
-        Alert(
-            "refused",
-            f"Refused {len(refused)} file(s) of {feed.name}",
-            [f"{found.url}, {found.refused}" for found in refused[:100]],
-            feed.name,
-            run_id,
-        )
-    )
 
 
 def _catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
@@ -318,7 +272,6 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
             deps=[enriched],
             kinds={"redshift", "table"},
             metadata=table_metadata(table),
-            hooks={tell_failed, tell_loaded},
             description=(
                 f"{table.description} Loaded by day, in one transaction with its ledger rows: a day that is "
                 "loaded again replaces itself. A day with too many rejected rows is refused and the old "
@@ -326,7 +279,13 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
             ),
         )
     )
-    def fact(context: AssetExecutionContext, lake: Lake, warehouse: Warehouse) -> None:
+    def fact(
+        context: AssetExecutionContext,
+        landing: Landing,
+        lake: Lake,
+        warehouse: Warehouse,
+        notifier: Notifier,
+    ) -> None:
         with permanent_errors_end_the_step():
             days = list(context.partition_keys)
             found = lake.get_manifests(f"{feed.name}_enriched", days)
@@ -337,21 +296,16 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
                     f"{table.name} {describe_days(days)}: expected enriched {feed.noun}, found none",
                     remedy=f"Materialize {feed.name}_enriched for these days first.",
                 )
-            refused = days_with_many_rejects(made, get_settings().max_rejected_share)
-            good = {day: it for day, it in made.items() if day not in refused}
-            files = [file for it in good.values() for file in it.files]
-            manifest = lake.put_bytes(
-                f"_tmp/{context.run.run_id}/{table.name}.manifest", copy_manifest(files)
-            )
-            with warehouse.transaction() as session:
-                refuse_days(session, feed, made, refused, context.run.run_id)
-                if good:
-                    replace_days(session, feed, good, manifest, context.run.run_id)
-            if refused:
-                raise too_many_rejects(refused)
+            done = load_days(context, feed, made, landing=landing, lake=lake, warehouse=warehouse)
+            send_alerts(context, warehouse, notifier)
+            if done.refused:
+                raise not_loaded(done.refused)
             for day in days:
-                rows = made[day].rows if day in made else {}
+                rows = done.rows.get(day, {})
                 count = {"dagster/partition_row_count": rows["rows_loaded"]} if rows else {}
-                context.add_asset_metadata({**rows, **count}, partition_key=day)
+                of_day = [row for row in done.ledger if str(row["partition_date"]) == day]
+                context.add_asset_metadata(
+                    {**rows, **count, "ledger": MetadataValue.md(ledger.table_of(of_day))}, partition_key=day
+                )
 
     return fact

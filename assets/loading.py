@@ -1,18 +1,39 @@
-"""The load of a fact table: days replaced in one transaction, counted before the commit."""
+"""The load of a fact table: days replaced in one transaction, counted and compared before the commit."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
+from dagster import AssetExecutionContext
+
 from airline_platform.errors import LoadRefused
-from airline_platform.feeds import Feed
+from airline_platform.feeds import AIRPORTS, Feed
+from airline_platform.settings import get_settings
 from assets import ledger
-from resources.landing import LandedObject
-from resources.warehouse import Session
+from assets.alerts import loaded_alert
+from resources import outbox
+from resources.catalog import rejects_prefix
+from resources.glue import copy_manifest
+from resources.lake import Lake
+from resources.landing import LandedObject, Landing, Version
+from resources.warehouse import Session, Warehouse
 
 DELETE_DAYS = "DELETE FROM {table} WHERE {partition} IN %(days)s"
 INSERT_STAGED = "INSERT INTO {table} ({columns}) SELECT {columns} FROM {staging}"
 COUNT_STAGED = "SELECT source_file, COUNT(*) AS staged FROM {staging} GROUP BY source_file"
+COUNT_COPIES = """
+SELECT {partition} AS day, SUM(copies - 1) AS copies
+FROM (SELECT {partition}, COUNT(*) AS copies FROM {staging} GROUP BY {columns} HAVING COUNT(*) > 1) AS doubled
+GROUP BY {partition}
+"""
+FILL = """
+UPDATE {schema}.{table} SET {filled} FROM {schema}.{dimension}
+WHERE {table}.{key} = {dimension}.airport_id AND {empty}
+"""
+FILL_DAYS = FILL + " AND {table}.{partition} IN %(days)s"
+
+ROW_COUNTS = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicated")
+FIRST_REJECTS = 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +73,95 @@ class EnrichedDay:
         return cls(document["glue_job_run_id"], tuple(document["files"]), tuple(landed))
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """What a load did.
+
+    Args:
+        rows: Counts by day, of the days that were loaded.
+        refused: Why the others were not, by day.
+        ledger: The ledger's rows of all of them.
+    """
+
+    rows: dict[str, dict[str, int]]
+    refused: dict[str, str]
+    ledger: list[dict[str, Any]] = field(default_factory=list)
+
+
+def load_days(
+    context: AssetExecutionContext,
+    feed: Feed,
+    made: Mapping[str, EnrichedDay],
+    *,
+    landing: Landing,
+    lake: Lake,
+    warehouse: Warehouse,
+) -> Loaded:
+    """Replace days of a fact table, with their ledger rows and their alert, in one transaction.
+
+    A day whose file was overwritten since its manifest, or of which too much was rejected, keeps its rows.
+
+    Args:
+        context: Of the asset that loads.
+        feed: Whose table it is.
+        made: What the lake holds, by day.
+        landing: The bucket the days came from.
+        lake: Where they are.
+        warehouse: Where they go.
+
+    Raises:
+        LoadRefused: What was staged is not what the job reported; nothing was committed.
+    """
+    run = context.run
+    with warehouse.transaction() as session:
+        session.wait_for_turn()
+        landed = landing.versions(feed, sorted(made))
+        # Of these the ledger says nothing yet: the newer version's load will say that they were superseded.
+        overwritten = overwritten_days(made, landed)
+        rest = {day: it for day, it in made.items() if day not in overwritten}
+        allowed = get_settings().rejected_share_allowed(feed.name, feed.max_rejected_share)
+        refused = days_with_many_rejects(rest, allowed)
+        good = {day: it for day, it in rest.items() if day not in refused}
+        ledger.record(session, _refused_entries(feed, made, refused, run.run_id), landed)
+        rows: dict[str, dict[str, int]] = {}
+        if good:
+            files = [file for it in good.values() for file in it.files]
+            manifest = lake.put_bytes(f"_tmp/{run.run_id}/{feed.table.name}.manifest", copy_manifest(files))
+            rows = replace_days(session, feed, good, manifest)
+            ledger.record(session, _entries(feed, good, run.run_id, "loaded"), landed)
+            totals = {name: sum(of_day[name] for of_day in rows.values()) for name in ROW_COUNTS}
+            rejects = first_rejects(lake, feed, good) if totals["rows_rejected"] else []
+            alert = loaded_alert(feed, totals, rejects, days=sorted(good), run=run, instance=context.instance)
+            outbox.put(session, [alert])
+        written = session.execute(ledger.OF_DAYS, {"feed": feed.name, "days": tuple(made)})
+    return Loaded(rows, overwritten | refused, written)
+
+
+def overwritten_days(made: Mapping[str, EnrichedDay], landed: Sequence[Version]) -> dict[str, str]:
+    """Days of which a file is not any more what the run has read, and which; a deleted one still counts.
+
+    Args:
+        made: What is to be loaded, by day.
+        landed: What S3 has now.
+    """
+    changed = {day: overwritten([found for found, _ in it.landed], landed) for day, it in made.items()}
+    return {
+        day: f"{', '.join(keys[:20])} was overwritten while its run worked; the newer version's run loads it"
+        for day, keys in changed.items()
+        if keys
+    }
+
+
+def overwritten(read: Iterable[LandedObject], landed: Iterable[Version]) -> list[str]:
+    """Keys of the files a run has read of which S3 now has another version."""
+    current = {version.key: (version.etag, version.version_id) for version in landed if version.current}
+    return [
+        found.key
+        for found in read
+        if current.get(found.key, (found.etag, found.version_id)) != (found.etag, found.version_id)
+    ]
+
+
 def days_with_many_rejects(made: Mapping[str, EnrichedDay], allowed: float) -> dict[str, str]:
     """Days of which too large a share was rejected to be loaded, and why.
 
@@ -70,41 +180,38 @@ def days_with_many_rejects(made: Mapping[str, EnrichedDay], allowed: float) -> d
     }
 
 
-def refuse_days(
-    session: Session, feed: Feed, made: Mapping[str, EnrichedDay], reasons: Mapping[str, str], run_id: str
-) -> None:
-    """Write the ledger rows of days that are not loaded: their files are rejected, for the day's reason."""
-    refused = {
-        day: replace(
-            made[day], landed=tuple((replace(found, refused=why), rows) for found, rows in made[day].landed)
-        )
-        for day, why in reasons.items()
-    }
-    ledger.record(session, _entries(feed, refused, run_id, "rejected"))
+def first_rejects(lake: Lake, feed: Feed, days: Mapping[str, EnrichedDay]) -> list[str]:
+    """A sentence for each of the first rejected rows: which file and line, and why."""
+    dirty = [day for day, it in sorted(days.items()) if it.rows["rows_rejected"]]
+    rows = lake.first_rows([f"{rejects_prefix(feed)}date={day}/" for day in dirty], FIRST_REJECTS)
+    return [f"{row['source_file']}, line {row['line_number']}: {row['reject_reason']}" for row in rows]
 
 
-def too_many_rejects(reasons: Mapping[str, str]) -> LoadRefused:
-    """The error for days that were not loaded."""
+def not_loaded(refused: Mapping[str, str]) -> LoadRefused:
+    """The error for days that kept their old rows."""
     return LoadRefused(
-        "; ".join(f"{day}: {why}" for day, why in reasons.items()) + ". Not loaded, the old rows stand",
+        "; ".join(f"{day}: {why}" for day, why in refused.items()) + ". Not loaded, the old rows stand",
         remedy=(
-            "Read the reasons in the rejects, mend the file and land it again; or raise "
-            "AIRLINE_MAX_REJECTED_SHARE if they are as they should be."
+            "Where rows were rejected, read their reasons in the rejects, mend the file and land it again; "
+            "or raise AIRLINE_MAX_REJECTED_SHARES if they are as they should be. Where a file was "
+            "overwritten, nothing."
         ),
     )
 
 
 def replace_days(
-    session: Session, feed: Feed, made: Mapping[str, EnrichedDay], manifest_uri: str, run_id: str
-) -> None:
-    """Replace days of a fact table by the files of a manifest, and write their ledger rows.
+    session: Session, feed: Feed, made: Mapping[str, EnrichedDay], manifest_uri: str
+) -> dict[str, dict[str, int]]:
+    """Replace days of a fact table by the files of a manifest.
 
     Args:
         session: The transaction; the caller commits it.
         feed: Whose table it is.
         made: What the lake holds, by day.
         manifest_uri: COPY manifest of its Parquet files.
-        run_id: The Dagster run, for the ledger.
+
+    Returns:
+        Row counts by day, with `rows_duplicated`: rows that are copies of another one of their day.
 
     Raises:
         LoadRefused: What was staged is not what the job reported; the transaction must not commit.
@@ -112,15 +219,60 @@ def replace_days(
     table = feed.table
     staging = session.stage(table, manifest_uri)
     _compare(session.execute(COUNT_STAGED.format(staging=staging)), made, feed)
-    names = {"table": table.qualified_name, "staging": staging, "columns": ", ".join(table.column_names)}
-    session.execute(DELETE_DAYS.format(**names, partition=table.partition_column), {"days": tuple(made)})
+    names = {
+        "table": table.qualified_name,
+        "staging": staging,
+        "columns": ", ".join(table.column_names),
+        "partition": table.partition_column,
+    }
+    days = {"days": tuple(made)}
+    session.execute(DELETE_DAYS.format(**names), days)
     session.execute(INSERT_STAGED.format(**names))
-    ledger.record(session, _entries(feed, made, run_id, "loaded"))
+    # An airport may have arrived between the job's join and this transaction.
+    fill_airports(session, feed, tuple(made))
+    copies = {str(row["day"]): int(row["copies"]) for row in session.execute(COUNT_COPIES.format(**names))}
+    return {day: {**it.rows, "rows_duplicated": copies.get(day, 0)} for day, it in made.items()}
+
+
+def fill_airports(session: Session, feed: Feed, days: tuple[str, ...] = ()) -> int:
+    """Fill what the dimension knows into the rows of a fact that lack it; return how many were filled.
+
+    Args:
+        session: The transaction.
+        feed: Whose table it is.
+        days: Only these; all where none is named.
+    """
+    filled = 0
+    for lookup in feed.lookups:
+        statement = (FILL_DAYS if days else FILL).format(
+            schema=feed.table.SCHEMA,
+            table=feed.table.name,
+            dimension=AIRPORTS.table.name,
+            key=lookup.key,
+            filled=", ".join(f"{mine} = {AIRPORTS.table.name}.{its}" for mine, its in lookup.filled),
+            empty=" AND ".join(f"{feed.table.name}.{mine} IS NULL" for mine, _ in lookup.filled),
+            partition=feed.table.partition_column,
+        )
+        filled += session.change(statement, {"days": days})
+    return filled
+
+
+def _refused_entries(
+    feed: Feed, made: Mapping[str, EnrichedDay], reasons: Mapping[str, str], run_id: str
+) -> list[ledger.Entry]:
+    """Ledger rows of days that are not loaded: their files are rejected, for the day's reason."""
+    days = {
+        day: replace(
+            made[day], landed=tuple((replace(found, refused=why), rows) for found, rows in made[day].landed)
+        )
+        for day, why in reasons.items()
+    }
+    return _entries(feed, days, run_id, "rejected")
 
 
 def _entries(
     feed: Feed, made: Mapping[str, EnrichedDay], run_id: str, state: ledger.State
-) -> list[dict[str, Any]]:
+) -> list[ledger.Entry]:
     return [
         ledger.entry(
             found,

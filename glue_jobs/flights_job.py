@@ -16,10 +16,22 @@ from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.feeds import AIRPORTS, FLIGHTS
 from glue_jobs.landing import PARTITION, PROVENANCE
+from glue_jobs.lookups import look_up
 from glue_jobs.reporting import reporting
 from glue_jobs.runner import FeedRun
 
 OPTIONS = ["JOB_NAME", "manifest", "airports", "output", "rejects"]
+
+
+COLUMNS = {
+    "flight_date": PARTITION,
+    "carrier": "Carrier",
+    "origin_airport_id": "OriginAirportID",
+    "dest_airport_id": "DestAirportID",
+    "dep_delay": "DepDelay",
+    "arr_delay": "ArrDelay",
+}
+"""The fact's columns that come from the file, and theirs there; the others come from the airports."""
 
 
 def transform(flights: DataFrame, airports: DataFrame) -> DataFrame:
@@ -32,33 +44,8 @@ def transform(flights: DataFrame, airports: DataFrame) -> DataFrame:
     Returns:
         The fact table's columns, then `landing.PROVENANCE`; as many rows as came in.
     """
-    # In one partition, dropping doubles needs no shuffle.
-    unique = airports.select(*AIRPORTS.table.column_names).coalesce(1).dropDuplicates(["airport_id"])
-    origin = F.broadcast(unique).alias("origin")
-    destination = F.broadcast(unique).alias("destination")
-    joined = (
-        flights.alias("flight")
-        .join(origin, F.col("flight.OriginAirportID") == F.col("origin.airport_id"), "left")
-        .join(destination, F.col("flight.DestAirportID") == F.col("destination.airport_id"), "left")
-    )
-    columns = {
-        "flight_date": f"flight.{PARTITION}",
-        "carrier": "flight.Carrier",
-        "origin_airport_id": "flight.OriginAirportID",
-        "dest_airport_id": "flight.DestAirportID",
-        "dep_airport": "origin.name",
-        "arr_airport": "destination.name",
-        "dep_city": "origin.city",
-        "arr_city": "destination.city",
-        "dep_state": "origin.state",
-        "arr_state": "destination.state",
-        "dep_delay": "flight.DepDelay",
-        "arr_delay": "flight.ArrDelay",
-    }
-    return joined.select(
-        *(F.col(columns[name]).alias(name) for name in FLIGHTS.table.column_names),
-        *(F.col(f"flight.{name}") for name in PROVENANCE),
-    )
+    renamed = flights.select(*(F.col(theirs).alias(mine) for mine, theirs in COLUMNS.items()), *PROVENANCE)
+    return look_up(renamed, FLIGHTS, airports).select(*FLIGHTS.table.column_names, *PROVENANCE)
 
 
 def main() -> None:

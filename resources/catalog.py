@@ -43,35 +43,44 @@ def ensure_lake_tables(settings: Settings) -> None:
     glue = make_client(settings, "glue")
     with reaching(settings):
         for feed in FEEDS.values():
-            if not feed.daily:
-                continue
             enriched = (*feed.table.columns, SOURCE_FILE)
-            for table in (
-                _table(settings, f"{feed.name}_enriched", enriched_prefix(feed), "parquet", enriched),
-                _table(settings, f"{feed.name}_rejects", rejects_prefix(feed), "json", REJECT_COLUMNS),
-            ):
+            content: dict[str, tuple[str, str, tuple[Column, ...]]] = {
+                f"{feed.name}_rejects": (rejects_prefix(feed), "json", REJECT_COLUMNS)
+            }
+            if feed.daily:
+                content[f"{feed.name}_enriched"] = (enriched_prefix(feed), "parquet", enriched)
+            for name, (prefix, file_format, columns) in content.items():
+                location = f"s3://{settings.lake_bucket}/{prefix}"
+                table = _table(name, location, file_format, columns)
+                if feed.daily:
+                    table |= {"PartitionKeys": _DAY_KEYS}
+                    table["Parameters"] |= _projection(settings, location)
                 try:
                     glue.create_table(DatabaseName=settings.glue_database, TableInput=table)
                 except glue.exceptions.AlreadyExistsException:
                     glue.update_table(DatabaseName=settings.glue_database, TableInput=table)
 
 
-def _table(settings: Settings, name: str, prefix: str, file_format: str, columns: tuple[Column, ...]) -> Any:
-    location = f"s3://{settings.lake_bucket}/{prefix}"
+_DAY_KEYS = [{"Name": "date", "Type": "string", "Comment": "The day, YYYY-MM-DD."}]
+
+
+def _projection(settings: Settings, location: str) -> dict[str, str]:
+    """Table parameters by which Athena knows every day's folder without asking the catalog."""
+    return {
+        "projection.enabled": "true",
+        "projection.date.type": "date",
+        "projection.date.format": "yyyy-MM-dd",
+        "projection.date.range": f"{settings.start_date},NOW+1DAY",
+        "storage.location.template": f"{location}date=${{date}}/",
+    }
+
+
+def _table(name: str, location: str, file_format: str, columns: tuple[Column, ...]) -> Any:
     read, write, serde = _FORMATS[file_format]
     return {
         "Name": name,
         "TableType": "EXTERNAL_TABLE",
-        "PartitionKeys": [{"Name": "date", "Type": "string", "Comment": "The day, YYYY-MM-DD."}],
-        "Parameters": {
-            "EXTERNAL": "TRUE",
-            "classification": file_format,
-            "projection.enabled": "true",
-            "projection.date.type": "date",
-            "projection.date.format": "yyyy-MM-dd",
-            "projection.date.range": f"{settings.start_date},NOW+1DAY",
-            "storage.location.template": f"{location}date=${{date}}/",
-        },
+        "Parameters": {"EXTERNAL": "TRUE", "classification": file_format},
         "StorageDescriptor": {
             "Columns": [
                 {"Name": c.name, "Type": c.glue_type, "Comment": c.description[:255]} for c in columns

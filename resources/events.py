@@ -1,14 +1,18 @@
-"""The queue of landing events: S3's `Object Created`, by way of EventBridge."""
+"""The queue of landing events: S3's `Object Created` and `Object Deleted`, by way of EventBridge."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from dagster import ConfigurableResource
 
+from airline_platform.errors import StackUnavailable
 from airline_platform.settings import get_settings
 from resources.aws import make_client, reaching
+
+_T = TypeVar("_T")
 
 BATCH = 10
 """SQS gives, and takes back, ten messages a call."""
@@ -24,6 +28,9 @@ class LandingEvent:
         etag: The object's entity tag.
         body: The message as it came.
         version: What tells one landing of the same bytes from the next: S3's version id or sequencer.
+        size: The object's size in bytes.
+        at: When it happened, by S3's clock; None where the message does not say.
+        deleted: Whether the object was deleted, not created.
     """
 
     receipt: str
@@ -31,22 +38,52 @@ class LandingEvent:
     etag: str
     body: str
     version: str = ""
+    size: int = 0
+    at: datetime | None = None
+    deleted: bool = False
 
 
 def parse_event(receipt: str, body: str) -> LandingEvent:
     """Read one message. Never raises: what is not an event has no key.
 
-    The shape is EventBridge's: `{"detail": {"object": {"key": …, "etag": …}}}`, where the key is not
-    URL-encoded, unlike in S3's own notifications.
+    The shape is EventBridge's: `{"detail-type", "time", "detail": {"object": {"key", "etag", "size"}}}`; the
+    key is not URL-encoded, unlike in S3's own notifications.
     """
     try:
-        found = json.loads(body)["detail"]["object"]
-        version = found.get("version-id") or found.get("sequencer") or ""
+        message = json.loads(body)
+        found = message["detail"]["object"]
         if isinstance(found["key"], str):
-            return LandingEvent(receipt, found["key"], str(found.get("etag", "")), body, str(version))
+            return LandingEvent(
+                receipt,
+                found["key"],
+                str(found.get("etag", "")),
+                body,
+                version=str(found.get("version-id") or found.get("sequencer") or ""),
+                size=_whole_number(found.get("size")),
+                at=_moment(message.get("time")),
+                deleted=message.get("detail-type") == "Object Deleted",
+            )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     return LandingEvent(receipt, None, "", body)
+
+
+def landing_event(key: str, etag: str, sequencer: str) -> dict[str, object]:
+    """An `Object Created` event in EventBridge's shape, of this platform instead of S3."""
+    found = {"key": key, "etag": etag, "sequencer": sequencer}
+    return {"source": "airline", "detail-type": "Object Created", "detail": {"object": found}}
+
+
+def _whole_number(value: object) -> int:
+    return value if isinstance(value, int) and 0 <= value < 2**62 else 0
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class LandingEvents(ConfigurableResource[Any]):
@@ -74,6 +111,23 @@ class LandingEvents(ConfigurableResource[Any]):
                     break
         return events
 
+    def send(self, events: Sequence[Mapping[str, object]]) -> None:
+        """Put events into the queue, as if they happened now.
+
+        Raises:
+            StackUnavailable: SQS does not answer, or did not take one of them.
+        """
+        sqs = make_client(get_settings(), "sqs")
+        with reaching(get_settings()):
+            url = self._url() if events else ""
+            for some in _batches(events):
+                entries: Any = [
+                    {"Id": str(n), "MessageBody": json.dumps(event)} for n, event in enumerate(some)
+                ]
+                refused = sqs.send_message_batch(QueueUrl=url, Entries=entries).get("Failed", [])
+                if refused:
+                    raise StackUnavailable(f"SQS did not take {refused}", remedy="Ask again.")
+
     def acknowledge(self, receipts: Sequence[str]) -> None:
         """Delete messages; one that is gone already is no error."""
         sqs = make_client(get_settings(), "sqs")
@@ -100,5 +154,5 @@ class LandingEvents(ConfigurableResource[Any]):
         return sqs.get_queue_url(QueueName=self.queue)["QueueUrl"]
 
 
-def _batches(values: Sequence[str]) -> Iterable[Sequence[str]]:
+def _batches(values: Sequence[_T]) -> Iterable[Sequence[_T]]:
     return (values[start : start + BATCH] for start in range(0, len(values), BATCH))

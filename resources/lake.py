@@ -13,6 +13,7 @@ from resources.aws import make_client, reaching
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+HEAD_BYTES = 256 * 1024
 READERS = 16
 """Objects read or written at the same time."""
 
@@ -35,6 +36,11 @@ class Lake(ConfigurableResource[Any]):
         with reaching(get_settings()):
             self.client().put_object(Bucket=self.bucket, Key=path, Body=body)
         return self.uri(path)
+
+    def get_bytes(self, path: str) -> bytes:
+        """Read an object."""
+        with reaching(get_settings()):
+            return self.client().get_object(Bucket=self.bucket, Key=path)["Body"].read()
 
     def size(self, path: str) -> int:
         """Size of an object in bytes."""
@@ -72,6 +78,22 @@ class Lake(ConfigurableResource[Any]):
         wanted = list(prefixes)
         with reaching(get_settings()), ThreadPoolExecutor(READERS) as pool:
             return dict(zip(wanted, pool.map(self._entries, wanted), strict=True))
+
+    def first_rows(self, prefixes: Iterable[str], limit: int) -> list[dict[str, Any]]:
+        """The first rows of the JSON lines below prefixes; lines too long to be read at once are left out."""
+        rows: list[dict[str, Any]] = []
+        with reaching(get_settings()):
+            for prefix in prefixes:
+                for entry in self._entries(prefix):
+                    if len(rows) >= limit:
+                        return rows[:limit]
+                    key = entry["url"].removeprefix(self.uri(""))
+                    head = self.client().get_object(
+                        Bucket=self.bucket, Key=key, Range=f"bytes=0-{HEAD_BYTES - 1}"
+                    )
+                    lines = head["Body"].read().split(b"\n")
+                    rows += [json.loads(line) for line in lines[:limit] if line.endswith(b"}")]
+        return rows[:limit]
 
     def _entries(self, prefix: str) -> list[dict[str, Any]]:
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)

@@ -1,14 +1,17 @@
-"""The landing bucket: what has landed for which day, and the first bytes of it."""
+"""The landing bucket: what has landed for which day, in which version, and the first bytes of it."""
 
+import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from dagster import ConfigurableResource
 
-from airline_platform.feeds import Feed, LandedKey, parse_key
+from airline_platform.feeds import Feed, LandedKey, UnknownKey, parse_key
 from airline_platform.headers import HEAD_BYTES, Accepted, Refused, judge
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
 
 READERS = 16
 """Objects read at the same time."""
+
+PAGE = 1000
+"""Keys S3 lists in one call."""
+
+CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,36 @@ class LandedObject:
         """Back from a manifest."""
         landed_at = datetime.fromisoformat(document["landed_at"])
         return cls(**document | {"landed_at": landed_at, "columns": tuple(document["columns"])})
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a landed object, by S3's listing; `version_id` is None in a bucket without versions."""
+
+    key: str
+    day: str | None
+    etag: str
+    version_id: str | None
+    size: int
+    landed_at: datetime
+    current: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """One call's worth of a listing.
+
+    Args:
+        objects: Current objects in the order of their keys, whatever their names.
+        first: Exclusive lower bound of the keys it speaks of.
+        last: Inclusive upper bound; None where the listing ended.
+        now: S3's clock, because ours may differ.
+    """
+
+    objects: tuple[Version, ...]
+    first: str
+    last: str | None
+    now: datetime
 
 
 class Landing(ConfigurableResource[Any]):
@@ -84,16 +122,10 @@ class Landing(ConfigurableResource[Any]):
         the length of the history before and after.
         """
         wanted = set(days)
-        spans = [(feed.prefix, f"{feed.prefix}\U0010ffff")]
-        if feed.daily:
-            spans = [
-                (f"{feed.prefix}{layout}{days[0]}", f"{feed.prefix}{layout}{days[-1]}\U0010ffff")
-                for layout in ("", "date=")
-            ]
         found = []
-        for first, last in spans:
+        for first, last in spans(feed, days):
             for key in self._list(feed.prefix, first, last):
-                landed = parse_key(key, first_day=get_settings().start_date, last_day=last_day())
+                landed = _parse(key)
                 if isinstance(landed, LandedKey) and (landed.day is None or landed.day in wanted):
                     found.append((key, landed.day))
         return sorted(found)
@@ -105,6 +137,77 @@ class Landing(ConfigurableResource[Any]):
                 if item["Key"] > last:
                     return
                 yield item["Key"]
+
+    def versions(self, feed: Feed, days: Sequence[str] = ()) -> list[Version]:
+        """Every version that landed for the days and still exists, replaced and deleted ones too.
+
+        Raises:
+            StackUnavailable: S3 does not answer.
+        """
+        wanted = set(days)
+        with reaching(get_settings()):
+            return [
+                version
+                for first, last in spans(feed, days)
+                for version in self._versions(feed.prefix, first, last)
+                if version.day is None or version.day in wanted
+            ]
+
+    def _versions(self, prefix: str, first: str, last: str) -> Iterator[Version]:
+        where: Any = {"KeyMarker": first}  # boto3's paginator can't begin in the middle
+        while True:
+            page = self.client().list_object_versions(Bucket=self.bucket, Prefix=prefix, **where)
+            for item in page.get("Versions", ()):
+                if item["Key"] > last:
+                    return
+                landed = _parse(item["Key"])
+                if isinstance(landed, LandedKey):
+                    yield _version(item, landed.day, item["VersionId"], current=item["IsLatest"])
+            if not page["IsTruncated"]:
+                return
+            where = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+
+    def page(self, prefix: str, after: str) -> Page:
+        """Current objects below a prefix, from the key that follows `after`: one call.
+
+        Raises:
+            StackUnavailable: S3 does not answer.
+        """
+        with reaching(get_settings()):
+            answer = self.client().list_objects_v2(
+                Bucket=self.bucket, Prefix=prefix, StartAfter=after, MaxKeys=PAGE
+            )
+        objects = tuple(_listed(item) for item in answer.get("Contents", ()))
+        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        last = objects[-1].key if answer["IsTruncated"] else None
+        return Page(objects, after, last, now.astimezone(UTC))
+
+    def exists(self, key: str) -> bool:
+        """Whether an object has a current version.
+
+        Raises:
+            StackUnavailable: S3 does not answer.
+        """
+        client = self.client()
+        try:
+            with reaching(get_settings()):
+                client.head_object(Bucket=self.bucket, Key=key)
+        except client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+                return False
+            raise
+        return True
+
+    def read(self, landed: LandedObject) -> bytes:
+        """All of exactly the version that landed.
+
+        Raises:
+            StackUnavailable: S3 does not answer.
+        """
+        version: Any = {"VersionId": landed.version_id} if landed.version_id else {"IfMatch": landed.etag}
+        with reaching(get_settings()):
+            answer = self.client().get_object(Bucket=landed.bucket, Key=landed.key, **version)
+            return answer["Body"].read()
 
     def _read(self, feed: Feed, key: str, day: str | None) -> LandedObject:
         """Read an object's head in one request, which also tells its version."""
@@ -120,6 +223,8 @@ class Landing(ConfigurableResource[Any]):
             answer, size, head = client.head_object(Bucket=self.bucket, Key=key), 0, b""
         size = len(head) if size is None else size
         verdict = judge(feed, head, size, gzipped=key.endswith(".gz"))
+        if isinstance(verdict, Accepted) and key.endswith(".gz"):
+            verdict = self._whole_gzip(key, answer["ETag"]) or verdict
         return LandedObject(
             bucket=self.bucket,
             key=key,
@@ -127,8 +232,61 @@ class Landing(ConfigurableResource[Any]):
             etag=answer["ETag"].strip('"'),
             size=size,
             landed_at=answer["LastModified"],
-            version_id=answer.get("VersionId"),
+            version_id=_version_id(answer.get("VersionId")),
             header=verdict.header if isinstance(verdict, Accepted) else None,
             columns=verdict.columns if isinstance(verdict, Accepted) else (),
             refused=str(verdict) if isinstance(verdict, Refused) else None,
         )
+
+    def _whole_gzip(self, key: str, etag: str) -> Refused | None:
+        """Read a compressed object to its end: a broken one would end the job of every other file."""
+        lines = 1
+        body = self.client().get_object(Bucket=self.bucket, Key=key, IfMatch=etag)["Body"]
+        try:
+            with gzip.GzipFile(fileobj=body) as text:
+                while chunk := text.read(CHUNK):
+                    lines += chunk.count(b"\n")
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            return Refused(
+                lines,
+                f"the gzip stream ends early or is broken ({error})",
+                "a complete gzip file",
+                "Compress the file again and land it whole.",
+            )
+        return None
+
+
+def spans(feed: Feed, days: Sequence[str]) -> list[tuple[str, str]]:
+    """First and last key, both layouts, between which the files of ascending days lie; all without days."""
+    if not feed.daily or not days:
+        return [(feed.prefix, f"{feed.prefix}\U0010ffff")]
+    return [
+        (f"{feed.prefix}{layout}{days[0]}", f"{feed.prefix}{layout}{days[-1]}\U0010ffff")
+        for layout in ("", "date=")
+    ]
+
+
+def _parse(key: str) -> LandedKey | UnknownKey:
+    return parse_key(key, first_day=get_settings().start_date, last_day=last_day())
+
+
+def _listed(item: Any) -> Version:
+    landed = _parse(item["Key"])
+    return _version(item, landed.day if isinstance(landed, LandedKey) else None, None, current=True)
+
+
+def _version(item: Any, day: str | None, version_id: str | None, *, current: bool) -> Version:
+    return Version(
+        key=item["Key"],
+        day=day,
+        etag=item["ETag"].strip('"'),
+        version_id=_version_id(version_id),
+        size=item["Size"],
+        landed_at=item["LastModified"],
+        current=current,
+    )
+
+
+def _version_id(given: str | None) -> str | None:
+    """S3 says `null` for what landed in a bucket without versions."""
+    return None if given == "null" else given

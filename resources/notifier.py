@@ -1,6 +1,8 @@
 """What people are told: one SNS message per happening, readable by a person, filterable by a machine."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,11 +11,11 @@ from dagster import ConfigurableResource
 from airline_platform.settings import get_settings
 from resources.aws import make_client, reaching
 
-Event = Literal["loaded", "failed", "refused", "unknown_key"]
+Event = Literal["loaded", "failed", "refused", "unknown_key", "gone"]
 
 MAX_SUBJECT = 100
-MAX_MESSAGE = 200_000
-"""SNS takes 256 KiB, attributes included."""
+MAX_MESSAGE_BYTES = 60_000
+"""SNS takes 256 KiB, a column of Redshift 64 KiB."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Alert:
         lines: The rest, as people read it.
         feed: The feed's name, where one is concerned.
         run_id: The Dagster run, where one is concerned.
+        about: What makes the happening the one it is; an alert about the same one has the same id.
     """
 
     event: Event
@@ -33,11 +36,19 @@ class Alert:
     lines: Sequence[str]
     feed: str = ""
     run_id: str = ""
+    about: Sequence[str] = ()
+
+    @property
+    def alert_id(self) -> str:
+        """By which a repeated message is known to be one."""
+        named = [self.event, self.feed, *(self.about or [self.message])]
+        return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:32]
 
     @property
     def message(self) -> str:
         """Subject and lines, as e-mail."""
-        return "\n".join([self.subject, "", *self.lines])[:MAX_MESSAGE]
+        text = "\n".join([self.subject, "", *self.lines]).replace("\0", "").encode("utf-8", "replace")
+        return text[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
 
 
 class Notifier(ConfigurableResource[Any]):
@@ -51,16 +62,25 @@ class Notifier(ConfigurableResource[Any]):
         Raises:
             StackUnavailable: SNS does not answer.
         """
+        attributes = {
+            "alert_id": alert.alert_id,
+            "event": alert.event,
+            "feed": alert.feed,
+            "run_id": alert.run_id,
+        }
+        return self.send(alert.subject, alert.message, attributes)
+
+    def send(self, subject: str, message: str, attributes: Mapping[str, str]) -> str:
+        """Publish a message with the attributes that have a value; return SNS's message id."""
         sns = make_client(get_settings(), "sns")
-        attributes = {"event": alert.event, "feed": alert.feed, "run_id": alert.run_id}
-        subject = "".join(c if c.isascii() and c.isprintable() else "?" for c in alert.subject)
+        plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in subject)
         with reaching(get_settings()):
             # CreateTopic gives the ARN of the topic that exists, so no account number is ever written down.
             topic = sns.create_topic(Name=self.topic)["TopicArn"]
             return sns.publish(
                 TopicArn=topic,
-                Subject=subject[:MAX_SUBJECT],
-                Message=alert.message,
+                Subject=plain[:MAX_SUBJECT],
+                Message=message,
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value}
                     for name, value in attributes.items()

@@ -21,7 +21,15 @@ from sqlglot import expressions as exp
 from airline_platform.errors import StackUnavailable, WrongCall
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings, get_settings
-from airline_platform.tables import INGESTED_FILES, SOURCE_FILE, Column, Table, column_definitions
+from airline_platform.tables import (
+    ALERT_OUTBOX,
+    INGESTED_FILES,
+    LOAD_LOCK,
+    SOURCE_FILE,
+    Column,
+    Table,
+    column_definitions,
+)
 from resources.aws import START_THE_STACK, make_client, reaching
 
 if TYPE_CHECKING:
@@ -46,6 +54,22 @@ class Session:
         with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:
             cursor.execute(self._dialect(sql), parameters)
             return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def change(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
+        """Run one statement that changes rows; return how many it changed."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(self._dialect(sql), parameters)
+            changed: int = cursor.rowcount
+            return changed
+
+    def wait_for_turn(self) -> None:
+        """Keep every other load out until this transaction ends; has to be its first statement.
+
+        A run that was given up for dead may still live. Without this, it and the one in its place would
+        both delete the old rows of a day, and both insert the new ones.
+        """
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {LOAD_LOCK.qualified_name}")
 
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows, each with a value for every column of the table."""
@@ -210,7 +234,7 @@ def to_postgres(sql: str) -> str:
 
 def apply_schema(settings: Settings) -> None:
     """Create the schema, the tables and, where sort keys mean nothing, their indexes; existing ones stay."""
-    tables = [INGESTED_FILES, *(feed.table for feed in FEEDS.values())]
+    tables = [INGESTED_FILES, ALERT_OUTBOX, LOAD_LOCK, *(feed.table for feed in FEEDS.values())]
     with Warehouse.of(settings).transaction() as session:
         session.execute(f"CREATE SCHEMA IF NOT EXISTS {Table.SCHEMA}")
         for table in tables:

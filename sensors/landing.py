@@ -4,12 +4,11 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 
 from dagster import (
     DagsterInstance,
-    DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
     RunsFilter,
@@ -20,24 +19,20 @@ from dagster import (
 )
 
 from airline_platform.errors import StackNotStarted
-from airline_platform.feeds import AIRPORTS, FEEDS, LandedKey, UnknownKey, parse_key
-from airline_platform.jobs import FEED_JOBS, request_run
+from airline_platform.feeds import AIRPORTS, FEEDS, UNKNOWN, LandedKey, UnknownKey, parse_key
+from airline_platform.jobs import FEED_JOBS, UNFINISHED, request_run
 from airline_platform.partitions import last_day, ranges
 from airline_platform.settings import get_settings
-from assets.ledger import KNOWN_VERSIONS
+from assets import ledger
+from assets.gone import note_gone
+from resources import outbox
 from resources.events import LandingEvent, LandingEvents
+from resources.landing import LandedObject, Landing
 from resources.notifier import Alert, Notifier
 from resources.warehouse import Warehouse
 
 MESSAGES_PER_TICK = 1000
 """Bounds a tick's time (60 s are allowed) and its cursor, which holds a receipt per message."""
-
-UNFINISHED = [
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-]
 
 Version = tuple[str, str]
 """Key and entity tag."""
@@ -48,7 +43,8 @@ class Plan:
     """What a tick does about its events."""
 
     requests: list[RunRequest] = field(default_factory=list)
-    unknown: list[UnknownKey] = field(default_factory=list)
+    unknown: list[tuple[LandingEvent, UnknownKey]] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
     used: list[str] = field(default_factory=list)
     later: list[str] = field(default_factory=list)
     known: int = 0
@@ -74,17 +70,23 @@ def plan(
         airports_pending: Whether a run of the airports is on its way.
 
     Returns:
-        The requests, the keys nobody knows, and the receipts to acknowledge or to give back.
+        The requests, the keys nobody knows or that are gone, and the receipts to acknowledge or give back.
     """
     made = Plan()
     landed: defaultdict[str, dict[LandingEvent, LandedKey]] = defaultdict(dict)
+    unknown: dict[LandingEvent, UnknownKey] = {}
     for event in events:
         verdict = _judge(event, days)
-        if isinstance(verdict, UnknownKey):
-            made.unknown.append(verdict)
+        if event.deleted and event.key is not None:
+            made.deleted.append(event.key)
+            made.used.append(event.receipt)
+        elif isinstance(verdict, UnknownKey):
+            unknown[event] = verdict
             made.used.append(event.receipt)
         else:
             landed[verdict.feed.name][event] = verdict
+    told = known(UNKNOWN, {event.key for event in unknown if event.key}) if unknown else ()
+    made.unknown.extend((e, found) for e, found in unknown.items() if (e.key, e.etag) not in told)
     new = {feed: _without(found, known(feed, {e.key or "" for e in found})) for feed, found in landed.items()}
     wait = airports_pending or bool(new.get(AIRPORTS.name))
     known_count = sum(len(landed[feed]) - len(found) for feed, found in new.items())
@@ -95,7 +97,7 @@ def plan(
             continue
         made.used.extend(receipts)
         made.requests.extend(_requests(feed, found, longest_range))
-    return Plan(made.requests, made.unknown, made.used, made.later, known_count)
+    return replace(made, known=known_count)
 
 
 def _judge(event: LandingEvent, days: tuple[date, date]) -> LandedKey | UnknownKey:
@@ -137,11 +139,12 @@ def run_key(feed: str, days: str, versions: Iterable[tuple[str, ...]]) -> str:
     description=(
         "Drains the queue of landing events, maps each key to a feed and a day, and asks for runs: many days "
         "become ranges. A message is acknowledged one tick after the one that used it was committed, so a "
-        "crash in between loses nothing. Keys no feed knows become an alert."
+        "crash in between loses nothing. Keys no feed knows, and deleted files, become an alert."
     ),
 )
 def landing_sensor(
     context: SensorEvaluationContext,
+    landing: Landing,
     landing_events: LandingEvents,
     warehouse: Warehouse,
     notifier: Notifier,
@@ -165,7 +168,11 @@ def landing_sensor(
     )
     landing_events.give_back(made.later, seconds=2)
     if made.unknown:
-        notifier.publish(_unknown_alert(made.unknown))
+        record_unknown(made.unknown, landing.bucket, warehouse)
+    if made.deleted:
+        note_gone(set(made.deleted), landing, warehouse)
+    if (made.unknown or made.deleted) and (why := outbox.try_to_send(warehouse, notifier)):
+        context.log.warning("The alerts wait, because they could not be sent: %s", why)
     context.log.info(
         "%d events: %d runs, %d already in the ledger, %d wait for the airports, %d unknown",
         len(events),
@@ -178,7 +185,9 @@ def landing_sensor(
 
 
 def _known(warehouse: Warehouse, feed: str, keys: Collection[str]) -> set[Version]:
-    rows = warehouse.query(KNOWN_VERSIONS, {"feed": feed, "keys": tuple(keys)})
+    if not keys:
+        return set()
+    rows = warehouse.query(ledger.KNOWN_VERSIONS, {"feed": feed, "keys": tuple(keys)})
     return {(row["key"], row["etag"]) for row in rows}
 
 
@@ -186,14 +195,44 @@ def _airports_pending(instance: DagsterInstance) -> bool:
     return instance.get_runs_count(RunsFilter(job_name=f"{AIRPORTS.name}_job", statuses=UNFINISHED)) > 0
 
 
-def _shown(key: str) -> str:
-    return key if key.isprintable() else ascii(key)
+def record_unknown(
+    unknown: Sequence[tuple[LandingEvent, UnknownKey]], bucket: str, warehouse: Warehouse
+) -> None:
+    """Write the verdict on keys no feed claims, and the alert about them."""
+    entries = {
+        (event.key, event.etag): ledger.entry(
+            LandedObject(
+                bucket=bucket,
+                key=event.key.replace("\0", ""),
+                day=None,
+                etag=event.etag,
+                size=event.size,
+                landed_at=event.at or datetime.now(UTC),
+                refused=found.reason,
+            ),
+            feed=UNKNOWN,
+            run_id="landing_sensor",
+            state="rejected",
+        )
+        for event, found in unknown
+        if event.key
+    }
+    with warehouse.transaction() as session:
+        session.wait_for_turn()
+        ledger.record(session, list(entries.values()))
+        outbox.put(session, [unknown_alert(unknown)])
 
 
-def _unknown_alert(unknown: Sequence[UnknownKey]) -> Alert:
-    lines = [f"{_shown(found.key)}: {found.reason}" for found in unknown[:100]]
+def unknown_alert(unknown: Sequence[tuple[LandingEvent, UnknownKey]]) -> Alert:
+    """Keys no feed claims: which, why, and what to do."""
+    lines = [f"{_shown(found.key)}: {found.reason}" for _, found in unknown[:100]]
     lines += [
         "",
         "What to do: move the file to where its feed lands, or delete it; nothing was loaded from it.",
     ]
-    return Alert("unknown_key", f"{len(unknown)} landed key(s) belong to no feed", lines)
+    about = sorted(f"{event.key or event.body[:500]} {event.etag} {event.version}" for event, _ in unknown)
+    return Alert("unknown_key", f"{len(unknown)} landed key(s) belong to no feed", lines, about=about)
+
+
+def _shown(key: str) -> str:
+    return key if key.isprintable() else ascii(key)

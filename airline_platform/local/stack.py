@@ -689,21 +689,11 @@ def _spawn_supervisor(
 
 def _supervisor_environment(settings: Settings) -> dict[str, str]:
     """All the settings, for a process that parses them anew; it belongs to no stack yet."""
-    inherited = {
+    return {
         name: value
         for name, value in settings.environment().items()
         if name not in (OWNER_VARIABLE, COMPONENT_VARIABLE, "AWS_ENDPOINT_URL")
     }
-    ports = {
-        "AIRLINE_UI_PORT": str(settings.ui_port),
-        "AIRLINE_GATEWAY_PORT": str(settings.gateway_port),
-        "AIRLINE_WAREHOUSE_PORT": str(settings.warehouse_port),
-    }
-    limits = {
-        "AIRLINE_MAX_PARTITIONS_PER_RUN": str(settings.max_partitions_per_run),
-        "AIRLINE_MAX_REJECTED_SHARE": str(settings.max_rejected_share),
-    }
-    return inherited | ports | limits
 
 
 def _follow(
@@ -806,14 +796,15 @@ def _supervise(report_to: int, composition: type[Plan]) -> int:
 def _deploy() -> int:
     """Deploy what the running gateway and warehouse are to hold, and ask again for what a stop lost."""
     from airline_platform.deploy import deploy  # noqa: PLC0415 - boto3 is for this program alone
-    from airline_platform.requeue import requeue_waiting  # noqa: PLC0415
+    from airline_platform.recovery import ask_again, tell_again  # noqa: PLC0415
 
     settings = Settings.load()
     port = settings.running_stack()["ports"]["postgres"]
     server = PostgresServer(settings.home, port)
     try:
         deploy(settings, warehouse=server.warehouse_credentials())
-        requeue_waiting(settings)
+        ask_again(settings)
+        tell_again(settings)
     except AirlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -8,7 +8,7 @@ from dagster import DagsterInstance, DagsterRun, Failure
 from airline_platform.errors import LoadRefused, PermanentError, StackUnavailable, UnusableInput
 from airline_platform.settings import Settings
 from assets.failures import permanent_errors_end_the_step
-from assets.hooks import failure_alert, partition_of, reason, run_link
+from assets.alerts import failure_alert, partition_of, reason, run_link
 from resources.notifier import Alert, describe_days
 
 

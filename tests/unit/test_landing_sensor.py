@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airline_platform.feeds import UnknownKey
 from resources.events import LandingEvent, parse_event
-from sensors.landing import Plan, Version, _unknown_alert, plan
+from sensors.landing import Plan, Version, plan, unknown_alert
 
 DAYS = (date(2013, 1, 1), date(2013, 12, 31))
 AIRPORTS_KEY = "airport_codes/airport_codes.csv"
@@ -161,7 +161,7 @@ def test_an_older_version_in_the_ledger_does_not_hide_a_newer_one() -> None:
 def test_a_key_no_feed_knows_is_told_and_acknowledged() -> None:
     made = planned([event("reports/q1.pdf"), flights(1)])
 
-    assert [found.key for found in made.unknown] == ["reports/q1.pdf"]
+    assert [found.key for _, found in made.unknown] == ["reports/q1.pdf"]
     assert sorted(made.used) == sorted([event("reports/q1.pdf").receipt, flights(1).receipt])
     assert spans(made.requests) == [("2013-01-01", "2013-01-01")]
 
@@ -169,12 +169,12 @@ def test_a_key_no_feed_knows_is_told_and_acknowledged() -> None:
 def test_a_message_that_is_no_event_is_told_with_its_text() -> None:
     made = planned([parse_event("r", '{"hello": "world"}')])
 
-    assert made.unknown == [UnknownKey('{"hello": "world"}', "the message is not an Object Created event")]
+    assert [found for _, found in made.unknown] == [UnknownKey('{"hello": "world"}', "the message is not an Object Created event")]
     assert made.used == ["r"]
 
 
 def test_the_alert_of_unknown_keys_names_each_with_its_reason_and_what_to_do() -> None:
-    alert = _unknown_alert(planned([event("reports/q1.pdf"), flights(1), event("x.csv")]).unknown)
+    alert = unknown_alert(planned([event("reports/q1.pdf"), flights(1), event("x.csv")]).unknown)
 
     assert (alert.event, alert.subject) == ("unknown_key", "2 landed key(s) belong to no feed")
     assert "reports/q1.pdf: no feed lands here" in alert.message
@@ -232,7 +232,7 @@ def test_every_used_version_is_unknown_or_known_or_in_exactly_one_run(
     made = planned(events, ledger=ledger, airports_pending=pending, longest=longest)
 
     flown = spans(request for request in made.requests if request.job_name == "flights_job")
-    unknown = {found.key for found in made.unknown}
+    unknown = {found.key for _, found in made.unknown}
     for found in events:
         key = found.key or ""
         if found.receipt in made.later or key in unknown or (key, found.etag) in ledger:

@@ -142,7 +142,7 @@ def test_the_dagster_policy_allows_every_call_the_rooms_make(template: dict[str,
         a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])
     }
     # Batches are authorised like their single calls.
-    allowed |= {"sqs:DeleteMessageBatch", "sqs:ChangeMessageVisibilityBatch"}
+    allowed |= {"sqs:DeleteMessageBatch", "sqs:ChangeMessageVisibilityBatch", "sqs:SendMessageBatch"}
     source = "\n".join(
         path.read_text()
         for room in ("assets", "resources", "sensors")

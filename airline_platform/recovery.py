@@ -1,0 +1,37 @@
+"""What a stop can lose, asked for and told again: a laptop's queues live in memory."""
+
+from uuid import uuid4
+
+from airline_platform.accounting import account
+from airline_platform.inbox import archived_ids
+from airline_platform.settings import Settings
+from resources import outbox
+from resources.events import LandingEvents, landing_event
+from resources.notifier import Notifier
+from resources.warehouse import Warehouse
+
+
+def ask_again(settings: Settings) -> int:
+    """Send a landing event for every landed file the ledger has no verdict on; return how many.
+
+    An event too many does no harm: the sensor asks the ledger, and a load replaces its own rows.
+
+    Raises:
+        StackUnavailable: S3, SQS or the warehouse does not answer.
+    """
+    waiting = [found for found in account(settings) if found.state == "waiting"]
+    events = [landing_event(found.key, found.etag, uuid4().hex) for found in waiting]
+    LandingEvents(queue=settings.landing_queue).send(events)
+    return len(events)
+
+
+def tell_again(settings: Settings) -> int:
+    """Publish again what was sent into an inbox that forgot it; return how many alerts.
+
+    Raises:
+        StackUnavailable: S3, SNS or the warehouse does not answer.
+    """
+    warehouse = Warehouse.of(settings)
+    with warehouse.transaction() as session:
+        outbox.forget_sent(session, archived_ids(settings))
+    return outbox.send(warehouse, Notifier(topic=settings.alerts_topic))

@@ -1,0 +1,124 @@
+"""How people are told what happened: the texts of alerts, in one form each."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from dagster import DagsterInstance, DagsterRun, Failure
+
+from airline_platform.errors import AirlineError
+from airline_platform.feeds import Feed
+from airline_platform.settings import get_settings
+from resources.notifier import Alert, describe_days
+
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+def loaded_alert(
+    feed: Feed,
+    rows: Mapping[str, int],
+    rejects: Sequence[str],
+    *,
+    days: Sequence[str] = (),
+    run: DagsterRun,
+    instance: DagsterInstance,
+) -> Alert:
+    """A warehouse table was loaded: which days, how many rows, how long it took.
+
+    Args:
+        feed: Whose table it is.
+        rows: `rows_loaded`, `rows_rejected`, and counts worth a line when they are not 0.
+        rejects: Sentences about the first rejected rows.
+        days: ISO days; none for a table without days.
+        run: The Dagster run.
+        instance: Dagster's.
+    """
+    table = feed.table.name
+    what = f"{table} {describe_days(days)}".strip()
+    lines = [
+        f"Table:     {feed.table.qualified_name}",
+        f"Loaded:    {rows['rows_loaded']:,} rows",
+        f"Rejected:  {rows['rows_rejected']:,} rows",
+    ]
+    if rows.get("rows_duplicated"):
+        lines.append(f"Identical: {rows['rows_duplicated']:,} rows are copies of another (kept)")
+    if rows.get("rows_healed"):
+        lines.append(f"Healed:    {rows['rows_healed']:,} rows got an airport that was unknown")
+    lines += [f"Duration:  {_seconds(instance, run.run_id):.0f} s", f"Run:       {run_link(run.run_id)}"]
+    if rejects:
+        lines += [
+            "",
+            "The first rejected rows:",
+            *rejects,
+            "What to do: mend these lines and land the file again; all of them are in the rejects.",
+        ]
+    subject = f"Loaded {what}: {rows['rows_loaded']:,} rows"
+    return Alert("loaded", subject, lines, feed.name, run.run_id, about=[root_of(run), table, *days])
+
+
+def refused_alert(feed: str, files: Sequence[str], run: DagsterRun) -> Alert:
+    """Files can't be what their feed promises; the run goes on without them.
+
+    Args:
+        feed: The feed's name.
+        files: A sentence for each: which, why, and what to do.
+        run: The Dagster run.
+    """
+    subject = f"Refused {len(files)} file(s) of {feed}"
+    return Alert("refused", subject, files[:100], feed, run.run_id, about=[root_of(run), *files])
+
+
+def failure_alert(instance: DagsterInstance, run_id: str, step: str, why: str, feed: str = "") -> Alert:
+    """A step or a run failed: which, for which days, why, and what to do."""
+    run = instance.get_run_by_id(run_id)
+    partition = partition_of(run.tags if run else {})
+    return Alert(
+        "failed",
+        f"FAILED {step} {partition}".strip(),
+        [
+            f"Step:      {step}",
+            f"Partition: {partition or 'not partitioned'}",
+            f"Reason:    {why}",
+            f"Run:       {run_link(run_id)}",
+        ],
+        feed,
+        run_id,
+        about=[run_id, step],
+    )
+
+
+def reason(error: BaseException | None) -> str:
+    """What went wrong and what to do, from the exception of a step."""
+    if isinstance(error, Failure):
+        return error.description or "no reason given"
+    if isinstance(error, AirlineError):
+        return str(error)
+    return f"{type(error).__name__}: {error}\nWhat to do: mend the cause, then re-run from this step."
+
+
+def root_of(run: DagsterRun) -> str:
+    """The first of the runs that are retries of each other: what they tell is told once."""
+    return run.root_run_id or run.run_id
+
+
+def partition_of(tags: Mapping[str, str]) -> str:
+    """The day of a run, or its range; empty where it has none."""
+    first, last = days_of(tags)
+    return first if first == last else f"{first} to {last}"
+
+
+def days_of(tags: Mapping[str, str]) -> tuple[str, str]:
+    """First and last day of a run; empty where it has none."""
+    day = tags.get("dagster/partition", "")
+    first, last = (tags.get(tag, day) for tag in RANGE_TAGS)
+    return first, last
+
+
+def run_link(run_id: str) -> str:
+    """The run's page where the UI's address is known, else its id."""
+    ui = get_settings().running_stack().get("ui_url")
+    return f"{ui.rstrip('/')}/runs/{run_id}" if ui else run_id
+
+
+def _seconds(instance: DagsterInstance, run_id: str) -> float:
+    record = instance.get_run_record_by_id(run_id)
+    return time.time() - record.start_time if record and record.start_time else 0.0

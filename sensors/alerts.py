@@ -1,0 +1,91 @@
+"""The alert sensor: tells of runs that ended before they could tell themselves, such as killed ones."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from dagster import (
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    RunsFilter,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
+)
+
+from airline_platform.errors import StackNotStarted
+from airline_platform.jobs import FEED_TAG
+from assets.alerts import failure_alert
+from assets.hooks import TOLD_TAG
+from resources import outbox
+from resources.notifier import Notifier
+from resources.warehouse import Warehouse
+
+ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+RUNS_PER_TICK = 200
+OVERLAP = timedelta(seconds=10)
+"""Runs that end at the same time may become visible in another order."""
+
+FIRST_LOOK = timedelta(days=1)
+
+
+@sensor(
+    minimum_interval_seconds=5,
+    default_status=DefaultSensorStatus.RUNNING,
+    description=(
+        "Publishes what a run had written into the outbox and could not send, and tells of failed runs no "
+        "hook has told of. A tick that can't tell fails, and the next one begins where it stopped. Runs that "
+        "will be retried are not told."
+    ),
+)
+def alert_sensor(context: SensorEvaluationContext, warehouse: Warehouse, notifier: Notifier) -> SkipReason:
+    """One tick; the cursor is the time until which every ended run has been told of."""
+    now = datetime.now(UTC)
+    since = datetime.fromisoformat(context.cursor) if context.cursor else now - FIRST_LOOK
+    told = 0
+    try:
+        for run, at in _ended(context.instance, since - OVERLAP):
+            if TOLD_TAG not in run.tags:
+                tell_run(run, context.instance, warehouse, notifier)
+                told += 1
+            context.update_cursor(max(at, since).isoformat())
+    except StackNotStarted as error:
+        return SkipReason(str(error))
+    return SkipReason(f"{told} runs told of." if told else "Every ended run has been told of.")
+
+
+def tell_run(run: DagsterRun, instance: DagsterInstance, warehouse: Warehouse, notifier: Notifier) -> None:
+    """Tell what is still untold of an ended run, and mark it as told.
+
+    Raises:
+        StackUnavailable: The warehouse or SNS does not answer.
+    """
+    if run.status == DagsterRunStatus.FAILURE and run.tags.get("dagster/will_retry") != "true":
+        why = f"{_why(instance, run.run_id)}\nWhat to do: re-execute the run when the cause is gone."
+        alert = failure_alert(instance, run.run_id, run.job_name, why, run.tags.get(FEED_TAG, ""))
+        outbox.tell(alert, warehouse, notifier)
+    outbox.send(warehouse, notifier, run.run_id)
+    instance.add_run_tags(run.run_id, {TOLD_TAG: "sensor"})
+
+
+def _ended(instance: DagsterInstance, since: datetime) -> Iterator[tuple[DagsterRun, datetime]]:
+    records = instance.get_run_records(
+        RunsFilter(statuses=ENDED, updated_after=since),
+        limit=RUNS_PER_TICK,
+        order_by="update_timestamp",
+        ascending=True,
+    )
+    for record in records:
+        at = record.update_timestamp
+        yield record.dagster_run, at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _why(instance: DagsterInstance, run_id: str) -> str:
+    """Why a run failed: its failed steps' errors, else what Dagster says of its end."""
+    steps = instance.all_logs(run_id, of_type=DagsterEventType.STEP_FAILURE)
+    errors = [entry.get_dagster_event().step_failure_data.error for entry in steps]
+    messages = [error.message.strip() for error in errors if error]
+    ends = [entry.message for entry in instance.all_logs(run_id, of_type=DagsterEventType.RUN_FAILURE)]
+    return "\n".join(messages or ends[-1:]) or "no reason given"

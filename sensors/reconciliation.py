@@ -1,0 +1,183 @@
+"""The reconciliation sensor: landing compared with the ledger, whatever became of the events."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from dagster import (
+    DagsterInstance,
+    DefaultSensorStatus,
+    RunsFilter,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
+)
+
+from airline_platform.errors import StackNotStarted
+from airline_platform.feeds import FEEDS, LandedKey, parse_key
+from airline_platform.jobs import FEED_TAG, UNFINISHED
+from airline_platform.partitions import last_day
+from airline_platform.settings import get_settings
+from airline_platform.tables import INGESTED_FILES
+from assets.alerts import days_of
+from assets.gone import note_gone
+from resources import outbox
+from resources.events import LandingEvents, landing_event
+from resources.landing import Landing, Page, Version, spans
+from resources.notifier import Notifier
+from resources.warehouse import Warehouse
+
+RECENT = timedelta(days=7)
+"""Days before now whose keys every tick compares; late files of older ones are found by the sweep."""
+
+FIRST_ROUND_PAGES = 20
+"""Pages of the sweep a tick takes until it has once been through; one from then on."""
+
+END = "\U0010ffff"
+
+VERDICTS = f"""
+SELECT key, etag, state, reason FROM {INGESTED_FILES.qualified_name}
+WHERE key > %(first)s AND key <= %(last)s AND state IN ('loaded', 'rejected')
+"""  # noqa: S608 - our own table's name
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What landing and ledger don't agree on: versions without a verdict, keys whose source is gone."""
+
+    missing: tuple[Version, ...]
+    gone: tuple[str, ...]
+
+
+def compare(
+    page: Page,
+    verdicts: Sequence[Mapping[str, Any]],
+    *,
+    grace: timedelta,
+    under_way: Callable[[str], bool],
+) -> Difference:
+    """Compare a page of the listing with the ledger's rows of the same keys.
+
+    Args:
+        page: The listing.
+        verdicts: `key`, `etag`, `state`, `reason` of loaded and rejected versions between its bounds.
+        grace: How long an event and its run may take; younger objects, by S3's clock, are left alone.
+        under_way: Whether a run is on its way for the key.
+    """
+    # A source that was marked as gone and is there again has to be loaded again.
+    known = {(row["key"], row["etag"]) for row in verdicts if not _marked_gone(row)}
+    there = {version.key for version in page.objects}
+    return Difference(
+        missing=tuple(
+            version
+            for version in page.objects
+            if (version.key, version.etag) not in known
+            and page.now - version.landed_at >= grace
+            and not under_way(version.key)
+        ),
+        gone=tuple(
+            sorted(
+                {
+                    row["key"]
+                    for row in verdicts
+                    if row["state"] == "loaded" and not row["reason"] and row["key"] not in there
+                }
+            )
+        ),
+    )
+
+
+def _marked_gone(row: Mapping[str, Any]) -> bool:
+    return row["state"] == "loaded" and bool(row["reason"])
+
+
+def attempt(version: Version, now: datetime, grace: timedelta) -> str:
+    """Names how often a version has been due to be asked for: at twice, four times, … its grace, and daily.
+
+    Dagster starts one run per key, so a version that fails again and again does so ever more rarely.
+    """
+    doublings = int(math.log2(max(1.0, (now - version.landed_at) / grace)))
+    return f"reconciled {doublings} {now.date()}"
+
+
+@sensor(
+    minimum_interval_seconds=get_settings().reconcile_every,
+    default_status=DefaultSensorStatus.RUNNING,
+    description=(
+        "Compares what has landed with the ledger and asks for what is missing: lost events, files older "
+        "than the platform, runs that failed and may do better now. Tells of sources that are gone. A tick "
+        "looks at the last week's keys and at one more page of 1,000 of the whole bucket; the cursor says "
+        "where it is."
+    ),
+)
+def reconciliation_sensor(
+    context: SensorEvaluationContext,
+    landing: Landing,
+    landing_events: LandingEvents,
+    warehouse: Warehouse,
+    notifier: Notifier,
+) -> SkipReason:
+    """One tick; the cursor holds the last key of the sweep and how often it has been through."""
+    settings = get_settings()
+    grace = timedelta(seconds=settings.reconcile_every)
+    cursor = json.loads(context.cursor or '{"after": "", "rounds": 0}')
+    asked = gone = 0
+    try:
+        under_way = _runs_under_way(context.instance)
+        for page in _pages(landing, cursor):
+            bounds = {"first": page.first, "last": page.last or END}
+            found = compare(page, warehouse.query(VERDICTS, bounds), grace=grace, under_way=under_way)
+            landing_events.send(
+                [landing_event(it.key, it.etag, attempt(it, page.now, grace)) for it in found.missing]
+            )
+            asked += len(found.missing)
+            gone += len(note_gone(found.gone, landing, warehouse))
+        outbox.send(warehouse, notifier, at_least_old=grace)
+    except StackNotStarted as error:
+        return SkipReason(str(error))
+    context.update_cursor(json.dumps(cursor))
+    return SkipReason(f"{asked} landed files without a verdict asked for, {gone} sources found gone.")
+
+
+def _pages(landing: Landing, cursor: dict[str, Any]) -> Iterator[Page]:
+    """The pages of a tick; moves the cursor along."""
+    for feed in FEEDS.values():
+        if feed.daily:
+            recent = (last_day() - RECENT).isoformat(), last_day().isoformat()
+            for first, last in spans(feed, recent):
+                yield from _between(landing, feed.prefix, first, last)
+    for _ in range(1 if cursor["rounds"] else FIRST_ROUND_PAGES):
+        page = landing.page("", cursor["after"])
+        yield page
+        cursor["after"] = page.last or ""
+        if page.last is None:
+            cursor["rounds"] += 1
+            return
+
+
+def _between(landing: Landing, prefix: str, first: str, last: str) -> Iterator[Page]:
+    after: str | None = first
+    while after is not None:
+        page = landing.page(prefix, after)
+        inside = tuple(version for version in page.objects if version.key <= last)
+        ends = len(inside) < len(page.objects) or page.last is None
+        yield Page(inside, page.first, last if ends else page.last, page.now)
+        after = None if ends else page.last
+
+
+def _runs_under_way(instance: DagsterInstance) -> Callable[[str], bool]:
+    """Tells whether a run of the key's feed is queued or works on its day."""
+    runs = instance.get_runs(RunsFilter(statuses=UNFINISHED))
+    spans_of = [(run.tags.get(FEED_TAG), *days_of(run.tags)) for run in runs]
+
+    def under_way(key: str) -> bool:
+        found = parse_key(key, first_day=get_settings().start_date, last_day=last_day())
+        return isinstance(found, LandedKey) and any(
+            feed in (found.feed.name, None) and (found.day is None or first <= found.day <= last)
+            for feed, first, last in spans_of
+        )
+
+    return under_way
