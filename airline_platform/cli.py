@@ -22,6 +22,7 @@ from airline_platform.errors import AirlineError, StackUnavailable, WrongCall
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings, get_settings
 from airline_platform.uploads import expand, plan_upload
+from resources.landing import Landing
 from resources.warehouse import Warehouse, require_one_query
 
 app = typer.Typer(
@@ -237,6 +238,17 @@ def backfill(
             remedy="--from must not be after --to; airports have no days.",
         )
     travel.backfill(DagsterClient.of(get_settings()), FEEDS[feed], days, timeout if wait_for_it else 0)
+
+
+@app.command()
+def forget(
+    key: Annotated[str, typer.Argument(help="Key of the deleted file, as the ledger has it.")],
+) -> None:
+    """Let go of the rows of a landed file that was deleted on purpose."""
+    from assets.gone import forget as let_go  # noqa: PLC0415 - dagster costs a second
+
+    settings = get_settings()
+    out.print(let_go(key, Landing(bucket=settings.landing_bucket), Warehouse.of(settings)), markup=False)
 
 
 @app.command()

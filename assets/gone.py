@@ -2,7 +2,10 @@
 
 from collections.abc import Collection
 
+from airline_platform.errors import WrongCall
+from airline_platform.feeds import FEEDS
 from airline_platform.tables import INGESTED_FILES
+from assets import ledger
 from resources import outbox
 from resources.landing import Landing
 from resources.notifier import Alert
@@ -19,6 +22,13 @@ WHERE key IN %(keys)s AND state = 'loaded' AND reason IS NULL ORDER BY key
 MARK = f"""
 UPDATE {_TABLE} SET reason = %(reason)s WHERE key IN %(keys)s AND state = 'loaded' AND reason IS NULL
 """  # noqa: S608
+
+
+STANDING_KEY = f"SELECT feed, partition_date FROM {_TABLE} WHERE key = %(key)s AND state = 'loaded'"  # noqa: S608
+FORGET = f"""
+UPDATE {_TABLE} SET state = 'superseded', reason = %(reason)s WHERE key = %(key)s AND state = 'loaded'
+"""  # noqa: S608
+EMPTY_DAY = "DELETE FROM {table} WHERE {partition} = %(day)s"
 
 
 def note_gone(keys: Collection[str], landing: Landing, warehouse: Warehouse) -> list[str]:
@@ -43,6 +53,38 @@ def note_gone(keys: Collection[str], landing: Landing, warehouse: Warehouse) -> 
     return [row["key"] for row in rows]
 
 
+def forget(key: str, landing: Landing, warehouse: Warehouse) -> str:
+    """Let go of the rows of a file that was deleted on purpose; return what is left to do.
+
+    A day all of whose files are forgotten is emptied at once; another one is without these rows when it is
+    loaded the next time.
+
+    Raises:
+        WrongCall: The file is still there, or no row came from it.
+    """
+    if landing.exists(key):
+        raise WrongCall(f"{key} is still there", remedy="Delete it first, if its rows are to go.")
+    with warehouse.transaction() as session:
+        session.wait_for_turn()
+        row = next(iter(session.execute(STANDING_KEY, {"key": key})), None)
+        if row is None:
+            raise WrongCall(
+                f"the ledger has no loaded file {key}",
+                remedy='Ask which there are: `airline query "SELECT key FROM airlines.ingested_files"`.',
+            )
+        session.execute(FORGET, {"key": key, "reason": "forgotten: its source was deleted on purpose"})
+        feed, day = FEEDS[row["feed"]], row["partition_date"]
+        if not feed.daily:
+            return f"The next load of {feed.name} is without its rows."
+        days = {"feed": feed.name, "days": (str(day),)}
+        if session.execute(ledger.STANDING_OF_DAYS, days):
+            return f"Load the rest of the day anew: `airline backfill {feed.name} --from {day} --to {day}`."
+        table = feed.table
+        statement = EMPTY_DAY.format(table=table.qualified_name, partition=table.partition_column)
+        emptied = session.change(statement, {"day": day})
+        return f"{emptied:,} rows of {day} are gone."
+
+
 def gone_alert(files: Collection[str], about: Collection[str]) -> Alert:
     """Sources of loaded rows are gone.
 
@@ -55,6 +97,6 @@ def gone_alert(files: Collection[str], about: Collection[str]) -> Alert:
         "",
         "Their rows stay in the warehouse, and their days can't be loaded anew without them.",
         "What to do: nothing, if that is as it should be. To load such a day again, land the file under its",
-        "key again. To let its rows go: `airline forget KEY`.",
+        "key again. To let its rows go: `airline forget 'KEY'`.",
     ]
     return Alert("gone", f"The source of {len(files)} loaded file(s) is gone", lines, about=list(about))

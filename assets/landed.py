@@ -91,9 +91,12 @@ def _blocked_days(
 
 
 def _blocked(row: Mapping[str, Any], *, gone: bool) -> str:
-    what = "is gone from the landing bucket" if gone else "has a newer version that was refused"
+    what, way = (
+        ("is gone from the landing bucket", f", or let its rows go: `airline forget '{row['key']}'`")
+        if gone
+        else ("has a newer version that was refused", "")
+    )
     return (
         f"{row['partition_date']} keeps its rows: {row['key']}, loaded at {row['loaded_at']:%Y-%m-%d %H:%M}, "
-        f"{what}; expected every file of the day. Land it again under the same key, or say that its rows may "
-        f"go: `airline forget {row['key']}`."
+        f"{what}; expected every file of the day. Land it again under the same key{way}."
     )

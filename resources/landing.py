@@ -244,7 +244,7 @@ class Landing(ConfigurableResource[Any]):
         body = self.client().get_object(Bucket=self.bucket, Key=key, IfMatch=etag)["Body"]
         try:
             with gzip.GzipFile(fileobj=body) as text:
-                while chunk := text.read(CHUNK):
+                while chunk := text.read1(CHUNK):
                     lines += chunk.count(b"\n")
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             return Refused(

@@ -17,7 +17,8 @@ ATLANTA = {"airport_id": 10397, "city": "Atlanta", "state": "GA", "name": "Harts
 
 
 def parse(*lines: str, columns: tuple[str, ...] = COLUMNS) -> tuple[list[dict[str, object]], list[str]]:
-    return parse_airports("\n".join([",".join(columns), *lines]) + "\n", columns)
+    good, bad = parse_airports("\n".join([",".join(columns), *lines]) + "\n", columns)
+    return good, [f"line {row['line_number']}: {row['reject_reason']}" for row in bad]
 
 
 def test_a_line_is_an_airport_with_a_numeric_id() -> None:

@@ -114,21 +114,19 @@ def test_every_feeds_table_is_an_asset_that_names_its_place_and_columns(table: A
 
 
 @pytest.mark.parametrize("name", FLIGHTS_ASSETS + AIRPORTS_ASSETS)
-def test_people_hear_of_every_failure_and_of_every_loaded_table(name: str) -> None:
-    told = {hook.name for hook in ASSETS[name].hook_defs}
-
-    loads = name in {feed.table.name for feed in FEEDS.values()}
-    assert told == ({"tell_failed", "tell_loaded"} if loads else {"tell_failed"})
+def test_people_hear_of_every_failure(name: str) -> None:
+    assert {hook.name for hook in ASSETS[name].hook_defs} == {"tell_failed"}
 
 
 def test_a_run_is_one_process() -> None:
     assert defs.executor is in_process_executor
 
 
-def test_both_sensors_run_without_being_switched_on() -> None:
+def test_all_sensors_run_without_being_switched_on() -> None:
     sensors = {sensor.name: sensor.default_status for sensor in defs.sensors or ()}
 
-    assert sensors == dict.fromkeys(["landing_sensor", "run_failure_alerts"], DefaultSensorStatus.RUNNING)
+    names = ["landing_sensor", "reconciliation_sensor", "alert_sensor"]
+    assert sensors == dict.fromkeys(names, DefaultSensorStatus.RUNNING)
 
 
 def test_every_feed_has_a_job_over_its_whole_group() -> None:

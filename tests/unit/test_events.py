@@ -1,17 +1,19 @@
 """A message of the queue is an event with a key, or it has none; it never stops the sensor."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.events import LandingEvent, parse_event
+from resources.events import LandingEvent, landing_event, parse_event
 
 # As EventBridge delivers it; keys are not URL-encoded there.
 OBJECT_CREATED = {
     "version": "0",
     "source": "aws.s3",
+    "time": "2013-01-02T03:04:05Z",
     "detail-type": "Object Created",
     "detail": {
         "bucket": {"name": "airline-landing"},
@@ -25,8 +27,25 @@ def test_an_object_created_event_gives_the_key_as_it_is_and_the_entity_tag() -> 
     body = json.dumps(OBJECT_CREATED)
 
     assert parse_event("receipt", body) == LandingEvent(
-        "receipt", "daily_flights/date=2013-01-01/JFK + LGA é.csv", "d41d8cd9", body
+        "receipt",
+        "daily_flights/date=2013-01-01/JFK + LGA é.csv",
+        "d41d8cd9",
+        body,
+        size=7,
+        at=datetime(2013, 1, 2, 3, 4, 5, tzinfo=UTC),
     )
+
+
+def test_an_object_deleted_event_says_so() -> None:
+    body = json.dumps(OBJECT_CREATED | {"detail-type": "Object Deleted"})
+
+    assert parse_event("receipt", body).deleted
+
+
+def test_an_event_of_our_own_is_read_like_one_of_s3() -> None:
+    found = parse_event("r", json.dumps(landing_event("k", "e", "reconciled 1")))
+
+    assert (found.key, found.etag, found.version, found.deleted) == ("k", "e", "reconciled 1", False)
 
 
 @pytest.mark.parametrize(

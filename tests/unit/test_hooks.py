@@ -7,8 +7,8 @@ from dagster import DagsterInstance, DagsterRun, Failure
 
 from airline_platform.errors import LoadRefused, PermanentError, StackUnavailable, UnusableInput
 from airline_platform.settings import Settings
-from assets.failures import permanent_errors_end_the_step
 from assets.alerts import failure_alert, partition_of, reason, run_link
+from assets.failures import permanent_errors_end_the_step
 from resources.notifier import Alert, describe_days
 
 
@@ -120,6 +120,26 @@ def test_a_run_is_linked_where_the_ui_is_known(no_stack: Settings) -> None:
 
 
 def test_an_alert_never_outgrows_a_message() -> None:
-    alert = Alert("refused", "Refused 10000 files", ["x" * 1000] * 1000)
+    alert = Alert("refused", "Refused 10000 files", ["é" * 1000] * 1000)
 
-    assert len(alert.message) == 200_000
+    assert 59_990 < len(alert.message.encode()) <= 60_000
+
+
+def test_alerts_about_the_same_happening_have_the_same_id_whatever_they_say() -> None:
+    first, again, other = (
+        Alert("loaded", subject, [], "flights", about=about)
+        for subject, about in [
+            ("took 3 s", ["run", "day"]),
+            ("took 5 s", ["run", "day"]),
+            ("x", ["run2", "day"]),
+        ]
+    )
+
+    assert first.alert_id == again.alert_id != other.alert_id
+
+
+def test_an_alert_can_be_stored_whatever_a_file_had_in_it() -> None:
+    alert = Alert("refused", "x", ["a\0b", "half of a pair: \ud800"])
+
+    assert "\0" not in alert.message
+    assert alert.message.encode()

@@ -169,7 +169,9 @@ def test_a_key_no_feed_knows_is_told_and_acknowledged() -> None:
 def test_a_message_that_is_no_event_is_told_with_its_text() -> None:
     made = planned([parse_event("r", '{"hello": "world"}')])
 
-    assert [found for _, found in made.unknown] == [UnknownKey('{"hello": "world"}', "the message is not an Object Created event")]
+    assert [found for _, found in made.unknown] == [
+        UnknownKey('{"hello": "world"}', "the message is not an Object Created event")
+    ]
     assert made.used == ["r"]
 
 
@@ -196,7 +198,22 @@ def test_the_ledger_is_asked_once_a_feed_for_just_the_keys_that_landed() -> None
         airports_pending=False,
     )
 
-    assert asked == [("flights", {flights(1).key, flights(2).key})]
+    assert asked == [("unknown", {"x.csv"}), ("flights", {flights(1).key, flights(2).key})]
+
+
+def test_a_key_nobody_knows_is_told_once() -> None:
+    made = planned([event("x.csv")], ledger={("x.csv", "e1")})
+
+    assert made.unknown == []
+    assert made.used == [event("x.csv").receipt]
+
+
+def test_a_deleted_file_starts_no_run() -> None:
+    body = json.dumps({"detail-type": "Object Deleted", "detail": {"object": {"key": flights(1).key}}})
+
+    made = planned([parse_event("r", body)])
+
+    assert (made.requests, made.deleted, made.used) == ([], [flights(1).key], ["r"])
 
 
 KEYS = st.one_of(

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pydantic
+import pydantic_settings
 import pytest
 
 from airline_platform.errors import StackUnavailable
@@ -36,7 +37,7 @@ def test_an_empty_environment_is_a_laptop(no_stack: Settings) -> None:
         ("AIRLINE_NAME", "9lives"),
         ("AIRLINE_START_DATE", "yesterday"),
         ("AIRLINE_MAX_PARTITIONS_PER_RUN", "0"),
-        ("AIRLINE_MAX_REJECTED_SHARE", "5"),
+        ("AIRLINE_RECONCILE_SECONDS", "-1"),
         ("AIRLINE_UI_PORT", "70000"),
     ],
 )
@@ -174,3 +175,31 @@ def test_settings_do_not_change_once_parsed(no_stack: Settings, monkeypatch: pyt
     assert get_settings() is no_stack
     with pytest.raises(pydantic.ValidationError, match="frozen"):
         no_stack.name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.usefixtures("no_stack")
+@pytest.mark.parametrize("text", ["5%", '{"flights": 5}', '{"flights": -0.1}'])
+def test_a_share_that_is_none_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRLINE_MAX_REJECTED_SHARES", text)
+
+    with pytest.raises((pydantic.ValidationError, pydantic_settings.SettingsError)):
+        Settings.load()
+
+
+@pytest.mark.usefixtures("no_stack")
+def test_a_feeds_share_of_rejects_is_its_own_or_its_declarations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRLINE_MAX_REJECTED_SHARES", '{"flights": 0.2}')
+    settings = Settings.load()
+
+    assert settings.rejected_share_allowed("flights", 0.05) == 0.2
+    assert settings.rejected_share_allowed("airports", 0.05) == 0.05
+
+
+def test_settings_survive_the_way_into_a_childs_environment(
+    no_stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = no_stack.model_copy(update={"max_rejected_shares": {"flights": 0.2}, "reconcile_seconds": 7})
+    for name, value in mine.environment().items():
+        monkeypatch.setenv(name, value)
+
+    assert Settings.load() == mine
