@@ -88,6 +88,8 @@ def judge(feed: Feed, head: bytes, size: int, *, gzipped: bool = False) -> Accep
 def unpack(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """What gzip holds, piece by piece, all members one after the other.
 
+    As strict as Hadoop: zeros behind the last member, which Python's own reader takes for padding, end a job.
+
     Args:
         pieces: The compressed bytes, in any slices.
 
@@ -103,10 +105,7 @@ def unpack(pieces: Iterable[bytes]) -> Iterator[bytes]:
         rest, full = piece, False
         while rest or full:
             if member is None:
-                # Zeros between and behind members are padding.
-                rest = rest.lstrip(b"\0")
-                member = zlib.decompressobj(wbits=_GZIP) if rest else None
-                continue
+                member = zlib.decompressobj(wbits=_GZIP)
             text = member.decompress(rest, HEAD_BYTES)
             yield text
             # Where the output was full, more of it may come without input.

@@ -30,6 +30,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 HEADER = FLIGHTS.header
 FIELDS = f"expected 5 fields ({HEADER})"
+QUOTES = "expected a record on one line, found an odd number of quotes"
+TOO_LONG = "expected at most 20,000 characters, found more"
 NEW_YEAR, SECOND, THIRD = "2013-01-01", "2013-01-02", "2013-01-03"
 ATLANTA, NEWARK = 10397, 11618
 
@@ -243,7 +245,10 @@ BAD = {
     "UA,11618,12266,2,11,": FIELDS,
     "UA,11618,12266,2,11,12": FIELDS,
     "UA;11618;12266;2;11": FIELDS,
-    '"UA,11618,12266,2,11': FIELDS,
+    '"UA,11618,12266,2,11': QUOTES,
+    'UA",11618,12266,2,11': QUOTES,
+    'UA,11618,12266,2,"11': QUOTES,
+    '"UA,11618': QUOTES,
     "UA": FIELDS,
     ",": FIELDS,
     "carrier,originairportid,destairportid,depdelay,arrdelay": "OriginAirportID is 'originairportid'; "
@@ -458,11 +463,14 @@ def test_a_file_without_a_single_row_fails_the_run_and_is_named(lake: Lake) -> N
         lake.run(*entries)
 
 
-def test_a_line_of_garbage_is_rejected_and_does_not_stop_the_job(lake: Lake) -> None:
-    counts = lake.run(lake.land(key("a.csv"), csv_file("UA,1,2,3,4", "," * 30_000)))
+@pytest.mark.parametrize(("commas", "reason"), [(20_000, FIELDS), (20_001, TOO_LONG), (30_000, TOO_LONG)])
+def test_a_line_of_garbage_is_rejected_and_does_not_stop_the_job(
+    lake: Lake, commas: int, reason: str
+) -> None:
+    counts = lake.run(lake.land(key("a.csv"), csv_file("UA,1,2,3,4", "," * commas)))
 
     assert counts == {key("a.csv"): (2, 1, 1)}
-    assert lake.rejects()[0]["reject_reason"] == FIELDS
+    assert lake.rejects()[0]["reject_reason"] == reason
 
 
 @pytest.mark.parametrize("carrier", [b"\xe9A", b"U\0A"], ids=["Latin-1", "NUL"])
@@ -470,3 +478,43 @@ def test_text_no_warehouse_takes_is_rejected(lake: Lake, carrier: bytes) -> None
     body = csv_file("UA,1,2,3,4").encode() + carrier + b",1,2,3,4\n"
 
     assert lake.run(lake.land(key("a.csv"), body)) == {key("a.csv"): (2, 1, 1)}
+
+
+MARK = b"\xef\xbb\xbf"
+FOUR = csv_file("AA,1,2,3,4", "BB,1,2,3,4", "CC,1,x,3,4").encode()
+LONG = "x" * 10_000_000
+ODD_FILES: dict[str, tuple[bytes, tuple[int, int, int], list[int]]] = {
+    # name: its bytes, rows read, loaded and rejected, lines rejected
+    "members.csv.gz": (gzip.compress(FOUR[:60]) + gzip.compress(FOUR[60:]), (3, 2, 1), [4]),
+    "marked.csv.gz": (gzip.compress(MARK + FOUR), (3, 2, 1), [4]),
+    "marked-windows.csv": (MARK + FOUR.replace(b"\n", b"\r\n"), (3, 2, 1), [4]),
+    "macintosh.csv": (FOUR.replace(b"\n", b"\r"), (3, 2, 1), [4]),
+    "no-end.csv": (FOUR.rstrip(), (3, 2, 1), [4]),
+    "quoted-newline.csv": (csv_file('"A\nB",1,2,3,4', "CC,1,2,3,4").encode(), (3, 1, 2), [2, 3]),
+    "two-codings.csv": (FOUR + "DÉ,1,2,3,4\n".encode() + "DÉ,1,2,3,4\n".encode("latin-1"), (5, 3, 2), [4, 6]),
+    "long-line.csv": (csv_file("AA,1,2,3,4", f"{LONG},1,2,3,4", "BB,1,2,3,4").encode(), (3, 2, 1), [3]),
+    # The first 20,000 characters of which would be a good row.
+    "long-spaces.csv": (csv_file(f"AA,1,2,3,4{' ' * 20_000}", "BB,1,2,3,4").encode(), (2, 1, 1), [2]),
+    "long-quote.csv": (csv_file("AA,1,2,3,4", f'"{LONG}', "BB,1,2,3,4").encode(), (3, 2, 1), [3]),
+}
+
+
+@pytest.fixture(scope="module")
+def odd(new_lake: Callable[[], Lake]) -> tuple[dict[str, tuple[int, int, int]], list[dict[str, Any]]]:
+    """One run over all of the above: what was counted, and the rejects."""
+    lake = new_lake()
+    counts = lake.run(*(lake.land(key(name), body) for name, (body, _, _) in ODD_FILES.items()))
+    return counts, lake.rejects()
+
+
+@pytest.mark.parametrize("name", ODD_FILES)
+def test_odd_files_are_read_line_by_line(odd: Any, name: str) -> None:
+    counts, rejects = odd
+    _, rows, lines = ODD_FILES[name]
+
+    assert counts[key(name)] == rows
+    assert [r["line_number"] for r in rejects if r["source_file"].endswith(f"/{name}")] == lines
+
+
+def test_a_reject_is_never_longer_than_a_reader_takes(odd: Any) -> None:
+    assert max(len(json.dumps(reject)) for reject in odd[1]) < 100_000
