@@ -24,8 +24,8 @@ LINE = "line_number"
 PARTITION = "partition_date"
 
 LONGEST_LINE = 20_000
-"""Most characters of a record; longer lines are cut there and rejected. Two lines of 10 MB used up the heap of
-a laptop's job, DuckDB reads no JSON record of 16 MB, and Spark's parser raises at 20,480 fields."""
+"""Most characters of a record; longer lines are cut there and rejected. Two lines of 10 MB used up the heap
+of a laptop's job, DuckDB reads no JSON record of 16 MB, and Spark's parser raises at 20,480 fields."""
 
 NOT_TEXT = "[\\x{FFFD}\\x00]"
 """What decoding puts in the place of bytes that are not UTF-8, and NUL, which no warehouse takes."""
