@@ -1,0 +1,261 @@
+"""Every landed version gets one verdict, and its rows are there once, whatever happens on the way."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from airline_platform.dagster_client import DagsterClient
+
+HEADER = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
+FACT = "airlines.daily_flights_processed"
+
+Flights = Callable[..., tuple[Path, int]]
+
+pytestmark = pytest.mark.usefixtures("airports")
+
+
+def key(day: str, name: str = "flights.csv") -> str:
+    return f"daily_flights/date={day}/{name}"
+
+
+def file(rows: int, carrier: str = "AA") -> str:
+    return f"{HEADER}\n" + f"{carrier},12478,12892,7,-3\n" * rows
+
+
+def carriers(stack: Any, day: str) -> dict[str, int]:
+    """Rows of a day by carrier."""
+    rows = stack.query(
+        f"SELECT carrier, COUNT(*) AS rows FROM {FACT} WHERE flight_date = '{day}' GROUP BY carrier"
+    )
+    return {row["carrier"]: row["rows"] for row in rows}
+
+
+def verdicts(stack: Any, day: str) -> list[tuple[str, str]]:
+    """File name and state of every version of a day, in the order they landed."""
+    rows = stack.query(
+        "SELECT key, state FROM airlines.ingested_files "
+        f"WHERE partition_date = '{day}' ORDER BY landed_at, key"
+    )
+    return [(row["key"].rpartition("/")[2], row["state"]) for row in rows]
+
+
+def delete(stack: Any, name: str) -> None:
+    stack.client("s3").delete_object(Bucket=stack.settings.landing_bucket, Key=name)
+
+
+def until(found: Callable[[], Any], seconds: float = 60) -> Any:
+    """What is found, as soon as there is something."""
+    return Retrying(
+        retry=retry_if_result(lambda it: not it), stop=stop_after_delay(seconds), wait=wait_fixed(0.3)
+    )(found)
+
+
+@contextmanager
+def nobody_listening(stack: Any) -> Iterator[None]:
+    """The landing sensor stopped; events wait in the queue."""
+    client = DagsterClient.of(stack.settings)
+    client.set_sensor("landing_sensor", running=False)
+    try:
+        yield
+    finally:
+        client.set_sensor("landing_sensor", running=True)
+
+
+def lose_events(stack: Any) -> None:
+    sqs = stack.client("sqs")
+    url = sqs.get_queue_url(QueueName=stack.settings.landing_queue)["QueueUrl"]
+
+    def receive() -> list[dict[str, Any]]:
+        return sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+
+    for message in until(receive):
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def test_a_version_replaced_before_any_run_saw_it_is_superseded(stack):
+    with nobody_listening(stack):
+        stack.put(key("2013-04-01"), file(1, "V1"))
+        stack.put(key("2013-04-01"), file(2, "V2"))
+        stack.put(key("2013-04-01"), file(3, "V3"))
+    stack.wait()
+    assert carriers(stack, "2013-04-01") == {"V3": 3}
+    assert sorted(verdicts(stack, "2013-04-01")) == [
+        ("flights.csv", "loaded"),
+        ("flights.csv", "superseded"),
+        ("flights.csv", "superseded"),
+    ]
+
+
+def test_the_ledger_counts_what_was_read_as_loaded_plus_rejected(stack):
+    stack.put(key("2013-04-02"), file(40) + "AA,nowhere,12892,1,1\n")
+    stack.wait()
+    (row,) = stack.query("SELECT * FROM airlines.ingested_files WHERE partition_date = '2013-04-02'")
+    assert (row["rows_read"], row["rows_loaded"], row["rows_rejected"]) == (41, 40, 1)
+    assert row["version_id"]
+    assert row["size_bytes"] == len(file(40) + "AA,nowhere,12892,1,1\n")
+    assert row["landed_at"] < row["loaded_at"]
+    assert row["glue_job_run_id"].startswith("jr_")
+
+
+def test_the_first_rejects_are_told_with_file_line_and_reason(stack):
+    stack.put(key("2013-04-03"), file(40) + "AA,nowhere,12892,1,1\n")
+    stack.wait()
+    told = [alert["message"] for alert in stack.alerts("loaded") if "2013-04-03" in alert["message"]]
+    assert "flights.csv, line 42: OriginAirportID is 'nowhere'; expected a whole number" in told[0]
+    assert "What to do: mend these lines" in told[0]
+
+
+def test_the_rows_of_a_deleted_file_stay_and_people_are_told_once(stack):
+    stack.put(key("2013-04-04"), file(2))
+    stack.wait()
+    delete(stack, key("2013-04-04"))
+
+    def told() -> list[dict[str, Any]]:
+        return [alert for alert in stack.alerts("gone") if key("2013-04-04") in alert["message"]]
+
+    until(told)
+    assert carriers(stack, "2013-04-04") == {"AA": 2}
+    (row,) = stack.query("SELECT * FROM airlines.ingested_files WHERE partition_date = '2013-04-04'")
+    assert (row["state"], row["reason"]) == (
+        "loaded",
+        "the source is gone from the landing bucket; its rows stay",
+    )
+    done = stack.run(
+        "backfill", "flights", "--from", "2013-04-04", "--to", "2013-04-04", "--wait", check=False
+    )
+    assert done.returncode == 1
+    assert carriers(stack, "2013-04-04") == {"AA": 2}
+    (failed,) = [alert for alert in stack.alerts("failed") if "2013-04-04" in alert["message"]]
+    assert "is gone from the landing bucket" in failed["message"]
+    assert "airline forget" in failed["message"]
+    # The same bytes again bring it back.
+    stack.put(key("2013-04-04"), file(2))
+
+    def back() -> bool:
+        states = "SELECT reason FROM airlines.ingested_files WHERE state = 'loaded'"
+        return stack.query(f"{states} AND partition_date = '2013-04-04'") == [{"reason": None}]
+
+    until(back)
+    assert carriers(stack, "2013-04-04") == {"AA": 2}
+    assert len(told()) == 1
+
+
+def test_a_day_is_not_loaded_without_a_file_that_is_gone_until_it_is_forgotten(stack):
+    stack.put(key("2013-04-05", "a.csv"), file(1, "A"))
+    stack.wait()
+    delete(stack, key("2013-04-05", "a.csv"))
+    stack.put(key("2013-04-05", "b.csv"), file(2, "B"))
+    until(lambda: [alert for alert in stack.alerts("failed") if "2013-04-05" in alert["message"]])
+    assert carriers(stack, "2013-04-05") == {"A": 1}
+    stack.run("forget", key("2013-04-05", "a.csv"))
+    assert carriers(stack, "2013-04-05") == {}
+    stack.run("backfill", "flights", "--from", "2013-04-05", "--to", "2013-04-05", "--wait")
+    assert carriers(stack, "2013-04-05") == {"B": 2}
+    assert verdicts(stack, "2013-04-05") == [("a.csv", "superseded"), ("b.csv", "loaded")]
+
+
+def test_a_file_that_is_there_is_not_forgotten(stack):
+    stack.put(key("2013-04-06"), file(1))
+    stack.wait()
+    done = stack.run("forget", key("2013-04-06"), check=False)
+    assert done.returncode == 2
+    assert "is still there" in done.stderr
+    assert carriers(stack, "2013-04-06") == {"AA": 1}
+
+
+def test_rows_stand_while_the_newer_version_of_their_file_is_refused(stack):
+    stack.put(key("2013-04-07", "a.csv"), file(1, "A"))
+    stack.wait()
+    with nobody_listening(stack):
+        stack.put(key("2013-04-07", "a.csv"), "no;header\n1;2\n")
+        stack.put(key("2013-04-07", "b.csv"), file(2, "B"))
+    until(lambda: [alert for alert in stack.alerts("failed") if "2013-04-07" in alert["message"]])
+    assert carriers(stack, "2013-04-07") == {"A": 1}
+    assert verdicts(stack, "2013-04-07") == [("a.csv", "loaded"), ("a.csv", "rejected")]
+    stack.put(key("2013-04-07", "a.csv"), file(3, "A"))
+    stack.wait()
+    assert carriers(stack, "2013-04-07") == {"A": 3, "B": 2}
+    assert verdicts(stack, "2013-04-07") == [
+        ("a.csv", "superseded"),
+        ("a.csv", "superseded"),
+        ("b.csv", "loaded"),
+        ("a.csv", "loaded"),
+    ]
+
+
+def test_what_no_event_told_of_is_asked_for_at_a_word(stack):
+    with nobody_listening(stack):
+        stack.put(key("2013-04-08"), file(2))
+        lose_events(stack)
+        asked = stack.run("status", "--reconcile").stderr
+    assert "1 landed files without a verdict were asked for" in asked
+    stack.wait()
+    assert carriers(stack, "2013-04-08") == {"AA": 2}
+
+
+def test_what_no_event_told_of_is_found_by_the_reconciliation(stack):
+    with nobody_listening(stack):
+        stack.put(key("2013-04-09"), file(2))
+        lose_events(stack)
+    until(lambda: carriers(stack, "2013-04-09"), seconds=4 * stack.settings.reconcile_every)
+    assert verdicts(stack, "2013-04-09") == [("flights.csv", "loaded")]
+
+
+def test_events_that_come_twice_late_and_in_the_wrong_order_change_nothing(stack):
+    stack.put(key("2013-04-10"), file(1, "V1"))
+    stack.wait()
+    stack.put(key("2013-04-10"), file(2, "V2"))
+    stack.wait()
+    before = verdicts(stack, "2013-04-10")
+    (old, new) = stack.query(
+        "SELECT etag FROM airlines.ingested_files WHERE partition_date = '2013-04-10' ORDER BY landed_at"
+    )
+    sqs = stack.client("sqs")
+    url = sqs.get_queue_url(QueueName=stack.settings.landing_queue)["QueueUrl"]
+    for etag in (new["etag"], old["etag"], new["etag"]):
+        body = f'{{"detail": {{"object": {{"key": "{key("2013-04-10")}", "etag": "{etag}"}}}}}}'
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    wait_until_idle(stack)
+    assert carriers(stack, "2013-04-10") == {"V2": 2}
+    assert verdicts(stack, "2013-04-10") == before
+
+
+def wait_until_idle(stack: Any) -> None:
+    """Until the queue is empty and nothing runs."""
+    client = DagsterClient.of(stack.settings)
+
+    def idle() -> bool:
+        return stack.json("status")["queue"] == 0 and not client.unfinished_runs()
+
+    until(idle, seconds=120)
+
+
+def test_a_bad_header_is_refused_at_the_first_run_and_never_retried(stack):
+    stack.put(key("2013-04-11"), "Carrier,Origin\nAA,1\n")
+    stack.wait()
+    wait_until_idle(stack)
+    runs = DagsterClient.of(stack.settings)._ask(
+        """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) {
+            ... on Runs { results { status stats { ... on RunStatsSnapshot { stepsFailed } } } } } }""",
+        tags=[{"key": "dagster/partition", "value": "2013-04-11"}],
+    )["results"]
+    assert [run["status"] for run in runs] == ["FAILURE"]
+    assert verdicts(stack, "2013-04-11") == [("flights.csv", "rejected")]
+
+
+def test_nothing_is_left_untold(stack, flights: Flights):
+    stack.land(flights(date(2013, 4, 12))[0])
+    stack.wait()
+    until(
+        lambda: (
+            stack.query("SELECT COUNT(*) AS rows FROM airlines.alert_outbox WHERE sent_at IS NULL")
+            == [{"rows": 0}]
+        )
+    )
+    ids = [alert["id"] for alert in stack.json("alerts")]
+    assert len(ids) == len(set(ids))
