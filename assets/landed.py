@@ -57,13 +57,10 @@ def accept(
             ledger.record(session, entries, landing.versions(feed, days))
             outbox.put(session, alerts)
     if not usable:
+        what = f"{feed.name} {describe_days(days)}".strip()
+        found = "\n".join(["found none:", *reasons[:20]]) if reasons else "but nothing has landed for it"
         raise UnusableInput(
-            f"{feed.name} {describe_days(days)}: expected files under {feed.prefix} that can be used, "
-            + (
-                "and there is none:\n" + "\n".join(reasons[:20])
-                if reasons
-                else "but nothing has landed for it"
-            ),
+            f"{what}: expected files under {feed.prefix} that can be used, {found}",
             remedy="Land the files (`airline land`), then materialize this partition again.",
         )
     send_alerts(context, warehouse, notifier)

@@ -87,6 +87,6 @@ def _why(instance: DagsterInstance, run_id: str) -> str:
     """Why a run failed: its failed steps' errors, else what Dagster says of its end."""
     steps = instance.all_logs(run_id, of_type=DagsterEventType.STEP_FAILURE)
     errors = [entry.get_dagster_event().step_failure_data.error for entry in steps]
-    messages = [error.message.strip() for error in errors if error]
+    messages = [(error.cause or error).message.strip() for error in errors if error]
     ends = [entry.message for entry in instance.all_logs(run_id, of_type=DagsterEventType.RUN_FAILURE)]
     return "\n".join(messages or ends[-1:]) or "no reason given"
