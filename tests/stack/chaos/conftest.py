@@ -82,6 +82,7 @@ def chaos_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosLapt
     with pytest.MonkeyPatch.context() as patch, Faults(lambda: laptop.ports["gateway"]) as faults:
         laptop = ChaosLaptop(home, tmp_path_factory.mktemp("files"), faults)
         patch.setenv(ENDPOINT_VARIABLE, faults.url)
+        patch.setenv("AIRLINE_RECONCILE_SECONDS", "10")
         patch.setenv("PYTHONPATH", str(FOLDER.parent), prepend=":")
         try:
             laptop.up()

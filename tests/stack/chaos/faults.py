@@ -182,24 +182,15 @@ class Refuse(Rule):
 
 @dataclass(kw_only=True)
 class Drop(Rule):
-    """Ends the connection: before the service saw the request, or instead of its answer."""
+    """Loses the answer: the service did what was asked, and the connection ends."""
 
-    answered: bool = False
-
-    def before(self, call: Call) -> Answer | None:
-        if not self.answered:
-            self._drop(call)
-        return None
+    answers: Callable[[Call, Answer], bool] = lambda _call, _answer: True
 
     def after(self, call: Call, answer: Answer) -> Answer:
-        if self.answered:
-            self._drop(call)
-        return answer
-
-    def _drop(self, call: Call) -> None:
-        if self.matches(call) and self._take():
+        if self.matches(call) and self.answers(call, answer) and self._take():
             self.hit.set()
             raise Dropped
+        return answer
 
 
 @dataclass(kw_only=True)

@@ -24,6 +24,7 @@ from airline_platform.local.postgres import PostgresServer
 from airline_platform.settings import Settings
 
 POLL_SECONDS = 0.2
+COMPONENTS = {"supervisor", "postgres", "gateway", "code-server", "webserver", "daemon"}
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 90.0) -> Any:
@@ -64,10 +65,11 @@ class ChaosLaptop:
         return found.model_copy(update={"endpoint_url": f"http://127.0.0.1:{self.ports['gateway']}"})
 
     def is_ready(self) -> bool:
-        """Whether every component runs, and none is on its way back."""
-        record = Settings(home=self.home).running_stack()
-        alive = [each.state for each in stack.components(Settings(home=self.home))]
-        return record.get("state") == "ready" and len(alive) == 6 and set(alive) == {"running"}
+        """Whether every component runs, and no job that belongs to its start."""
+        if Settings(home=self.home).running_stack().get("state") != "ready":
+            return False
+        found = stack.components(Settings(home=self.home))
+        return {each.name for each in found if each.state == "running"} == COMPONENTS
 
     # --- what it holds
 
@@ -134,6 +136,20 @@ class ChaosLaptop:
         """Whether the ledger says so."""
         sql = "SELECT FROM airlines.ingested_files WHERE partition_date = %(day)s AND state = 'loaded'"
         return bool(self.query(sql, day=day))
+
+    def run_ids(self) -> set[str]:
+        """Every Dagster run there has been."""
+        return {row["run_id"] for row in self.query("SELECT run_id FROM runs", dagster=True)}
+
+    def work_times(self, before: set[str]) -> list[dict[str, Any]]:
+        """When the runs worked that are not among those before, in their order; runs that had to wait."""
+        sql = "SELECT run_id, status, start_time, end_time FROM runs ORDER BY start_time"
+        return [row for row in self.query(sql, dagster=True) if row["run_id"] not in before]
+
+    def restarts(self, component: str) -> int:
+        """How often the supervisor has started a component again."""
+        log = stack.log_file(self.home, "supervisor").read_text()
+        return sum(f" {component} " in line and "it is started again" in line for line in log.splitlines())
 
     # --- its processes
 

@@ -1,9 +1,11 @@
 """What must be true again after every fault, told by other means than the platform's own."""
 
+import re
 import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from chaos.laptop import POLL_SECONDS, ChaosLaptop
 
-from airline_platform.feeds import FLIGHTS
+from airline_platform.feeds import AIRPORTS, FLIGHTS
 from airline_platform.inbox import read_alerts
 
 CONVERGE_SECONDS = 150.0
@@ -29,7 +31,10 @@ WHERE failed.status = 'FAILURE' AND tag.key = 'dagster/will_retry' AND tag.value
   SELECT FROM run_tags AS retry WHERE retry.key = 'dagster/parent_run_id' AND retry.value = failed.run_id
 )
 """
-LEDGER = "SELECT key, etag, state, rows_read, rows_loaded, rows_rejected, run_id FROM airlines.ingested_files"
+LEDGER = """
+SELECT feed, partition_date, key, etag, state, rows_read, rows_loaded, rows_rejected
+FROM airlines.ingested_files
+"""
 UNSENT = "SELECT alert_id, event, subject FROM airlines.alert_outbox WHERE sent_at IS NULL"
 FACT = """
 SELECT flight_date::text, carrier, origin_airport_id, dest_airport_id, dep_airport, arr_airport,
@@ -170,12 +175,18 @@ class Oracle:
         written = {row["alert_id"] for row in self.laptop.query("SELECT alert_id FROM airlines.alert_outbox")}
         undelivered = written - set(ids) - self._forgiven
         assert not undelivered, f"sent, but not delivered: {undelivered}"
-        loads = Counter(alert["run_id"] for alert in alerts if alert["event"] == "loaded")
-        rows = self.laptop.query(f"{LEDGER} WHERE state = 'loaded'")
+        told = {
+            name for alert in alerts if alert["event"] == "loaded" for name in subjects_of(alert["subject"])
+        }
+        rows = self.laptop.query(LEDGER)
         untold = [
-            row["key"] for row in rows if loads[row["run_id"]] != 1 and row["key"] not in self._forgiven
+            row["key"]
+            for row in rows
+            if row["state"] == "loaded"
+            and str(row["partition_date"] or row["feed"]) not in told
+            and row["key"] not in self._forgiven
         ]
-        assert not untold, f"without one alert of their load: {untold}"
+        assert not untold, f"nobody was told of their load: {untold}"
 
     def the_warehouse_holds_what_landed(self, landed: dict[str, str]) -> None:
         places = {
@@ -207,3 +218,11 @@ def _same(expected: Counter[tuple[Any, ...]], found: Counter[tuple[Any, ...]]) -
     missing, surplus = expected - found, found - expected
     assert not missing, f"{missing.total()} rows are missing, such as {next(iter(missing))}"
     assert not surplus, f"{surplus.total()} rows are too many, such as {next(iter(surplus))}"
+
+
+def subjects_of(subject: str) -> set[str]:
+    """The days a subject tells of, or the feed without days."""
+    days = [date.fromisoformat(found) for found in re.findall(r"\d{4}-\d{2}-\d{2}", subject)]
+    if not days:
+        return {AIRPORTS.name} if AIRPORTS.table.name in subject else set()
+    return {str(min(days) + timedelta(days=n)) for n in range((max(days) - min(days)).days + 1)}

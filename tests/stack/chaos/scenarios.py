@@ -1,20 +1,39 @@
 """Faults and the stages they strike at, as data; every pair that makes sense is a scenario."""
 
+import json
+import resource
+import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
+from itertools import pairwise
 
 import psutil
-from chaos.faults import Answer, Call, Hold, Rule
-from chaos.laptop import ChaosLaptop, until
+from chaos.faults import Answer, Call, Drop, Hold, Refuse, Rewrite, Rule, skewed
+from chaos.laptop import ChaosLaptop, freeze, thaw, until
 
+from airline_platform.accounting import queue_depth
+from airline_platform.dagster_client import DagsterClient
+from airline_platform.feeds import FLIGHTS
 from airline_platform.local import processes, stack
 from airline_platform.settings import Settings
+from resources.warehouse import CONNECT_SECONDS
 
 Reach = Callable[[], None]
 Attack = Callable[[ChaosLaptop, date], None]
+
+TOLD = "after the commit, before the alert"
+ATTEMPTS = 4
+"""How often boto3 asks, as `resources.aws` has it."""
+
+STEP_TRIES = 3
+"""How often a step is tried, as `assets.failures` has it."""
+
+DISK_BYTES = 2048
+"""Less than a day's Parquet."""
 
 
 # --- calls -------------------------------------------------------------------------------------------------
@@ -135,7 +154,7 @@ STAGES = [
     Stage("before the load", lambda laptop, _day: _locked(laptop, "airlines.load_lock")),
     Stage("during COPY", lambda laptop, day: _held(laptop, Hold(matches=copies(day)))),
     Stage("before the commit", lambda laptop, _day: _locked(laptop, "airlines.ingested_files")),
-    Stage("after the commit, before the alert", _committed),
+    Stage(TOLD, _committed),
 ]
 STAGE = {stage.name: stage for stage in STAGES}
 
@@ -213,20 +232,246 @@ def kills() -> list[Scenario]:
     ]
 
 
-SCENARIOS = [*kills()]
+# --- what else goes wrong ----------------------------------------------------------------------------------
 
-SHORT = {
+
+def ended_and_begun(laptop: ChaosLaptop, day: date) -> None:
+    """`airline down` in the middle, and `up`."""
+    del day
+    laptop.down()
+    laptop.up()
+
+
+def dies_at_every_retry(laptop: ChaosLaptop, day: date) -> None:
+    """Dagster gives a run two retries; after the third death nobody but the reconciliation asks again."""
+    with laptop.faults.rule(Hold(matches=calls("glue", "StartJobRun"))) as hold:
+        laptop.land(day)
+        for _ in range(3):
+            hold.reached()
+            hold.hit.clear()
+            kill_run(laptop)
+
+
+def sns_is_down(laptop: ChaosLaptop, day: date) -> None:
+    """Long enough that who comes later to send the alert fails as well."""
+    with laptop.faults.rule(Refuse(matches=calls("sns"), status=500, code="InternalError")) as down:
+        laptop.land(day)
+        until(partial(laptop.loaded, day), "a load in spite of SNS")
+        until(lambda: down.hits > 2 * ATTEMPTS, "a second one who tries to send the alert")
+
+
+def warehouse_freezes(laptop: ChaosLaptop, day: date) -> None:
+    """Every process of PostgreSQL stops for longer than a connection may take, then goes on."""
+    with STAGE["after Glue"].reached(laptop, day):
+        frozen = laptop.postgres()
+        freeze(frozen)
+    try:
+        time.sleep(CONNECT_SECONDS + 2)  # the fault's length
+    finally:
+        thaw(frozen)
+
+
+def warehouse_stays_away(laptop: ChaosLaptop, day: date) -> None:
+    """PostgreSQL dies, and can't come back while a stranger has its port."""
+    port, before = laptop.ports["postgres"], laptop.restarts("postgres")
+    with STAGE["after Glue"].reached(laptop, day):
+        kill_postgres(laptop)
+        with closing(socket.socket()) as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            stranger.bind(("127.0.0.1", port))
+            stranger.listen()
+            until(lambda: laptop.restarts("postgres") >= before + 3, "two restarts in vain")
+
+
+def s3_throttles(laptop: ChaosLaptop, day: date) -> None:
+    """Every third call is asked to slow down, those of the Glue job too."""
+    with laptop.faults.rule(Refuse(matches=calls("s3"), status=503, code="SlowDown", every=3)) as slow:
+        laptop.land(day)
+        until(partial(laptop.loaded, day), "a load in spite of throttling")
+        assert slow.hits > 3
+
+
+def s3_fails(laptop: ChaosLaptop, day: date) -> None:
+    """Until a whole run with the retries of its step has failed of it."""
+    times = ATTEMPTS * STEP_TRIES
+    rule = Refuse(matches=calls("s3"), status=500, code="InternalError", times=times)
+    with laptop.faults.rule(rule):
+        laptop.land(day)
+        until(lambda: rule.hits == times, "a run that fails of S3")
+
+
+def glue_throttles(laptop: ChaosLaptop, day: date) -> None:
+    """Every second call of Glue is refused."""
+    rule = Refuse(matches=calls("glue"), status=400, code="ThrottlingException", every=2)
+    with laptop.faults.rule(rule):
+        laptop.land(day)
+        until(partial(laptop.loaded, day), "a load in spite of throttling")
+        assert rule.hits > 1
+
+
+def crawler_is_busy(laptop: ChaosLaptop, day: date) -> None:
+    """A catalog without the feed's table asks for a crawl, and the crawler runs already."""
+    glue = laptop.client("glue")
+    with suppress(glue.exceptions.EntityNotFoundException):
+        glue.delete_table(DatabaseName=laptop.settings.glue_database, Name="landing_daily_flights")
+    busy = calls("glue", "StartCrawler")
+    with laptop.faults.rule(
+        Refuse(matches=busy, status=400, code="CrawlerRunningException", times=4)
+    ) as refusals:
+        laptop.land(day)
+        until(lambda: refusals.hits == 4, "the crawler asked four times")
+
+
+def disk_is_full(laptop: ChaosLaptop, day: date) -> None:
+    """No file of the worker's JVM may grow any more: what writing to a full disk is, of whatever disk."""
+    with STAGE["in Glue"].reached(laptop, day):
+        machines = [process for process in laptop.spark() if process.name() == "java"]
+        assert machines
+        for machine in machines:
+            resource.prlimit(machine.pid, resource.RLIMIT_FSIZE, (DISK_BYTES, DISK_BYTES))
+
+
+def clock_is_skewed(hours: int, laptop: ChaosLaptop, day: date) -> None:
+    """S3's clock is hours off; then it is corrected, so that a later version's time may be the earlier."""
+    skew = Rewrite(matches=calls("s3"), change=skewed(timedelta(hours=hours)))
+    with laptop.faults.rule(skew) as moved:
+        laptop.land(day)
+        until(partial(laptop.loaded, day), "a load under another clock")
+        assert moved.hits
+    laptop.land(day, without=10)
+
+
+def overwritten(stage: str, laptop: ChaosLaptop, day: date) -> None:
+    """The newer version has to win, in a run after the one it came too late for."""
+    before = laptop.run_ids()
+    with STAGE[stage].reached(laptop, day):
+        laptop.land(day, without=10)
+        until(lambda: len(laptop.run_ids() - before) > 1, "a second run")
+    _worked_one_after_the_other(laptop, before)
+
+
+def backfilled_meanwhile(laptop: ChaosLaptop, day: date) -> None:
+    """Somebody starts a backfill of the day that a run works on."""
+    before = laptop.run_ids()
+    with STAGE["after Glue"].reached(laptop, day):
+        DagsterClient.of(laptop.settings).launch_backfill(FLIGHTS, [str(day)])
+        until(lambda: len(laptop.run_ids() - before) > 1, "the backfill's run")
+    _worked_one_after_the_other(laptop, before)
+
+
+def _worked_one_after_the_other(laptop: ChaosLaptop, before: set[str]) -> None:
+    def finished() -> bool:
+        rows = laptop.work_times(before)
+        return len(rows) > 1 and all(row["end_time"] for row in rows)
+
+    until(finished, "the end of both runs", seconds=120)
+    rows = laptop.work_times(before)
+    assert all(one["end_time"] <= other["start_time"] for one, other in pairwise(rows)), rows
+
+
+def event_is_lost(laptop: ChaosLaptop, day: date) -> None:
+    """The queue is purged before anybody saw the event."""
+    settings = laptop.settings
+    with laptop.faults.rule(Hold(matches=asks_for_landings)) as hold:
+        hold.reached()
+        before = queue_depth(settings, settings.landing_queue)
+        laptop.land(day)
+        until(lambda: queue_depth(settings, settings.landing_queue) > before, "the event in the queue")
+        sqs = laptop.client("sqs")
+        sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=settings.landing_queue)["QueueUrl"])
+        assert queue_depth(settings, settings.landing_queue) == 0
+
+
+def event_is_doubled(laptop: ChaosLaptop, day: date) -> None:
+    """The same message twice in one answer, and once more when it was used."""
+    seen: list[str] = []
+
+    def double(call: Call, answer: Answer) -> Answer | None:
+        if not is_of(day)(call, answer):
+            return None
+        messages = answer.json["Messages"]
+        seen.extend(message["Body"] for message in messages)
+        return answer.with_body(json.dumps({"Messages": messages * 2}).encode())
+
+    with laptop.faults.rule(Rewrite(matches=asks_for_landings, change=double)) as doubled:
+        laptop.land(day)
+        doubled.reached()
+    sqs, queue = laptop.client("sqs"), laptop.settings.landing_queue
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=seen[0])
+    until(partial(laptop.loaded, day), "the load")
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=seen[0])
+
+
+def answer_is_lost(
+    matches: Callable[[Call], bool],
+    answers: Callable[[date], Callable[[Call, Answer], bool]],
+    laptop: ChaosLaptop,
+    day: date,
+) -> None:
+    """The service did it, and who asked never learns: it asks again."""
+    with laptop.faults.rule(Drop(matches=matches, answers=answers(day), times=1)) as lost:
+        laptop.land(day)
+        lost.reached()
+
+
+def _any(_day: date) -> Callable[[Call, Answer], bool]:
+    return lambda _call, _answer: True
+
+
+def others() -> list[Scenario]:
+    """Everything but kills."""
+    down_and_up = [
+        Scenario("down and up", name, partial(_strikes, STAGE[name], ended_and_begun))
+        for name in ("after the message is received", "in Glue", "before the commit", TOLD)
+    ]
+    return [
+        *down_and_up,
+        Scenario("run killed at every retry", "before Glue", dies_at_every_retry),
+        Scenario("SNS is down", TOLD, sns_is_down),
+        Scenario("S3 throttles", "the whole way", s3_throttles),
+        Scenario("S3 fails", "until a run failed of it", s3_fails),
+        Scenario("Glue throttles", "the whole way", glue_throttles),
+        Scenario("crawler already runs", "before Glue", crawler_is_busy),
+        Scenario("disk full", "in Glue", disk_is_full),
+        Scenario("PostgreSQL freezes", "after Glue", warehouse_freezes),
+        Scenario("file overwritten", "after Glue", partial(overwritten, "after Glue")),
+        Scenario("file overwritten", "before the commit", partial(overwritten, "before the commit")),
+        Scenario("backfill of the same day", "after Glue", backfilled_meanwhile),
+        Scenario("S3's clock 6 h ahead", "the whole way", partial(clock_is_skewed, 6)),
+        Scenario("S3's clock 6 h behind", "the whole way", partial(clock_is_skewed, -6)),
+        Scenario("event lost", "before the message is received", event_is_lost),
+        Scenario("event doubled", "when the message is received", event_is_doubled),
+        Scenario("answer lost", "ReceiveMessage", partial(answer_is_lost, asks_for_landings, is_of)),
+        Scenario("answer lost", "StartJobRun", partial(answer_is_lost, calls("glue", "StartJobRun"), _any)),
+        Scenario("answer lost", "Publish", partial(answer_is_lost, calls("sns", "Publish"), _any)),
+        Scenario("PostgreSQL kept away", "after Glue", warehouse_stays_away),
+    ]
+
+
+def _strikes(stage: Stage, strike: Attack, laptop: ChaosLaptop, day: date) -> None:
+    with stage.reached(laptop, day):
+        strike(laptop, day)
+
+
+SCENARIOS = [*kills(), *others()]
+
+SHORT = [
     ("run killed", "before the commit"),
-    ("run killed", "after the commit, before the alert"),
+    ("run killed", TOLD),
     ("daemon killed", "after the message is received"),
     ("worker killed", "in Glue"),
     ("gateway killed", "during COPY"),
     ("PostgreSQL killed", "before the commit"),
-    ("everything killed", "after the commit, before the alert"),
-}
+    ("everything killed", TOLD),
+    ("file overwritten", "after Glue"),
+    ("event lost", "before the message is received"),
+]
+"""Every victim, and where a fault is most dangerous."""
 
 
 def chosen(form: str) -> list[Scenario]:
     """The scenarios of the short or the full form."""
-    full = form == "full"
-    return [each for each in SCENARIOS if full or (each.fault, each.stage) in SHORT]
+    if form == "full":
+        return SCENARIOS
+    by_name = {(each.fault, each.stage): each for each in SCENARIOS}
+    return [by_name[name] for name in SHORT]
