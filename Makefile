@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo dev test lint unit glue jvm stack clean
+.PHONY: setup demo dev test lint unit glue jvm stack chaos clean
 
 setup: $(VENV)/.ready
 
@@ -41,6 +41,10 @@ jvm: setup
 
 stack: jvm
 	$(BIN)/pytest tests/stack
+
+# Every component killed at every stage, and every other fault; `stack` runs the short form.
+chaos: jvm
+	AIRLINE_CHAOS=full $(BIN)/pytest tests/stack/chaos
 
 clean:
 	-[ -x $(BIN)/airline ] && $(BIN)/airline down

@@ -47,6 +47,13 @@ WHERE flight_date BETWEEN %(first)s AND %(last)s GROUP BY carrier ORDER BY longe
 """  # noqa: S608
 
 
+BALANCE = f"""
+SELECT feed, state, COUNT(*) AS files, SUM(rows_read) AS rows_read, SUM(rows_loaded) AS rows_loaded,
+       SUM(rows_rejected) AS rows_rejected, SUM(rows_read - rows_loaded - rows_rejected) AS unaccounted
+FROM {INGESTED_FILES.qualified_name} GROUP BY feed, state ORDER BY feed, state
+"""  # noqa: S608
+
+
 @dataclass(frozen=True)
 class Day:
     """What one landed file holds, counted from the file itself: rows, minutes of delay, flights departed."""
@@ -161,6 +168,7 @@ def _print_results(settings: Settings, landed: dict[date, Day]) -> None:
     out.rule("4  What the warehouse says", align="left")
     show_table(rows, "Flights by day (delay in minutes)")
     show_table(warehouse.query(LONGEST, bounds), "Longest departure delays by carrier")
+    show_table(warehouse.query(BALANCE), "The ledger: rows read = loaded + rejected")
     told = read_alerts(settings)
     shown = [{"at": alert["at"][:19], "event": alert["event"], "subject": alert["subject"]} for alert in told]
     show_table(shown[:10], f"Alerts received ({len(told)})")
