@@ -6,6 +6,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from airline_platform.feeds import Feed
@@ -106,7 +107,12 @@ def unpack(pieces: Iterable[bytes]) -> Iterator[bytes]:
         while rest or full:
             if member is None:
                 member = zlib.decompressobj(wbits=_GZIP)
-            text = member.decompress(rest, HEAD_BYTES)
+            before = member.copy()
+            try:
+                text = member.decompress(rest, HEAD_BYTES)
+            except zlib.error:
+                yield from _before_damage(before, rest)
+                raise
             yield text
             # Where the output was full, more of it may come without input.
             rest, full = member.unconsumed_tail, len(text) == HEAD_BYTES
@@ -114,6 +120,13 @@ def unpack(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 rest, member, full = member.unused_data, None, False
     if member is not None:
         raise EOFError
+
+
+def _before_damage(member: "zlib._Decompress", rest: bytes) -> Iterator[bytes]:
+    """What can be read of damaged bytes; in one go zlib gives nothing of them."""
+    with suppress(zlib.error):
+        for start in range(len(rest)):
+            yield member.decompress(rest[start : start + 1])
 
 
 def judge_gzip(pieces: Iterable[bytes]) -> Refused | None:
@@ -157,8 +170,7 @@ def _unpack_head(head: bytes, *, whole: bool) -> tuple[bytes, bool] | Refused:
         return Refused(1, "the file is not gzip", "gzip, as the name says", remedy)
     lines, text = _LineCount(), b""
     try:
-        # In small slices, because one that is damaged gives nothing.
-        for piece in unpack(head[start : start + 512] for start in range(0, len(head), 512)):
+        for piece in unpack([head]):
             text += piece
             lines.add(piece)
             if len(text) >= HEAD_BYTES:

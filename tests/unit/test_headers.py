@@ -233,16 +233,19 @@ def test_the_head_of_a_large_gzip_is_no_gzip_that_ends_early() -> None:
     assert verdict(PACKED, gzipped=True) == Accepted(HEADER, NAMES)
 
 
-def test_a_damaged_gzip_is_refused_with_the_line_that_can_not_be_read() -> None:
-    body = bytearray(gzip.compress(HEADER.encode() + b"\n" + ROWS[:600], compresslevel=0))
+@pytest.mark.parametrize("level", [0, 9])
+def test_a_damaged_gzip_is_refused_with_the_line_that_can_not_be_read(level: int) -> None:
+    body = bytearray(gzip.compress(HEADER.encode() + b"\n" + ROWS[:600], compresslevel=level))
     body[-6] ^= 1
+    lines = (HEADER.encode() + b"\n" + ROWS[:600]).count(b"\n")
 
     found = refused(bytes(body), gzipped=True)
 
-    assert found.line > 2
+    assert found.line == lines + 1
     assert (
         found.found == "the gzip stream is damaged (Error -3 while decompressing data: incorrect data check)"
     )
+    assert judge_gzip([bytes(body)]) == found
 
 
 def test_gzip_of_several_members_is_read_as_one_text() -> None:
