@@ -14,7 +14,11 @@ import boto3
 import psutil
 import pytest
 
+from airline_platform import travel
+from airline_platform.accounting import Account
+from airline_platform.dagster_client import DagsterClient
 from airline_platform.demo_data import write_airports, write_flights
+from airline_platform.inbox import read_alerts
 from airline_platform.local import stack as laptop
 from airline_platform.settings import Settings
 from resources.warehouse import Warehouse
@@ -57,11 +61,15 @@ class Laptop:
     def land(self, *arguments: str | Path) -> None:
         self.run("land", *arguments)
 
-    def wait(self) -> list[dict[str, Any]]:
-        return self.json("wait", "--timeout", "120")
+    def wait(self) -> list[Account]:
+        """As the command does it, without its start."""
+        accounts = travel.wait(self.settings, DagsterClient.of(self.settings), 120)
+        assert [each.key for each in accounts if each.state == "waiting"] == []
+        return accounts
 
     def alerts(self, event: str) -> list[dict[str, Any]]:
-        return [alert for alert in self.json("alerts") if alert["event"] == event]
+        """As the command reads them, without its start."""
+        return [alert for alert in read_alerts(self.settings) if alert["event"] == event]
 
     def client(self, service: str) -> Any:
         return boto3.client(
