@@ -44,7 +44,7 @@ stack: jvm
 
 # Every component killed at every stage, and every other fault; `stack` runs the short form.
 chaos: jvm
-	AIRLINE_CHAOS=full $(BIN)/pytest tests/stack/chaos
+	$(BIN)/pytest tests/stack/chaos --chaos full
 
 clean:
 	-[ -x $(BIN)/airline ] && $(BIN)/airline down

@@ -63,7 +63,8 @@ def accept(
             f"{what}: expected files under {feed.prefix} that can be used, {found}",
             remedy="Land the files (`airline land`), then materialize this partition again.",
         )
-    send_alerts(context, warehouse, notifier)
+    if reasons:
+        send_alerts(context, warehouse, notifier)
     return usable
 
 

@@ -1,7 +1,6 @@
 """One stack behind a fault-injecting proxy for all scenarios, and the table of how each of them ended."""
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,9 +16,6 @@ from chaos.faults import Faults  # noqa: E402
 from chaos.laptop import ChaosLaptop  # noqa: E402
 from chaos.oracle import Oracle  # noqa: E402
 from chaos.scenarios import Scenario, chosen  # noqa: E402
-
-from airline_platform.local import stack as laptop_stack  # noqa: E402 - the path comes first
-from airline_platform.settings import Settings  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,19 +37,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 class Results:
     """How each scenario ended."""
 
-    rows: list[tuple[str, str, str, float]] = field(default_factory=list)
+    rows: list[tuple[str, ...]] = field(default_factory=list)
 
     @contextmanager
-    def row(self, scenario: Scenario) -> Iterator[list[float]]:
-        """Note how a block ends; it leaves the seconds to converge in the list."""
-        seconds: list[float] = []
-        begun = time.monotonic()
+    def row(self, scenario: Scenario) -> Iterator["Ending"]:
+        """Note how a block ends."""
+        ending = Ending()
         try:
-            yield seconds
+            yield ending
         finally:
-            result = "converged" if seconds else "FAILED"
-            passed = seconds[0] if seconds else time.monotonic() - begun
-            self.rows.append((scenario.fault, scenario.stage, result, passed))
+            self.rows.append((scenario.fault, scenario.stage, *ending.words()))
+
+
+@dataclass
+class Ending:
+    """What a scenario came to: seconds to converge, and how often the day's load was told."""
+
+    seconds: float | None = None
+    told: int = 0
+
+    def words(self) -> tuple[str, str, str]:
+        if self.seconds is None:
+            return "FAILED", "", ""
+        return "converged", f"{self.seconds:.1f}", str(self.told)
 
 
 RESULTS = pytest.StashKey[Results]()
@@ -67,12 +73,12 @@ def results(pytestconfig: pytest.Config) -> Results:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if RESULTS not in config.stash:
         return
-    rows = config.stash[RESULTS].rows
-    widths = [max(len(row[n]) for row in rows) for n in range(3)]
-    terminalreporter.section("chaos: fault | stage | result | seconds to converge")
-    for *words, seconds in rows:
-        line = " | ".join(f"{word:{width}}" for word, width in zip(words, widths, strict=True))
-        terminalreporter.write_line(f"{line} | {seconds:6.1f}")
+    table = [("fault", "stage", "result", "seconds", "told"), *config.stash[RESULTS].rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    terminalreporter.section("chaos: seconds to converge, and how often the load was told")
+    for row in table:
+        cells = (f"{word:{width}}" for word, width in zip(row, widths, strict=True))
+        terminalreporter.write_line(" | ".join(cells).rstrip())
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +108,5 @@ def oracle(chaos_laptop: ChaosLaptop, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture
 def laptop(chaos_laptop: ChaosLaptop) -> ChaosLaptop:
     """The stack, up again where the scenario before left it down."""
-    if not laptop_stack.is_up(Settings(home=chaos_laptop.home)):
-        chaos_laptop.up()
+    chaos_laptop.up_again()
     return chaos_laptop

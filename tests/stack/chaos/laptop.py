@@ -50,6 +50,11 @@ class ChaosLaptop:
         settings = Settings(home=self.home, ui_port=0)
         stack.up(settings, detach=True, on_progress=lambda _line: None, plan=BehindFaults)
 
+    def up_again(self) -> None:
+        """Up, where a fault has ended all of it."""
+        if not stack.is_up(Settings(home=self.home)):
+            self.up()
+
     def down(self) -> None:
         stack.down(Settings(home=self.home))
 

@@ -188,6 +188,13 @@ class Oracle:
         ]
         assert not untold, f"nobody was told of their load: {untold}"
 
+    def times_told(self, day: date) -> int:
+        """How many alerts say that the day was loaded; each load that was committed may tell."""
+        alerts = read_alerts(self.laptop.settings)
+        return sum(
+            alert["event"] == "loaded" and str(day) in subjects_of(alert["subject"]) for alert in alerts
+        )
+
     def the_warehouse_holds_what_landed(self, landed: dict[str, str]) -> None:
         places = {
             "airports": str(self.folder / "airport_codes" / "*.csv"),

@@ -189,6 +189,11 @@ def kill_everything(laptop: ChaosLaptop) -> None:
         _kill([psutil.Process(component.pid)])
 
 
+def stop_everything(laptop: ChaosLaptop) -> None:
+    """`airline down` in the middle."""
+    laptop.down()
+
+
 VICTIMS: dict[str, Callable[[ChaosLaptop], None]] = {
     "run": kill_run,
     "worker": kill_worker,
@@ -215,31 +220,23 @@ class Scenario:
         return f"{self.fault} {self.stage}".replace(",", "").replace(" ", "-")
 
 
-def _kills(victim: str, stage: Stage, laptop: ChaosLaptop, day: date) -> None:
+def _strikes(strike: Callable[[ChaosLaptop], None], stage: Stage, laptop: ChaosLaptop, day: date) -> None:
     with stage.reached(laptop, day):
-        VICTIMS[victim](laptop)
-    if victim == "everything":
-        laptop.up()
+        strike(laptop)
+    laptop.up_again()
 
 
 def kills() -> list[Scenario]:
     """Stage by stage, so that the same component does not die too often in a short time."""
     return [
-        Scenario(f"{victim} killed", stage.name, partial(_kills, victim, stage))
+        Scenario(f"{victim} killed", stage.name, partial(_strikes, kill, stage))
         for stage in STAGES
-        for victim in VICTIMS
+        for victim, kill in VICTIMS.items()
         if stage.has_run or victim != "run"
     ]
 
 
 # --- what else goes wrong ----------------------------------------------------------------------------------
-
-
-def ended_and_begun(laptop: ChaosLaptop, day: date) -> None:
-    """`airline down` in the middle, and `up`."""
-    del day
-    laptop.down()
-    laptop.up()
 
 
 def dies_at_every_retry(laptop: ChaosLaptop, day: date) -> None:
@@ -420,12 +417,12 @@ def _any(_day: date) -> Callable[[Call, Answer], bool]:
 
 def others() -> list[Scenario]:
     """Everything but kills."""
-    down_and_up = [
-        Scenario("down and up", name, partial(_strikes, STAGE[name], ended_and_begun))
+    stops = [
+        Scenario("everything stopped", name, partial(_strikes, stop_everything, STAGE[name]))
         for name in ("after the message is received", "in Glue", "before the commit", TOLD)
     ]
     return [
-        *down_and_up,
+        *stops,
         Scenario("run killed at every retry", "before Glue", dies_at_every_retry),
         Scenario("SNS is down", TOLD, sns_is_down),
         Scenario("S3 throttles", "the whole way", s3_throttles),
@@ -446,11 +443,6 @@ def others() -> list[Scenario]:
         Scenario("answer lost", "Publish", partial(answer_is_lost, calls("sns", "Publish"), _any)),
         Scenario("PostgreSQL kept away", "after Glue", warehouse_stays_away),
     ]
-
-
-def _strikes(stage: Stage, strike: Attack, laptop: ChaosLaptop, day: date) -> None:
-    with stage.reached(laptop, day):
-        strike(laptop, day)
 
 
 SCENARIOS = [*kills(), *others()]

@@ -19,10 +19,12 @@ def day_of(scenario: Scenario) -> date:
 def test_what_landed_is_loaded_and_told_once_in_spite_of(
     scenario: Scenario, laptop: ChaosLaptop, oracle: Oracle, results
 ):
-    with results.row(scenario) as seconds:
+    day = day_of(scenario)
+    with results.row(scenario) as ending:
         try:
-            scenario.attack(laptop, day_of(scenario))
-            seconds.append(oracle.converge())
+            scenario.attack(laptop, day)
+            ending.seconds = oracle.converge()
+            ending.told = oracle.times_told(day)
         except BaseException:
             oracle.forgive()
             raise
