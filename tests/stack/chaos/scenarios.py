@@ -449,7 +449,6 @@ SCENARIOS = [*kills(), *others()]
 
 SHORT = [
     ("run killed", "before the commit"),
-    ("run killed", TOLD),
     ("daemon killed", "after the message is received"),
     ("worker killed", "in Glue"),
     ("gateway killed", "during COPY"),
