@@ -143,6 +143,9 @@ UNKNOWN = "unknown"
 
 FEEDS: dict[str, Feed] = {feed.name: feed for feed in (AIRPORTS, FLIGHTS)}
 
+LONGEST_NAME = 255
+"""Bytes of a file's name that every file system takes, on which Spark's jobs may have to put it."""
+
 SUFFIXES = (".csv", ".csv.gz")
 """Files every feed reads; anything else in a feed's prefix is an unknown key."""
 
@@ -181,8 +184,11 @@ def _problem(feed: Feed, key: str) -> str | None:
         return "the key has control characters"
     if not key.endswith(SUFFIXES):
         return f"{feed.name} files end in {' or '.join(SUFFIXES)}"
-    if key.rpartition("/")[2].startswith(("_", ".")):
+    name = key.rpartition("/")[2]
+    if name.startswith(("_", ".")):
         return "Spark skips files whose names start with _ or ."
+    if len(name.encode()) > LONGEST_NAME:
+        return f"file names have {LONGEST_NAME} bytes at most"
     return None
 
 

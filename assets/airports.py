@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -262,7 +263,7 @@ def parse_airports(text: str, columns: Sequence[str]) -> tuple[list[dict[str, An
     """
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
-    lines = text.splitlines()
+    lines = re.split(r"\r\n|\r|\n", text)
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
@@ -273,14 +274,20 @@ def parse_airports(text: str, columns: Sequence[str]) -> tuple[list[dict[str, An
             bad.append({"line_number": number, "reject_reason": problem, "raw_text": line})
             continue
         row = dict(zip(columns, (value.strip() or None for value in values), strict=False))
-        if reason := _problem(values, columns, row):
+        if reason := _problem(line, values, columns, row):
             bad.append({"line_number": number, "reject_reason": reason, "raw_text": line})
         else:
             good.append({**row, "airport_id": int(row["airport_id"] or 0)})
     return good, bad
 
 
-def _problem(values: Sequence[str], columns: Sequence[str], row: dict[str, str | None]) -> str | None:
+def _problem(
+    line: str, values: Sequence[str], columns: Sequence[str], row: dict[str, str | None]
+) -> str | None:
+    if "\0" in line:
+        return "expected UTF-8 text without NUL, found other bytes"
+    if line.count('"') % 2:
+        return "expected a record on one line, found an odd number of quotes"
     if len(values) != len(columns):
         return f"{len(values)} fields; expected {len(columns)} ({','.join(columns)})"
     number = row["airport_id"] or ""

@@ -120,7 +120,12 @@ def load_days(
         overwritten = overwritten_days(made, landed)
         rest = {day: it for day, it in made.items() if day not in overwritten}
         allowed = get_settings().rejected_share_allowed(feed.name, feed.max_rejected_share)
-        refused = days_with_many_rejects(rest, allowed)
+        refused = {
+            day: "; ".join(
+                [why, *first_rejects(lake, feed, {day: made[day]}), "mend them and land the file again"]
+            )
+            for day, why in days_with_many_rejects(rest, allowed).items()
+        }
         good = {day: it for day, it in rest.items() if day not in refused}
         ledger.record(session, _refused_entries(feed, made, refused, run.run_id), landed)
         rows: dict[str, dict[str, int]] = {}
@@ -173,7 +178,7 @@ def days_with_many_rejects(made: Mapping[str, EnrichedDay], allowed: float) -> d
     return {
         day: (
             f"expected at most {allowed:.1%} of the rows to be rejected, found {share:.1%} of "
-            f"{made[day].rows['rows_read']:,}"
+            f"{made[day].rows['rows_read']:,} in {', '.join(found.key for found, _ in made[day].landed[:20])}"
         )
         for day, share in shares.items()
         if share > allowed

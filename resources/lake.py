@@ -91,8 +91,8 @@ class Lake(ConfigurableResource[Any]):
                     head = self.client().get_object(
                         Bucket=self.bucket, Key=key, Range=f"bytes=0-{HEAD_BYTES - 1}"
                     )
-                    lines = head["Body"].read().split(b"\n")
-                    rows += [json.loads(line) for line in lines[:limit] if line.endswith(b"}")]
+                    whole = head["Body"].read().split(b"\n")[:-1]
+                    rows += [json.loads(line) for line in whole[:limit]]
         return rows[:limit]
 
     def _entries(self, prefix: str) -> list[dict[str, Any]]:

@@ -1,7 +1,5 @@
 """The landing bucket: what has landed for which day, in which version, and the first bytes of it."""
 
-import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import ConfigurableResource
 
 from airline_platform.feeds import Feed, LandedKey, UnknownKey, parse_key
-from airline_platform.headers import HEAD_BYTES, Accepted, Refused, judge
+from airline_platform.headers import HEAD_BYTES, Accepted, Refused, judge, judge_gzip
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
 from resources.aws import make_client, reaching
@@ -240,20 +238,8 @@ class Landing(ConfigurableResource[Any]):
 
     def _whole_gzip(self, key: str, etag: str) -> Refused | None:
         """Read a compressed object to its end: a broken one would end the job of every other file."""
-        lines = 1
         body = self.client().get_object(Bucket=self.bucket, Key=key, IfMatch=etag)["Body"]
-        try:
-            with gzip.GzipFile(fileobj=body) as text:
-                while chunk := text.read1(CHUNK):
-                    lines += chunk.count(b"\n")
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            return Refused(
-                lines,
-                f"the gzip stream ends early or is broken ({error})",
-                "a complete gzip file",
-                "Compress the file again and land it whole.",
-            )
-        return None
+        return judge_gzip(body.iter_chunks(CHUNK))
 
 
 def spans(feed: Feed, days: Sequence[str]) -> list[tuple[str, str]]:

@@ -34,6 +34,9 @@ from resources.warehouse import Warehouse
 MESSAGES_PER_TICK = 1000
 """Bounds a tick's time (60 s are allowed) and its cursor, which holds a receipt per message."""
 
+LONGEST_KEY, LONGEST_ETAG = 1024, 128
+"""Bytes; longer ones do not come from S3."""
+
 Version = tuple[str, str]
 """Key and entity tag."""
 
@@ -85,7 +88,9 @@ def plan(
             made.used.append(event.receipt)
         else:
             landed[verdict.feed.name][event] = verdict
-    told = known(UNKNOWN, {event.key for event in unknown if event.key}) if unknown else ()
+    told = (
+        known(UNKNOWN, {event.key for event in unknown if event.key and _storable(event)}) if unknown else ()
+    )
     made.unknown.extend((e, found) for e, found in unknown.items() if (e.key, e.etag) not in told)
     new = {feed: _without(found, known(feed, {e.key or "" for e in found})) for feed, found in landed.items()}
     wait = airports_pending or bool(new.get(AIRPORTS.name))
@@ -203,7 +208,7 @@ def record_unknown(
         (event.key, event.etag): ledger.entry(
             LandedObject(
                 bucket=bucket,
-                key=event.key.replace("\0", ""),
+                key=event.key,
                 day=None,
                 etag=event.etag,
                 size=event.size,
@@ -215,12 +220,22 @@ def record_unknown(
             state="rejected",
         )
         for event, found in unknown
-        if event.key
+        if event.key and _storable(event)
     }
     with warehouse.transaction() as session:
         session.wait_for_turn()
         ledger.record(session, list(entries.values()))
         outbox.put(session, [unknown_alert(unknown)])
+
+
+def _storable(event: LandingEvent) -> bool:
+    """Whether a message's key and entity tag can be S3's; others are told, and are in no ledger."""
+    try:
+        sizes = len((event.key or "").encode()), len(event.etag.encode())
+    except UnicodeEncodeError:
+        return False
+    fits = sizes[0] <= LONGEST_KEY and sizes[1] <= LONGEST_ETAG
+    return fits and "\0" not in f"{event.key}{event.etag}"
 
 
 def unknown_alert(unknown: Sequence[tuple[LandingEvent, UnknownKey]]) -> Alert:

@@ -4,8 +4,6 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from resources.events import LandingEvent, landing_event, parse_event
 
@@ -76,21 +74,3 @@ def test_an_event_without_an_entity_tag_still_has_its_key() -> None:
     assert parse_event("r", '{"detail": {"object": {"key": "k"}}}') == LandingEvent(
         "r", "k", "", '{"detail": {"object": {"key": "k"}}}'
     )
-
-
-JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=5)),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(st.sampled_from(["detail", "object", "key", "etag", "x"]), inner, max_size=4),
-    ),
-)
-
-
-@given(st.one_of(st.text(), JSON.map(json.dumps), JSON.map(lambda inner: json.dumps({"detail": inner}))))
-def test_no_message_at_all_raises(body: str) -> None:
-    found = parse_event("receipt", body)
-
-    assert (found.receipt, found.body) == ("receipt", body)
-    assert found.key is None or isinstance(found.key, str)
-    assert isinstance(found.etag, str)

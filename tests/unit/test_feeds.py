@@ -115,30 +115,3 @@ def test_the_key_a_feed_gives_a_file_is_that_feeds(feed: Feed, name: str, days: 
     found = parse(feed.key(f"x{name}.csv", day if feed.daily else None))
 
     assert found == LandedKey(feed, day.isoformat() if feed.daily else None)
-
-
-PIECES = st.sampled_from(
-    [
-        "daily_flights/",
-        "airport_codes/",
-        "date=",
-        "2013-01-01",
-        "2013-02-30",
-        "9999-99-99",
-        "/",
-        ".csv",
-        ".gz",
-    ]
-)
-
-
-@given(st.one_of(st.text(), st.lists(st.one_of(PIECES, st.text(max_size=3))).map("".join)))
-def test_any_key_at_all_is_either_landed_or_unknown(key: str) -> None:
-    found = parse(key)
-
-    if isinstance(found, UnknownKey):
-        assert found.key == key
-        assert found.reason
-    else:
-        assert key.startswith(found.feed.prefix)
-        assert found.day is None if not found.feed.daily else found.day in key
