@@ -13,11 +13,12 @@ from sqlglot import expressions as exp
 import airline_platform
 import assets
 import resources
+import sensors
 from airline_platform.feeds import FEEDS
-from airline_platform.tables import INGESTED_FILES, Table
+from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK, Table
 from resources.warehouse import to_postgres
 
-TABLES = [INGESTED_FILES, *(feed.table for feed in FEEDS.values())]
+TABLES = [INGESTED_FILES, ALERT_OUTBOX, LOAD_LOCK, *(feed.table for feed in FEEDS.values())]
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|COPY|MERGE|WITH)\b.*\s", re.DOTALL)
 BOUND = re.compile(r"%\(\w+\)s")
 
@@ -32,7 +33,7 @@ def statements() -> dict[str, str]:
     """Every named SQL constant of the rooms, with identifiers where its placeholders are."""
     return {
         f"{module.__name__}.{name}": re.sub(r"\{\w+\}", "some_name", value)
-        for package in (assets, resources, airline_platform)
+        for package in (assets, resources, sensors, airline_platform)
         for module in modules(package)
         for name, value in vars(module).items()
         if name.isupper() and isinstance(value, str) and STATEMENT.match(value)
