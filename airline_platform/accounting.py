@@ -1,7 +1,8 @@
 """Landing against ledger: what became of everything that landed, and what is still on its way."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from airline_platform.feeds import FEEDS, LandedKey, parse_key
@@ -29,6 +30,7 @@ class Account:
     day: str | None
     key: str
     etag: str
+    landed_at: datetime
     state: str
     reason: str | None = None
     rows_read: int = 0
@@ -44,17 +46,17 @@ def account(settings: Settings) -> list[Account]:
     """
     landed = list(_landed(settings))
     verdicts = {(row["key"], row["etag"]): row for row in Warehouse.of(settings).query(VERDICTS)}
-    return [_account(found, key, etag, verdicts.get((key, etag))) for found, key, etag in landed]
+    return [replace(found, **_verdict(verdicts.get((found.key, found.etag)))) for found in landed]
 
 
-def _account(found: LandedKey, key: str, etag: str, verdict: dict[str, Any] | None) -> Account:
-    if verdict is None:
-        return Account(found.feed.name, found.day, key, etag, "waiting")
-    rows = {name: verdict[name] or 0 for name in ("rows_read", "rows_loaded", "rows_rejected")}
-    return Account(found.feed.name, found.day, key, etag, verdict["state"], verdict["reason"], **rows)
+def _verdict(row: dict[str, Any] | None) -> dict[str, Any]:
+    if row is None:
+        return {}
+    rows = {name: row[name] or 0 for name in ("rows_read", "rows_loaded", "rows_rejected")}
+    return {"state": row["state"], "reason": row["reason"], **rows}
 
 
-def _landed(settings: Settings) -> Iterator[tuple[LandedKey, str, str]]:
+def _landed(settings: Settings) -> Iterator[Account]:
     s3 = make_client(settings, "s3")
     with reaching(settings):
         for feed in FEEDS.values():
@@ -63,7 +65,14 @@ def _landed(settings: Settings) -> Iterator[tuple[LandedKey, str, str]]:
                 for item in page.get("Contents", ()):
                     found = parse_key(item["Key"], first_day=settings.start_date, last_day=last_day())
                     if isinstance(found, LandedKey):
-                        yield found, item["Key"], item["ETag"].strip('"')
+                        yield Account(
+                            feed=found.feed.name,
+                            day=found.day,
+                            key=item["Key"],
+                            etag=item["ETag"].strip('"'),
+                            landed_at=item["LastModified"],
+                            state="waiting",
+                        )
 
 
 @dataclass(frozen=True)

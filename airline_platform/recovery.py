@@ -7,7 +7,6 @@ from airline_platform.inbox import archived_ids
 from airline_platform.settings import Settings
 from resources import outbox
 from resources.events import LandingEvents, landing_event
-from resources.notifier import Notifier
 from resources.warehouse import Warehouse
 
 
@@ -20,18 +19,16 @@ def ask_again(settings: Settings) -> int:
         StackUnavailable: S3, SQS or the warehouse does not answer.
     """
     waiting = [found for found in account(settings) if found.state == "waiting"]
-    events = [landing_event(found.key, found.etag, uuid4().hex) for found in waiting]
+    events = [landing_event(found.key, found.etag, uuid4().hex, found.landed_at) for found in waiting]
     LandingEvents(queue=settings.landing_queue).send(events)
     return len(events)
 
 
-def tell_again(settings: Settings) -> int:
-    """Publish again what was sent into an inbox that forgot it; return how many alerts.
+def tell_again(settings: Settings) -> None:
+    """Have the reconciliation publish again what was sent into an inbox that forgot it.
 
     Raises:
-        StackUnavailable: S3, SNS or the warehouse does not answer.
+        StackUnavailable: S3 or the warehouse does not answer.
     """
-    warehouse = Warehouse.of(settings)
-    with warehouse.transaction() as session:
+    with Warehouse.of(settings).transaction() as session:
         outbox.forget_sent(session, archived_ids(settings))
-    return outbox.send(warehouse, Notifier(topic=settings.alerts_topic))

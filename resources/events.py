@@ -68,10 +68,11 @@ def parse_event(receipt: str, body: str) -> LandingEvent:
     return LandingEvent(receipt, None, "", body)
 
 
-def landing_event(key: str, etag: str, sequencer: str) -> dict[str, object]:
+def landing_event(key: str, etag: str, sequencer: str, landed_at: datetime) -> dict[str, object]:
     """An `Object Created` event in EventBridge's shape, of this platform instead of S3."""
     found = {"key": key, "etag": etag, "sequencer": sequencer}
-    return {"source": "airline", "detail-type": "Object Created", "detail": {"object": found}}
+    time = landed_at.isoformat()
+    return {"source": "airline", "detail-type": "Object Created", "time": time, "detail": {"object": found}}
 
 
 def _whole_number(value: object) -> int:

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from dagster import (
-    DagsterInstance,
     DefaultSensorStatus,
     RunRequest,
-    RunsFilter,
     SensorEvaluationContext,
     SensorResult,
     SkipReason,
@@ -20,7 +18,7 @@ from dagster import (
 
 from airline_platform.errors import StackNotStarted
 from airline_platform.feeds import AIRPORTS, FEEDS, UNKNOWN, LandedKey, UnknownKey, parse_key
-from airline_platform.jobs import FEED_JOBS, UNFINISHED, request_run
+from airline_platform.jobs import FEED_JOBS, request_run
 from airline_platform.partitions import last_day, ranges
 from airline_platform.settings import get_settings
 from assets import ledger
@@ -30,6 +28,7 @@ from resources.events import LandingEvent, LandingEvents
 from resources.landing import LandedObject, Landing
 from resources.notifier import Alert, Notifier
 from resources.warehouse import Warehouse
+from sensors.under_way import RunUnderWay, runs_under_way
 
 MESSAGES_PER_TICK = 1000
 """Bounds a tick's time (60 s are allowed) and its cursor, which holds a receipt per message."""
@@ -59,7 +58,7 @@ def plan(
     days: tuple[date, date],
     longest_range: int,
     known: Callable[[str, Collection[str]], Collection[Version]],
-    airports_pending: bool,
+    under_way: Sequence[RunUnderWay] = (),
 ) -> Plan:
     """Turn events into run requests. Pure, but for what `known` asks.
 
@@ -70,7 +69,7 @@ def plan(
         days: First and last day the platform keeps.
         longest_range: Most days one run takes.
         known: Tells which of a feed's keys the ledger has, and in which version.
-        airports_pending: Whether a run of the airports is on its way.
+        under_way: Runs that need not be asked for again. What they fail to do, the reconciliation asks for.
 
     Returns:
         The requests, the keys nobody knows or that are gone, and the receipts to acknowledge or give back.
@@ -88,11 +87,15 @@ def plan(
             made.used.append(event.receipt)
         else:
             landed[verdict.feed.name][event] = verdict
+    airports_pending = any(AIRPORTS.name in run.feeds for run in under_way)
     told = (
         known(UNKNOWN, {event.key for event in unknown if event.key and _storable(event)}) if unknown else ()
     )
     made.unknown.extend((e, found) for e, found in unknown.items() if (e.key, e.etag) not in told)
-    new = {feed: _without(found, known(feed, {e.key or "" for e in found})) for feed, found in landed.items()}
+    new = {
+        feed: _without(found, known(feed, {e.key or "" for e in found}), under_way)
+        for feed, found in landed.items()
+    }
     wait = airports_pending or bool(new.get(AIRPORTS.name))
     known_count = sum(len(landed[feed]) - len(found) for feed, found in new.items())
     for feed, found in new.items():
@@ -112,9 +115,15 @@ def _judge(event: LandingEvent, days: tuple[date, date]) -> LandedKey | UnknownK
 
 
 def _without(
-    landed: Mapping[LandingEvent, LandedKey], known: Collection[Version]
+    landed: Mapping[LandingEvent, LandedKey], known: Collection[Version], under_way: Sequence[RunUnderWay]
 ) -> dict[LandingEvent, LandedKey]:
-    return {event: key for event, key in landed.items() if (event.key, event.etag) not in known}
+    """What has no verdict, and no run that surely reads it: one that was asked for after it landed."""
+    return {
+        event: key
+        for event, key in landed.items()
+        if (event.key, event.etag) not in known
+        and not (event.at and any(run.takes(key, event.at) for run in under_way))
+    }
 
 
 def _requests(feed: str, landed: Mapping[LandingEvent, LandedKey], longest: int) -> Iterable[RunRequest]:
@@ -169,7 +178,7 @@ def landing_sensor(
         days=(settings.start_date, last_day()),
         longest_range=settings.max_partitions_per_run,
         known=lambda feed, keys: _known(warehouse, feed, keys),
-        airports_pending=_airports_pending(context.instance),
+        under_way=runs_under_way(context.instance),
     )
     landing_events.give_back(made.later, seconds=2)
     if made.unknown:
@@ -179,7 +188,7 @@ def landing_sensor(
     if (made.unknown or made.deleted) and (why := outbox.try_to_send(warehouse, notifier)):
         context.log.warning("The alerts wait, because they could not be sent: %s", why)
     context.log.info(
-        "%d events: %d runs, %d already in the ledger, %d wait for the airports, %d unknown",
+        "%d events: %d runs, %d known or under way, %d wait for the airports, %d unknown",
         len(events),
         len(made.requests),
         made.known,
@@ -194,10 +203,6 @@ def _known(warehouse: Warehouse, feed: str, keys: Collection[str]) -> set[Versio
         return set()
     rows = warehouse.query(ledger.KNOWN_VERSIONS, {"feed": feed, "keys": tuple(keys)})
     return {(row["key"], row["etag"]) for row in rows}
-
-
-def _airports_pending(instance: DagsterInstance) -> bool:
-    return instance.get_runs_count(RunsFilter(job_name=f"{AIRPORTS.name}_job", statuses=UNFINISHED)) > 0
 
 
 def record_unknown(

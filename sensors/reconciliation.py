@@ -2,15 +2,13 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from dagster import (
-    DagsterInstance,
     DefaultSensorStatus,
-    RunsFilter,
     SensorEvaluationContext,
     SkipReason,
     sensor,
@@ -18,17 +16,16 @@ from dagster import (
 
 from airline_platform.errors import StackNotStarted
 from airline_platform.feeds import FEEDS, LandedKey, parse_key
-from airline_platform.jobs import FEED_TAG, UNFINISHED
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
 from airline_platform.tables import INGESTED_FILES
-from assets.alerts import days_of
 from assets.gone import note_gone
 from resources import outbox
 from resources.events import LandingEvents, landing_event
 from resources.landing import Landing, Page, Version, spans
 from resources.notifier import Notifier
 from resources.warehouse import Warehouse
+from sensors.under_way import RunUnderWay, runs_under_way
 
 RECENT = timedelta(days=7)
 """Days before now whose keys every tick compares; late files of older ones are found by the sweep."""
@@ -57,7 +54,7 @@ def compare(
     verdicts: Sequence[Mapping[str, Any]],
     *,
     grace: timedelta,
-    under_way: Callable[[str], bool],
+    under_way: Sequence[RunUnderWay] = (),
 ) -> Difference:
     """Compare a page of the listing with the ledger's rows of the same keys.
 
@@ -65,7 +62,7 @@ def compare(
         page: The listing.
         verdicts: `key`, `etag`, `state`, `reason` of loaded and rejected versions between its bounds.
         grace: How long an event and its run may take; younger objects, by S3's clock, are left alone.
-        under_way: Whether a run is on its way for the key.
+        under_way: The runs whose files are left to them.
     """
     # A source that was marked as gone and is there again has to be loaded again.
     known = {(row["key"], row["etag"]) for row in verdicts if not _marked_gone(row)}
@@ -76,7 +73,7 @@ def compare(
             for version in page.objects
             if (version.key, version.etag) not in known
             and page.now - version.landed_at >= grace
-            and not under_way(version.key)
+            and not _taken(version, under_way)
         ),
         gone=tuple(
             sorted(
@@ -88,6 +85,11 @@ def compare(
             )
         ),
     )
+
+
+def _taken(version: Version, under_way: Sequence[RunUnderWay]) -> bool:
+    landed = parse_key(version.key, first_day=get_settings().start_date, last_day=last_day())
+    return isinstance(landed, LandedKey) and any(run.takes(landed) for run in under_way)
 
 
 def _marked_gone(row: Mapping[str, Any]) -> bool:
@@ -126,12 +128,15 @@ def reconciliation_sensor(
     cursor = json.loads(context.cursor or '{"after": "", "rounds": 0}')
     asked = gone = 0
     try:
-        under_way = _runs_under_way(context.instance)
+        under_way = runs_under_way(context.instance)
         for page in _pages(landing, cursor):
             bounds = {"first": page.first, "last": page.last or END}
             found = compare(page, warehouse.query(VERDICTS, bounds), grace=grace, under_way=under_way)
             landing_events.send(
-                [landing_event(it.key, it.etag, attempt(it, page.now, grace)) for it in found.missing]
+                [
+                    landing_event(it.key, it.etag, attempt(it, page.now, grace), it.landed_at)
+                    for it in found.missing
+                ]
             )
             asked += len(found.missing)
             gone += len(note_gone(found.gone, landing, warehouse))
@@ -166,18 +171,3 @@ def _between(landing: Landing, prefix: str, first: str, last: str) -> Iterator[P
         ends = len(inside) < len(page.objects) or page.last is None
         yield Page(inside, page.first, last if ends else page.last, page.now)
         after = None if ends else page.last
-
-
-def _runs_under_way(instance: DagsterInstance) -> Callable[[str], bool]:
-    """Tells whether a run of the key's feed is queued or works on its day."""
-    runs = instance.get_runs(RunsFilter(statuses=UNFINISHED))
-    spans_of = [(run.tags.get(FEED_TAG), *days_of(run.tags)) for run in runs]
-
-    def under_way(key: str) -> bool:
-        found = parse_key(key, first_day=get_settings().start_date, last_day=last_day())
-        return isinstance(found, LandedKey) and any(
-            feed in (found.feed.name, None) and (found.day is None or first <= found.day <= last)
-            for feed, first, last in spans_of
-        )
-
-    return under_way

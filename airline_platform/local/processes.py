@@ -437,6 +437,7 @@ class Supervisor:
             self._pause(_POLL_SECONDS)
         with self._lock:
             del self.children[job.name]
+        self.changed()
         if child.exit_status != 0:
             raise _died(job.name, child, job.log, written)
 

@@ -41,7 +41,9 @@ def test_an_object_deleted_event_says_so() -> None:
 
 
 def test_an_event_of_our_own_is_read_like_one_of_s3() -> None:
-    found = parse_event("r", json.dumps(landing_event("k", "e", "reconciled 1")))
+    found = parse_event(
+        "r", json.dumps(landing_event("k", "e", "reconciled 1", datetime(2013, 1, 1, tzinfo=UTC)))
+    )
 
     assert (found.key, found.etag, found.version, found.deleted) == ("k", "e", "reconciled 1", False)
 

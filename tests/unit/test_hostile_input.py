@@ -43,7 +43,7 @@ def test_a_file_put_back_to_what_it_once_was_asks_for_a_new_run() -> None:
         found = {"key": "daily_flights/2013-01-01.csv", "etag": "e1", "version-id": version}
         events = [parse_event("r", json.dumps({"detail": {"object": found}}))]
         days = (date(2013, 1, 1), date(2013, 12, 31))
-        made = plan(events, days=days, longest_range=92, known=lambda _f, _k: set(), airports_pending=False)
+        made = plan(events, days=days, longest_range=92, known=lambda _f, _k: set())
         return made.requests[0].run_key
 
     assert asked("v1") != asked("v3")

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from dagster import RunRequest
@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from airline_platform.feeds import UnknownKey
 from resources.events import LandingEvent, parse_event
 from sensors.landing import Plan, Version, plan, unknown_alert
+from sensors.under_way import RunUnderWay
 
+AIRPORTS_RUN = RunUnderWay(frozenset({"airports"}), "", "", datetime(2013, 1, 1, tzinfo=UTC))
 DAYS = (date(2013, 1, 1), date(2013, 12, 31))
 AIRPORTS_KEY = "airport_codes/airport_codes.csv"
 START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -34,13 +36,14 @@ def planned(
     ledger: Collection[Version] = (),
     longest: int = 92,
     airports_pending: bool = False,
+    under_way: Collection[RunUnderWay] = (),
 ) -> Plan:
     return plan(
         list(events),
         days=DAYS,
         longest_range=longest,
         known=lambda _feed, keys: {version for version in ledger if version[0] in keys},
-        airports_pending=airports_pending,
+        under_way=[*under_way, *([AIRPORTS_RUN] if airports_pending else [])],
     )
 
 
@@ -195,10 +198,42 @@ def test_the_ledger_is_asked_once_a_feed_for_just_the_keys_that_landed() -> None
         days=DAYS,
         longest_range=92,
         known=known,
-        airports_pending=False,
     )
 
     assert asked == [("unknown", {"x.csv"}), ("flights", {flights(1).key, flights(2).key})]
+
+
+NOON = datetime(2013, 1, 2, 12, tzinfo=UTC)
+
+
+def landed_at(moment: datetime) -> LandingEvent:
+    found = {"time": moment.isoformat(), "detail": {"object": {"key": flights(2).key, "etag": "e1"}}}
+    return parse_event("r", json.dumps(found))
+
+
+def run_over(first: str, last: str, feed: str = "flights") -> RunUnderWay:
+    return RunUnderWay(frozenset({feed}), first, last, NOON)
+
+
+def test_a_file_that_a_younger_run_reads_is_not_asked_for_again() -> None:
+    made = planned([landed_at(NOON - timedelta(seconds=1))], under_way=[run_over("2013-01-01", "2013-01-03")])
+
+    assert (made.requests, made.used, made.known) == ([], ["r"], 1)
+
+
+@pytest.mark.parametrize(
+    ("moment", "run"),
+    [
+        (NOON, run_over("2013-01-02", "2013-01-02")),
+        (NOON - timedelta(hours=1), run_over("2013-01-03", "2013-01-09")),
+        (NOON - timedelta(hours=1), run_over("2013-01-02", "2013-01-02", "bookings")),
+        (NOON - timedelta(hours=1), run_over("", "")),
+    ],
+)
+def test_an_older_run_and_one_for_something_else_do_not_stop_a_request(
+    moment: datetime, run: RunUnderWay
+) -> None:
+    assert spans(planned([landed_at(moment)], under_way=[run]).requests) == [("2013-01-02", "2013-01-02")]
 
 
 def test_a_key_nobody_knows_is_told_once() -> None:

@@ -4,7 +4,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from urllib.parse import quote, quote_plus
 
@@ -16,6 +16,7 @@ from airline_platform.feeds import FEEDS, SUFFIXES, Feed, LandedKey, UnknownKey,
 from airline_platform.headers import HEAD_BYTES, Accepted, Refused, judge, judge_gzip
 from resources.events import parse_event
 from sensors.landing import plan
+from sensors.under_way import RunUnderWay
 
 FIRST, LAST = date(2013, 1, 1), date(2014, 12, 31)
 DAYS = [FIRST + timedelta(n) for n in range((LAST - FIRST).days + 1)]
@@ -245,6 +246,9 @@ def test_a_key_leaves_its_event_as_it_came_in(key: str, etag: str) -> None:
     assert parse(found.key or "") == parse(json.loads(json.dumps(key)))
 
 
+AIRPORTS_RUN = RunUnderWay(frozenset({"airports"}), "", "", datetime(2013, 1, 1, tzinfo=UTC))
+
+
 @SOME
 @given(st.lists(any_bodies, max_size=12), st.integers(0, 3), st.booleans(), st.integers(1, 40))
 def test_any_batch_of_messages_becomes_a_plan_that_uses_each_once(
@@ -263,7 +267,7 @@ def test_any_batch_of_messages_becomes_a_plan_that_uses_each_once(
         days=(FIRST, LAST),
         longest_range=longest,
         known=known,
-        airports_pending=airports_pending,
+        under_way=[AIRPORTS_RUN] if airports_pending else [],
     )
 
     assert Counter(made.used + made.later) == Counter(event.receipt for event in events)

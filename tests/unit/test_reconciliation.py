@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from resources.landing import Page, Version
 from sensors.reconciliation import Difference, attempt, compare
+from sensors.under_way import RunUnderWay
 
 NOW = datetime(2013, 6, 1, 12, tzinfo=UTC)
 GRACE = timedelta(seconds=30)
@@ -26,10 +27,11 @@ def verdict(
 
 
 def compared(
-    objects: Sequence[Version], verdicts: Sequence[dict[str, str | None]], *, busy: bool = False
+    objects: Sequence[Version], verdicts: Sequence[dict[str, str | None]], *, busy: str = "2013-02-02"
 ) -> Difference:
     page = Page(tuple(objects), "", None, NOW)
-    return compare(page, verdicts, grace=GRACE, under_way=lambda _key: busy)
+    run = RunUnderWay(frozenset({"flights"}), busy, busy, NOW)
+    return compare(page, verdicts, grace=GRACE, under_way=[run])
 
 
 def test_what_has_a_verdict_is_left_alone() -> None:
@@ -55,7 +57,7 @@ def test_a_young_file_is_given_time_by_the_clock_of_s3() -> None:
 
 
 def test_a_file_on_its_way_is_left_alone() -> None:
-    assert compared([version()], [], busy=True).missing == ()
+    assert compared([version()], [], busy="2013-01-01").missing == ()
 
 
 def test_a_loaded_file_that_is_not_listed_is_gone() -> None:
