@@ -23,9 +23,9 @@ def under_way(instance: DagsterInstance, *runs: DagsterRun) -> list[RunUnderWay]
     return runs_under_way(instance)
 
 
-def test_a_queued_run_takes_the_files_of_its_feed_and_day(instance: DagsterInstance) -> None:
+def test_a_run_takes_the_files_of_its_feed_and_day(instance: DagsterInstance) -> None:
     before = datetime.now(UTC)
-    run = DagsterRun("flights_job", status=DagsterRunStatus.QUEUED, tags=DAY | {"airline/feed": "flights"})
+    run = DagsterRun("flights_job", status=DagsterRunStatus.STARTING, tags=DAY | {"airline/feed": "flights"})
 
     (found,) = under_way(instance, run)
 
@@ -67,7 +67,7 @@ def test_a_retry_has_read_what_the_first_run_has_read(instance: DagsterInstance)
     between = datetime.now(UTC)
     retry = DagsterRun(
         "flights_job",
-        status=DagsterRunStatus.QUEUED,
+        status=DagsterRunStatus.STARTING,
         tags=DAY,
         root_run_id=first.run_id,
         parent_run_id=first.run_id,
