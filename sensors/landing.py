@@ -79,8 +79,8 @@ def plan(
     unknown: dict[LandingEvent, UnknownKey] = {}
     for event in events:
         verdict = _judge(event, days)
-        if event.deleted and event.key is not None:
-            made.deleted.append(event.key)
+        if event.deleted:
+            made.deleted.extend([event.key] if event.key and isinstance(verdict, LandedKey) else [])
             made.used.append(event.receipt)
         elif isinstance(verdict, UnknownKey):
             unknown[event] = verdict

@@ -251,6 +251,15 @@ def test_a_deleted_file_starts_no_run() -> None:
     assert (made.requests, made.deleted, made.used) == ([], [flights(1).key], ["r"])
 
 
+@pytest.mark.parametrize("key", ["invoices/x.csv", "daily_flights/a\0b.csv", ""])
+def test_nothing_stands_of_a_deleted_key_no_feed_claims(key: str) -> None:
+    body = json.dumps({"detail-type": "Object Deleted", "detail": {"object": {"key": key}}})
+
+    made = planned([parse_event("r", body)])
+
+    assert (made.deleted, made.unknown, made.used) == ([], [], ["r"])
+
+
 KEYS = st.one_of(
     st.builds(
         "daily_flights/date=2013-{:02}-{:02}/{}.csv".format,
