@@ -5,6 +5,7 @@ from dagster import Definitions, in_process_executor
 from airline_platform.jobs import FEED_JOBS
 from airline_platform.settings import Settings, get_settings
 from assets.airports import airport_codes_catalog, dim_airport_codes, raw_airport_codes
+from assets.bookings import bookings_assets
 from assets.flights import flights_assets
 from resources.events import LandingEvents
 from resources.glue import Glue
@@ -30,7 +31,7 @@ def resources(settings: Settings) -> dict[str, object]:
 
 
 defs = Definitions(
-    assets=[raw_airport_codes, airport_codes_catalog, dim_airport_codes, *flights_assets],
+    assets=[raw_airport_codes, airport_codes_catalog, dim_airport_codes, *flights_assets, *bookings_assets],
     jobs=list(FEED_JOBS.values()),
     sensors=[landing_sensor, reconciliation_sensor, alert_sensor],
     resources=resources(get_settings()),

@@ -7,6 +7,7 @@ stack at every stop while its buckets and objects stay, so a deployment adopts b
 import hashlib
 import io
 import json
+import secrets
 import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -93,6 +94,7 @@ def deploy(
     settings: Settings,
     *,
     warehouse: Mapping[str, Any] | None = None,
+    customer_key: str | None = None,
     parameters: Mapping[str, str] | None = None,
     on_progress: Progress = _silent,
 ) -> DeployResult:
@@ -102,6 +104,8 @@ def deploy(
         settings: Where to deploy, and under which name.
         warehouse: engine, host, port, dbname, username and password, to be stored as the warehouse's
             secret; None leaves the stored secret as it is.
+        customer_key: Key customers are hashed with, for a laptop, whose secrets are forgotten; None leaves
+            the stored one, or makes one. Another key would make every customer another one.
         parameters: Template parameters by name, `AlertEmail` for one. What is left out keeps the value the
             stack has, or the template's default.
         on_progress: Called with a line about what is being done.
@@ -117,6 +121,7 @@ def deploy(
     uploaded = upload_programs(settings, on_progress=on_progress)
     if warehouse is not None:
         store_warehouse_secret(settings, warehouse)
+    ensure_customer_key(settings, customer_key)
     on_progress("lake tables")
     ensure_lake_tables(settings)
     on_progress("warehouse schema")
@@ -427,7 +432,13 @@ def _package() -> bytes:
     """A zip of the modules a Glue job may import; the same sources give the same bytes."""
     shared = Path(airline_platform.__file__).parent
     jobs = sorted(Path(glue_jobs.__file__).parent.glob("*.py"))
-    modules = [shared / "__init__.py", shared / "feeds.py", shared / "tables.py", *jobs]
+    modules = [
+        shared / "__init__.py",
+        shared / "currencies.py",
+        shared / "feeds.py",
+        shared / "tables.py",
+        *jobs,
+    ]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:  # stored: what zlib makes differs by its version
         for module in modules:
@@ -444,7 +455,7 @@ def _etag(body: bytes) -> str:
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
-# --- The warehouse's secret ---------------------------------------------------------------------------------
+# --- Secrets ------------------------------------------------------------------------------------------------
 
 
 def store_warehouse_secret(settings: Settings, warehouse: Mapping[str, Any]) -> bool:
@@ -454,12 +465,31 @@ def store_warehouse_secret(settings: Settings, warehouse: Mapping[str, Any]) -> 
         settings: Names the secret.
         warehouse: engine, host, port, dbname, username and password.
     """
-    secrets = make_client(settings, "secretsmanager")
+    client = make_client(settings, "secretsmanager")
     name, value = settings.warehouse_secret, json.dumps(dict(warehouse), sort_keys=True)
     try:
-        if secrets.get_secret_value(SecretId=name)["SecretString"] == value:
+        if client.get_secret_value(SecretId=name)["SecretString"] == value:
             return False
-        secrets.put_secret_value(SecretId=name, SecretString=value)
-    except secrets.exceptions.ResourceNotFoundException:
-        secrets.create_secret(Name=name, SecretString=value, Description="How the warehouse is reached.")
+        client.put_secret_value(SecretId=name, SecretString=value)
+    except client.exceptions.ResourceNotFoundException:
+        client.create_secret(Name=name, SecretString=value, Description="How the warehouse is reached.")
+    return True
+
+
+def ensure_customer_key(settings: Settings, customer_key: str | None = None) -> bool:
+    """Have a secret with the key customers are hashed with; False when there was one, which stays.
+
+    Args:
+        settings: Names the secret.
+        customer_key: What it is to hold; None for something new.
+    """
+    client = make_client(settings, "secretsmanager")
+    try:
+        client.create_secret(
+            Name=settings.customer_key_secret,
+            SecretString=customer_key or secrets.token_hex(32),
+            Description="Key customers are hashed with: whoever has it can find them out.",
+        )
+    except client.exceptions.ResourceExistsException:
+        return False
     return True

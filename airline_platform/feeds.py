@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from airline_platform.tables import Column, Table
+from airline_platform.currencies import CURRENCIES
+from airline_platform.tables import SOURCE_FILE, Column, Table
 
 _UNUSABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 """Control characters and halves of surrogate pairs: no table, log or mail takes them."""
@@ -30,6 +31,20 @@ class Lookup:
 
 
 @dataclass(frozen=True)
+class Newest:
+    """A table with the newest row of each key; a feed's own table keeps all that its files ever said.
+
+    Args:
+        table: Has the columns of the feed's table, or some of them; its key says what is one thing.
+        order: Columns of the feed's table that say what is newer, the weightiest first. Within a file the
+            later line is the newer one, and the others are rejected as repeated.
+    """
+
+    table: Table
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Feed:
     """One kind of file that lands.
 
@@ -38,9 +53,10 @@ class Feed:
         prefix: Where its files land, ending in `/`.
         noun: What one row is, in the plural, for people.
         columns: As landed, in the documented order; files may order and case them differently.
-        table: The warehouse table it becomes.
+        table: The warehouse table it becomes, replaced day by day.
         daily: Whether every file is for one day, named by its key.
         lookups: Columns of its table that come from the airports.
+        newest: The table that follows from it, where a thing's newest row is what counts.
         max_rejected_share: Share of a day's rows, 0 to 1, above which rejects keep the day from being loaded.
     """
 
@@ -51,12 +67,23 @@ class Feed:
     table: Table
     daily: bool = True
     lookups: tuple[Lookup, ...] = ()
+    newest: Newest | None = None
     max_rejected_share: float = 0.05
 
     @property
     def header(self) -> str:
         """The documented header line."""
         return ",".join(column.name for column in self.columns)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Every warehouse table it becomes."""
+        return (self.table, self.newest.table) if self.newest else (self.table,)
+
+    @property
+    def personal(self) -> bool:
+        """Whether its files identify people."""
+        return any(column.personal for column in self.columns)
 
     def key(self, file_name: str, day: date | None) -> str:
         """The key under which a file of this feed lands: `prefix/date=YYYY-MM-DD/file_name`."""
@@ -100,6 +127,19 @@ AIRPORTS = Feed(
     daily=False,
 )
 
+_AIRPORT_NAMES = (
+    Column("dep_airport", "string", "Name of the airport of departure; empty: unknown.", length=200),
+    Column("arr_airport", "string", "Name of the airport of arrival; empty: unknown.", length=200),
+    Column("dep_city", "string", "City of departure.", length=100),
+    Column("arr_city", "string", "City of arrival.", length=100),
+    Column("dep_state", "string", "State of departure.", length=100),
+    Column("arr_state", "string", "State of arrival.", length=100),
+)
+_BOTH_AIRPORTS = (
+    Lookup("origin_airport_id", (("dep_airport", "name"), ("dep_city", "city"), ("dep_state", "state"))),
+    Lookup("dest_airport_id", (("arr_airport", "name"), ("arr_city", "city"), ("arr_state", "state"))),
+)
+
 FLIGHTS = Feed(
     name="flights",
     prefix="daily_flights/",
@@ -119,12 +159,7 @@ FLIGHTS = Feed(
             Column("carrier", "string", "Carrier code, as IATA assigns it.", required=True, length=10),
             Column("origin_airport_id", "bigint", "US DOT id of the airport of departure.", required=True),
             Column("dest_airport_id", "bigint", "US DOT id of the airport of arrival.", required=True),
-            Column("dep_airport", "string", "Name of the airport of departure; empty: unknown.", length=200),
-            Column("arr_airport", "string", "Name of the airport of arrival; empty: unknown.", length=200),
-            Column("dep_city", "string", "City of departure.", length=100),
-            Column("arr_city", "string", "City of arrival.", length=100),
-            Column("dep_state", "string", "State of departure.", length=100),
-            Column("arr_state", "string", "State of arrival.", length=100),
+            *_AIRPORT_NAMES,
             Column("dep_delay", "bigint", "Departure delay in minutes, early is negative; empty: cancelled."),
             Column("arr_delay", "bigint", "Arrival delay in minutes; empty: cancelled or diverted."),
         ),
@@ -132,16 +167,120 @@ FLIGHTS = Feed(
         dist_key="carrier",
         sort_key=("flight_date",),
     ),
-    lookups=(
-        Lookup("origin_airport_id", (("dep_airport", "name"), ("dep_city", "city"), ("dep_state", "state"))),
-        Lookup("dest_airport_id", (("arr_airport", "name"), ("arr_city", "city"), ("arr_state", "state"))),
+    lookups=_BOTH_AIRPORTS,
+)
+
+CABINS = ("ECONOMY", "PREMIUM_ECONOMY", "BUSINESS", "FIRST")
+BOOKING_STATUSES = ("CONFIRMED", "CANCELLED", "PENDING")
+
+_BOOKING_ID = Column(
+    "booking_id",
+    "string",
+    "Names the booking; the same one in every file that speaks of it.",
+    required=True,
+    length=32,
+    pattern=("[A-Za-z0-9][A-Za-z0-9-]*", "letters, digits and hyphens"),
+)
+_BOOKED_AT = Column("booked_at", "timestamp", "When it was booked, in UTC.", required=True)
+_CARRIER = Column(
+    "carrier",
+    "string",
+    "Carrier code, as IATA assigns it.",
+    required=True,
+    length=3,
+    pattern=("[A-Z0-9]{2,3}", "a carrier code such as AA"),
+)
+_FLIGHT_NUMBER = Column(
+    "flight_number", "bigint", "Number of the flight, without the carrier's code.", required=True, minimum=1
+)
+_ORIGIN = Column("origin_airport_id", "bigint", "US DOT id of the airport of departure.", required=True)
+_DEST = Column("dest_airport_id", "bigint", "US DOT id of the airport of arrival.", required=True)
+_FLIGHT_DATE = Column("flight_date", "date", "Day of the flight; not before the booking.", required=True)
+_CABIN = Column("cabin", "string", "Cabin class.", required=True, length=16, one_of=CABINS)
+_FARE = Column("fare_amount", "decimal", "Fare in units of the currency.", required=True, minimum=0)
+_CURRENCY = Column(
+    "currency", "string", "Currency of the fare, ISO 4217.", required=True, length=3, one_of=CURRENCIES
+)
+_STATUS = Column(
+    "status", "string", "What the booking has come to.", required=True, length=16, one_of=BOOKING_STATUSES
+)
+
+_FILE_DATE = Column("file_date", "date", "Day of the file that says so, from its key.", required=True)
+_LANDED_AT = Column("landed_at", "timestamp", "When that file landed (S3's clock), in UTC.", required=True)
+_BOOKING_FACTS = (
+    _BOOKING_ID,
+    _BOOKED_AT,
+    Column(
+        "customer_key",
+        "string",
+        "Keyed SHA-256 (HMAC) of the e-mail address: one customer has one, and nobody can tell who it is.",
+        length=64,
+    ),
+    _CARRIER,
+    _FLIGHT_NUMBER,
+    _ORIGIN,
+    _DEST,
+    *_AIRPORT_NAMES,
+    _FLIGHT_DATE,
+    _CABIN,
+    _FARE,
+    _CURRENCY,
+    _STATUS,
+)
+
+BOOKINGS = Feed(
+    name="bookings",
+    prefix="bookings/",
+    noun="bookings",
+    columns=(
+        _BOOKING_ID,
+        _BOOKED_AT,
+        Column("passenger_name", "string", "Name of the passenger.", length=200, personal=True),
+        Column(
+            "email",
+            "string",
+            "E-mail address of who booked.",
+            length=254,
+            pattern=(r"[^@\s]+@[^@\s]+[.][^@\s]+", "an e-mail address"),
+            personal=True,
+        ),
+        _CARRIER,
+        _FLIGHT_NUMBER,
+        _ORIGIN,
+        _DEST,
+        _FLIGHT_DATE,
+        _CABIN,
+        _FARE,
+        _CURRENCY,
+        _STATUS,
+    ),
+    table=Table(
+        name="fact_booking_status",
+        description="One row per booking and file that speaks of it: how its status came about.",
+        columns=(_FILE_DATE, *_BOOKING_FACTS, _LANDED_AT, SOURCE_FILE),
+        partition_column="file_date",
+        dist_key="booking_id",
+        sort_key=("file_date",),
+        key=("booking_id", "file_date", SOURCE_FILE.name),
+    ),
+    lookups=_BOTH_AIRPORTS,
+    newest=Newest(
+        table=Table(
+            name="fact_bookings",
+            description="One row per booking, as the newest file that speaks of it has it.",
+            columns=(*_BOOKING_FACTS, _FILE_DATE, _LANDED_AT, SOURCE_FILE),
+            dist_key="booking_id",
+            sort_key=("flight_date",),
+            key=("booking_id",),
+        ),
+        order=("file_date", "landed_at", SOURCE_FILE.name),
     ),
 )
 
 UNKNOWN = "unknown"
 """Stands in the ledger in a feed's place for keys no feed claims."""
 
-FEEDS: dict[str, Feed] = {feed.name: feed for feed in (AIRPORTS, FLIGHTS)}
+FEEDS: dict[str, Feed] = {feed.name: feed for feed in (AIRPORTS, FLIGHTS, BOOKINGS)}
 
 LONGEST_NAME = 255
 """Bytes of a file's name that every file system takes, on which Spark's jobs may have to put it."""

@@ -279,12 +279,18 @@ def _delimiter(feed: Feed, header: str) -> str | None:
 
 
 def _problems(feed: Feed, names: list[str]) -> str:
-    """What is wrong with the columns, by name; empty where nothing is."""
+    """What is wrong with the columns, by name; empty where nothing is.
+
+    Where the header is missing, its place may hold a person: such a feed's strange columns are only counted.
+    """
     found = [name.strip().casefold() for name in names]
     wanted = {column.name.casefold(): column.name for column in feed.columns}
     missing = [name for folded, name in wanted.items() if folded not in found]
     extra = _extra(feed, names)
     doubled = sorted({name for name, times in Counter(found).items() if times > 1})
+    if feed.personal:
+        extra = [f"{len(extra)} column(s) whose names are not shown"] if extra else []
+        doubled = [name for name in doubled if name in wanted]
     return "; ".join(
         f"{label} {', '.join(repr(column[:100]) for column in columns[:20])}"
         for label, columns in (("missing", missing), ("not of this feed", extra), ("twice", doubled))

@@ -40,6 +40,11 @@ class Settings(BaseSettings):
         validation_alias="AWS_ENDPOINT_URL",
         description="AWS endpoint; the laptop's gateway on a laptop.",
     )
+    run_role_arn: str | None = Field(
+        None,
+        pattern=r"^arn:[\w-]+:iam::\d{12}:role/\S+$",
+        description="Role a run takes in an account, with its run id as session name; none: no other role.",
+    )
     start_date: date = Field(date(2013, 1, 1), description="First day of the daily partitions.")
     max_partitions_per_run: int = Field(
         92, gt=0, description="Most days one run takes; a quarter by default, so that one Glue job holds it."
@@ -97,6 +102,11 @@ class Settings(BaseSettings):
         return f"{self.name}-lake"
 
     @property
+    def audit_bucket(self) -> str:
+        """Bucket of CloudTrail's log files."""
+        return f"{self.name}-audit"
+
+    @property
     def landing_queue(self) -> str:
         """Name of the SQS queue of `Object Created` events."""
         return f"{self.name}-landing-events"
@@ -125,6 +135,11 @@ class Settings(BaseSettings):
     def warehouse_secret(self) -> str:
         """Id of the secret with the warehouse's engine, host, port, dbname, username and password."""
         return f"{self.name}/warehouse"
+
+    @property
+    def customer_key_secret(self) -> str:
+        """Id of the secret with the key customers are hashed with."""
+        return f"{self.name}/customer-key"
 
     @property
     def workgroup(self) -> str:
@@ -168,6 +183,7 @@ class Settings(BaseSettings):
         mine = {
             f"AIRLINE_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
             for name, value in values.items()
+            if value is not None
         }
         mine |= {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
         if self.endpoint_url:

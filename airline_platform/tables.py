@@ -7,18 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-ColumnType = Literal["string", "bigint", "date", "timestamp"]
+ColumnType = Literal["string", "bigint", "decimal", "date", "timestamp", "timestamptz"]
+
+DIGITS, DECIMALS = 14, 3
+"""Digits of a decimal in all, and behind the point: three, because some currencies have thousandths."""
 
 _REDSHIFT: dict[ColumnType, str] = {
     "bigint": "BIGINT",
+    "decimal": f"DECIMAL({DIGITS}, {DECIMALS})",
     "date": "DATE",
-    "timestamp": "TIMESTAMPTZ",
+    # COPY from Parquet knows no time zone: what comes from files is in UTC and says so nowhere.
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMPTZ",
 }
 _GLUE: dict[ColumnType, str] = {
     "string": "string",
     "bigint": "bigint",
+    "decimal": f"decimal({DIGITS},{DECIMALS})",
     "date": "date",
     "timestamp": "timestamp",
+    "timestamptz": "timestamp",
 }
 
 
@@ -32,6 +40,11 @@ class Column:
         description: What one value says, with its unit.
         required: A row without a value is rejected (landed files) or refused (tables).
         length: Longest string in bytes (Redshift counts bytes); strings only.
+        one_of: The only values there are; strings only, empty for any.
+        pattern: Regular expression a whole value matches, and what it says in words; strings only.
+        minimum: Smallest value; numbers only.
+        personal: Whether it identifies a person. Such a value stays in the landing bucket: no table, log,
+            alert or reject ever has it.
     """
 
     name: str
@@ -39,6 +52,10 @@ class Column:
     description: str
     required: bool = False
     length: int = 256
+    one_of: tuple[str, ...] = ()
+    pattern: tuple[str, str] | None = None
+    minimum: int | None = None
+    personal: bool = False
 
     @property
     def redshift_type(self) -> str:
@@ -49,6 +66,12 @@ class Column:
     def glue_type(self) -> str:
         """The type in the Glue Data Catalog, which is Hive's, and Spark SQL's too."""
         return _GLUE[self.type]
+
+
+SOURCE_FILE = Column(
+    "source_file", "string", "S3 URI of the landed file the row came from.", required=True, length=1200
+)
+"""Travels with every row from the lake into the load, where it is counted for the ledger."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +85,7 @@ class Table:
         partition_column: The date column whose values are replaced together; None: the whole table is.
         dist_key: Column Redshift distributes by; None: a copy of the table on every node.
         sort_key: Columns Redshift sorts by, and PostgreSQL indexes.
+        key: Columns that name a row; Redshift trusts the declaration, PostgreSQL enforces it.
     """
 
     name: str
@@ -70,6 +94,7 @@ class Table:
     partition_column: str | None = None
     dist_key: str | None = None
     sort_key: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
 
     SCHEMA = "airlines"
 
@@ -83,11 +108,18 @@ class Table:
         """Names in the table's order."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def staged_columns(self) -> tuple[Column, ...]:
+        """Columns of the Parquet files copied into it: its own, and the landed file each row came from."""
+        return self.columns if SOURCE_FILE in self.columns else (*self.columns, SOURCE_FILE)
+
     def ddl(self) -> str:
         """`CREATE TABLE IF NOT EXISTS` in Redshift's dialect."""
         distribution = f"DISTSTYLE KEY DISTKEY({self.dist_key})" if self.dist_key else "DISTSTYLE ALL"
         sorting = f" SORTKEY({', '.join(self.sort_key)})" if self.sort_key else ""
         columns = column_definitions(self.columns)
+        if self.key:
+            columns += f", PRIMARY KEY ({', '.join(self.key)})"
         return f"CREATE TABLE IF NOT EXISTS {self.qualified_name} ({columns}) {distribution}{sorting}"
 
 
@@ -95,11 +127,6 @@ def column_definitions(columns: Sequence[Column]) -> str:
     """Column list of a Redshift `CREATE TABLE`, without the parentheses."""
     return ", ".join(f"{c.name} {c.redshift_type}{' NOT NULL' if c.required else ''}" for c in columns)
 
-
-SOURCE_FILE = Column(
-    "source_file", "string", "S3 URI of the landed file the row came from.", required=True, length=1200
-)
-"""Travels with every row from the lake into the load, where it is counted for the ledger."""
 
 INGESTED_FILES = Table(
     name="ingested_files",
@@ -124,8 +151,8 @@ INGESTED_FILES = Table(
         Column("reason", "string", "Why the file was rejected.", length=4096),
         Column("run_id", "string", "Dagster run.", required=True, length=64),
         Column("glue_job_run_id", "string", "Glue job run.", length=128),
-        Column("landed_at", "timestamp", "When the object version landed (S3's clock).", required=True),
-        Column("loaded_at", "timestamp", "When the verdict was committed.", required=True),
+        Column("landed_at", "timestamptz", "When the object version landed (S3's clock).", required=True),
+        Column("loaded_at", "timestamptz", "When the verdict was committed.", required=True),
     ),
     dist_key="key",
     sort_key=("feed", "partition_date"),
@@ -144,8 +171,8 @@ ALERT_OUTBOX = Table(
         Column("run_id", "string", "Dagster run; empty where none is concerned.", length=64),
         Column("subject", "string", "One line.", required=True, length=1024),
         Column("message", "string", "The rest, as people read it.", required=True, length=65535),
-        Column("created_at", "timestamp", "When it was written.", required=True),
-        Column("sent_at", "timestamp", "When SNS took it; empty: it has not yet."),
+        Column("created_at", "timestamptz", "When it was written.", required=True),
+        Column("sent_at", "timestamptz", "When SNS took it; empty: it has not yet."),
     ),
     dist_key="alert_id",
     sort_key=("created_at",),

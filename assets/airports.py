@@ -212,7 +212,7 @@ def _load(
         staging = session.stage(AIRPORTS.table, copy)
         session.execute(DELETE_ALL)
         session.execute(INSERT_STAGED.format(staging=staging))
-        healed = sum(fill_airports(session, feed) for feed in FEEDS.values())
+        healed = sum(fill_airports(session, feed, table) for feed in FEEDS.values() for table in feed.tables)
         counts = {
             "rows_loaded": sum(count.loaded for count in read.counts.values()),
             "rows_rejected": len(read.rejects),

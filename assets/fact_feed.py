@@ -1,19 +1,21 @@
-"""Four assets for every daily feed that becomes a warehouse table: landed, cataloged, enriched, loaded.
+"""Assets for every daily feed that becomes warehouse tables: landed, cataloged, enriched, loaded.
 
 A feed declares what differs; the mechanism stands here once. Every asset takes one day or a range of days,
 and works on the whole range at once: one listing, one Glue job, one load.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
+    AssetSpec,
     BackfillPolicy,
     MaterializeResult,
     MetadataValue,
     asset,
+    multi_asset,
 )
 
 from airline_platform.errors import CrawlerFailed, GlueJobFailed, UnusableInput
@@ -35,7 +37,7 @@ from resources.warehouse import Warehouse
 
 
 def fact_feed_assets(feed: Feed) -> list[AssetsDefinition]:
-    """The four assets of a daily feed, in the order of its lineage."""
+    """The assets of a daily feed, in the order of its lineage."""
     raw = _raw(feed)
     catalog = _catalog(feed, raw)
     enriched = _enriched(feed, catalog)
@@ -43,16 +45,18 @@ def fact_feed_assets(feed: Feed) -> list[AssetsDefinition]:
 
 
 def _daily(feed: Feed, **arguments: Any) -> dict[str, Any]:
-    """What the four assets have in common."""
+    """What the assets have in common."""
+    return {"group_name": feed.name, "owners": OWNERS, **_execution(feed), **arguments}
+
+
+def _execution(feed: Feed) -> dict[str, Any]:
+    """How each of the feed's steps runs."""
     return {
-        "group_name": feed.name,
-        "owners": OWNERS,
         "partitions_def": daily_partitions(),
         "backfill_policy": BackfillPolicy.multi_run(get_settings().max_partitions_per_run),
         "pool": feed.name,
         "retry_policy": RETRIES,
         "hooks": {tell_failed},
-        **arguments,
     }
 
 
@@ -235,24 +239,33 @@ def _run_job(
 ) -> tuple[str, dict[str, RowCount]]:
     """Run the feed's Glue job over the landed files; return its run id and each file's counts by URL."""
     entries = [
-        {"url": f.url, "mandatory": True, "partition": f.day, "header": f.header, "columns": f.columns}
-        for f in landed
+        {
+            "url": found.url,
+            "mandatory": True,
+            "partition": found.day,
+            "landed_at": found.landed_at.isoformat(),
+            "header": found.header,
+            "columns": found.columns,
+        }
+        for found in landed
     ]
     job = get_settings().job_name(feed.name)
     manifest = lake.put_bytes(f"_tmp/{context.run.run_id}/{feed.name}.manifest", copy_manifest(entries))
     has_airports = lake.get_manifests(AIRPORTS.table.name, ["all"])
-    run, messages = glue.run_job(
-        context,
-        job,
-        {
-            "manifest": manifest,
-            "airports": lake.uri(f"{AIRPORTS.table.name}/") if has_airports else "none",
-            "output": lake.uri(enriched_prefix(feed)),
-            "rejects": lake.uri(rejects_prefix(feed)),
-        },
-    )
-    reported = [file for message in messages for file in message["files"]]
-    counts = {file["url"]: RowCount(file["read"], file["loaded"], file["rejected"]) for file in reported}
+    arguments = {
+        "manifest": manifest,
+        "airports": lake.uri(f"{AIRPORTS.table.name}/") if has_airports else "none",
+        "output": lake.uri(enriched_prefix(feed)),
+        "rejects": lake.uri(rejects_prefix(feed)),
+    }
+    if feed.personal:
+        arguments["customer_key"] = get_settings().customer_key_secret
+    run, messages = glue.run_job(context, job, arguments)
+    counts = {
+        file["url"]: RowCount(file["read"], file["loaded"], file["rejected"], file["repeated"])
+        for message in messages
+        for file in message["files"]
+    }
     missing = [found.url for found in landed if found.url not in counts]
     if missing:
         raise GlueJobFailed(
@@ -264,12 +277,12 @@ def _run_job(
 
 def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
     table = feed.table
-
-    @asset(
-        **_daily(
-            feed,
-            name=table.name,
+    specs = [
+        AssetSpec(
+            table.name,
             deps=[enriched],
+            group_name=feed.name,
+            owners=OWNERS,
             kinds={"redshift", "table"},
             metadata=table_metadata(table),
             description=(
@@ -278,6 +291,28 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
                 "rows stay."
             ),
         )
+    ]
+    if feed.newest:
+        specs.append(
+            AssetSpec(
+                feed.newest.table.name,
+                deps=[table.name],
+                group_name=feed.name,
+                owners=OWNERS,
+                kinds={"redshift", "table"},
+                metadata=table_metadata(feed.newest.table),
+                description=(
+                    f"{feed.newest.table.description} Merged by {', '.join(feed.newest.table.key)} in the "
+                    f"transaction that replaces days of {table.name}: the newest file wins, whatever order "
+                    "they came in. A partition is a day whose files have been merged."
+                ),
+            )
+        )
+
+    @multi_asset(
+        name=table.name,
+        specs=specs,
+        **_execution(feed),
     )
     def fact(
         context: AssetExecutionContext,
@@ -285,7 +320,7 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
         lake: Lake,
         warehouse: Warehouse,
         notifier: Notifier,
-    ) -> None:
+    ) -> Iterator[MaterializeResult[None]]:
         with permanent_errors_end_the_step():
             days = list(context.partition_keys)
             found = lake.get_manifests(f"{feed.name}_enriched", days)
@@ -305,7 +340,11 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
                 count = {"dagster/partition_row_count": rows["rows_loaded"]} if rows else {}
                 of_day = [row for row in done.ledger if str(row["partition_date"]) == day]
                 context.add_asset_metadata(
-                    {**rows, **count, "ledger": MetadataValue.md(ledger.table_of(of_day))}, partition_key=day
+                    {**rows, **count, "ledger": MetadataValue.md(ledger.table_of(of_day))},
+                    asset_key=table.name,
+                    partition_key=day,
                 )
+        for spec in specs:
+            yield MaterializeResult(asset_key=spec.key)
 
     return fact

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from airline_platform.errors import WrongCall
 from airline_platform.feeds import FEEDS
 from airline_platform.tables import INGESTED_FILES
-from assets import ledger
+from assets import ledger, newest
 from resources import outbox
 from resources.landing import Landing
 from resources.notifier import Alert
@@ -81,7 +81,8 @@ def forget(key: str, landing: Landing, warehouse: Warehouse) -> str:
             return f"Load the rest of the day anew: `airline backfill {feed.name} --from {day} --to {day}`."
         table = feed.table
         statement = EMPTY_DAY.format(table=table.qualified_name, partition=table.partition_column)
-        emptied = session.change(statement, {"day": day})
+        with newest.following(session, feed, (str(day),)):
+            emptied = session.change(statement, {"day": day})
         return f"{emptied:,} rows of {day} are gone."
 
 

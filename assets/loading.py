@@ -9,7 +9,8 @@ from dagster import AssetExecutionContext
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds import AIRPORTS, Feed
 from airline_platform.settings import get_settings
-from assets import ledger
+from airline_platform.tables import Table
+from assets import ledger, newest
 from assets.alerts import loaded_alert
 from resources import outbox
 from resources.catalog import rejects_prefix
@@ -32,17 +33,18 @@ WHERE {table}.{key} = {dimension}.airport_id AND {empty}
 """
 FILL_DAYS = FILL + " AND {table}.{partition} IN %(days)s"
 
-ROW_COUNTS = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicated")
+ROW_COUNTS = ("rows_read", "rows_loaded", "rows_rejected", "rows_repeated", "rows_duplicated")
 FIRST_REJECTS = 5
 
 
 @dataclass(frozen=True)
 class RowCount:
-    """Rows of one landed file: read = loaded + rejected."""
+    """Rows of one landed file: read = loaded + rejected; of these, some only because they are repeated."""
 
     read: int
     loaded: int
     rejected: int
+    repeated: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ class EnrichedDay:
 
     @property
     def rows(self) -> dict[str, int]:
-        """`rows_read`, `rows_loaded` and `rows_rejected` of the day."""
+        """`rows_read`, `rows_loaded`, `rows_rejected` and `rows_repeated` of the day."""
         counts = [asdict(count) for _, count in self.landed]
-        return {f"rows_{name}": sum(c[name] for c in counts) for name in ("read", "loaded", "rejected")}
+        names = ("read", "loaded", "rejected", "repeated")
+        return {f"rows_{name}": sum(count[name] for count in counts) for name in names}
 
     def as_json(self) -> dict[str, Any]:
         """For the lake's manifest."""
@@ -168,17 +171,18 @@ def overwritten(read: Iterable[LandedObject], landed: Iterable[Version]) -> list
 
 
 def days_with_many_rejects(made: Mapping[str, EnrichedDay], allowed: float) -> dict[str, str]:
-    """Days of which too large a share was rejected to be loaded, and why.
+    """Days of which too large a share was rejected to be loaded, and why; what is repeated does no harm.
 
     Args:
         made: What is to be loaded, by day.
         allowed: Largest share of rejected rows, 0 to 1.
     """
-    shares = {day: it.rows["rows_rejected"] / it.rows["rows_read"] for day, it in made.items()}
+    rows = {day: it.rows for day, it in made.items()}
+    shares = {day: (of["rows_rejected"] - of["rows_repeated"]) / of["rows_read"] for day, of in rows.items()}
     return {
         day: (
             f"expected at most {allowed:.1%} of the rows to be rejected, found {share:.1%} of "
-            f"{made[day].rows['rows_read']:,} in {', '.join(found.key for found, _ in made[day].landed[:20])}"
+            f"{rows[day]['rows_read']:,} in {', '.join(found.key for found, _ in made[day].landed[:20])}"
         )
         for day, share in shares.items()
         if share > allowed
@@ -231,32 +235,34 @@ def replace_days(
         "partition": table.partition_column,
     }
     days = {"days": tuple(made)}
-    session.execute(DELETE_DAYS.format(**names), days)
-    session.execute(INSERT_STAGED.format(**names))
-    # An airport may have arrived between the job's join and this transaction.
-    fill_airports(session, feed, tuple(made))
+    with newest.following(session, feed, tuple(made), staging):
+        session.execute(DELETE_DAYS.format(**names), days)
+        session.execute(INSERT_STAGED.format(**names))
+        # An airport may have arrived between the job's join and this transaction.
+        fill_airports(session, feed, feed.table, tuple(made))
     copies = {str(row["day"]): int(row["copies"]) for row in session.execute(COUNT_COPIES.format(**names))}
     return {day: {**it.rows, "rows_duplicated": copies.get(day, 0)} for day, it in made.items()}
 
 
-def fill_airports(session: Session, feed: Feed, days: tuple[str, ...] = ()) -> int:
+def fill_airports(session: Session, feed: Feed, table: Table, days: tuple[str, ...] = ()) -> int:
     """Fill what the dimension knows into the rows of a fact that lack it; return how many were filled.
 
     Args:
         session: The transaction.
-        feed: Whose table it is.
+        feed: Declares what is looked up.
+        table: One of the feed's.
         days: Only these; all where none is named.
     """
     filled = 0
     for lookup in feed.lookups:
         statement = (FILL_DAYS if days else FILL).format(
-            schema=feed.table.SCHEMA,
-            table=feed.table.name,
+            schema=table.SCHEMA,
+            table=table.name,
             dimension=AIRPORTS.table.name,
             key=lookup.key,
             filled=", ".join(f"{mine} = {AIRPORTS.table.name}.{its}" for mine, its in lookup.filled),
-            empty=" AND ".join(f"{feed.table.name}.{mine} IS NULL" for mine, _ in lookup.filled),
-            partition=feed.table.partition_column,
+            empty=" AND ".join(f"{table.name}.{mine} IS NULL" for mine, _ in lookup.filled),
+            partition=table.partition_column,
         )
         filled += session.change(statement, {"days": days})
     return filled

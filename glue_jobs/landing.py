@@ -6,7 +6,7 @@ line number of what is rejected.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
 
@@ -15,13 +15,16 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.feeds import Feed
-from airline_platform.tables import SOURCE_FILE, Column
+from airline_platform.tables import DECIMALS, DIGITS, SOURCE_FILE, Column, ColumnType, Table
 from glue_jobs.lake import LakePath
 
 REASON = "reject_reason"
 RAW = "raw_text"
 LINE = "line_number"
 PARTITION = "partition_date"
+LANDED_AT = "landed_at"
+POSITION = "position"
+"""Orders the rows of a file as they stand in it; means nothing else."""
 
 LONGEST_LINE = 20_000
 """Most characters of a record; longer lines are cut there and rejected. Two lines of 10 MB used up the heap
@@ -30,20 +33,34 @@ of a laptop's job, DuckDB reads no JSON record of 16 MB, and Spark's parser rais
 NOT_TEXT = "[\\x{FFFD}\\x00]"
 """What decoding puts in the place of bytes that are not UTF-8, and NUL, which no warehouse takes."""
 
-PROVENANCE = (SOURCE_FILE.name, LINE, REASON, RAW)
+PROVENANCE = (SOURCE_FILE.name, POSITION, LINE, REASON, RAW)
 """Where a row came from and why it can't be used; every transform passes these columns through."""
 
-_FILES_SCHEMA = "array<struct<url string, partition string, header string, columns array<string>>>"
+
+def selected(table: Table) -> list[str]:
+    """What a transform selects in the end: the table's columns, in its order, and `PROVENANCE`."""
+    return [*(name for name in table.column_names if name not in PROVENANCE), *PROVENANCE]
+
+
+WITHHELD = "***"
+"""Stands for a value that identifies a person, or might: what is not what its column says can be a name."""
+
+REPEATED = "is repeated further down in this file; the last row counts"
+
+_FILES_SCHEMA = (
+    "array<struct<url string, partition string, landed_at string, header string, columns array<string>>>"
+)
 
 _GLOB = str.maketrans({character: f"\\{character}" for character in "\\{}[]*?"})
 
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One entry of the manifest: its URI, its day (ISO), its first line, its columns in its order."""
+    """One entry of the manifest: its URI, its day and when it landed (ISO), its first line, its columns."""
 
     url: str
     partition: str
+    landed_at: str
     header: str
     columns: tuple[str, ...]
 
@@ -52,32 +69,41 @@ def read_manifest(spark: SparkSession, uri: str) -> list[LandedFile]:
     """The landed files of a run: a Redshift manifest whose entries also have `LandedFile`'s fields."""
     entries = json.loads(LakePath(spark, uri).read_text())["entries"]
     return [
-        LandedFile(found["url"], found["partition"], found["header"], tuple(found["columns"]))
+        LandedFile(
+            found["url"], found["partition"], found["landed_at"], found["header"], tuple(found["columns"])
+        )
         for found in entries
     ]
 
 
 def read_lines(spark: SparkSession, files: Sequence[LandedFile]) -> DataFrame:
-    """One row per line: source_file, partition_date, header, columns, raw_text; line_number stays empty."""
+    """One row per line: source_file, partition_date, landed_at, header, columns, position, raw_text.
+
+    line_number stays empty.
+    """
     lines = spark.read.text([file.url.translate(_GLOB) for file in files]).select(
         F.substring("value", 1, LONGEST_LINE + 1).alias(RAW),
         # Spark gives the path as a URI, where a plus sign stands for itself.
         F.expr("url_decode(replace(_metadata.file_path, '+', '%2B'))").alias(SOURCE_FILE.name),
-        F.col("_metadata.file_block_start").alias("block_start"),
+        F.struct("_metadata.file_block_start", F.monotonically_increasing_id()).alias(POSITION),
         F.lit(None).cast("int").alias(LINE),
     )
     # A literal, because a DataFrame made of Python objects costs a job of its own.
     text = F.lit(json.dumps([asdict(file) for file in files]))
     known = spark.range(1).select(F.inline(F.from_json(text, _FILES_SCHEMA)))
     known = known.select(
-        F.col("url").alias(SOURCE_FILE.name), F.to_date("partition").alias(PARTITION), "header", "columns"
+        F.col("url").alias(SOURCE_FILE.name),
+        F.to_date("partition").alias(PARTITION),
+        F.to_timestamp(LANDED_AT).alias(LANDED_AT),
+        "header",
+        "columns",
     )
     return lines.join(F.broadcast(known), SOURCE_FILE.name)
 
 
 def number_lines(lines: DataFrame) -> DataFrame:
     """Count line_number from 1 in each file: costs a shuffle, so only for what is to be rejected."""
-    in_file = Window.partitionBy(SOURCE_FILE.name).orderBy("block_start", F.monotonically_increasing_id())
+    in_file = Window.partitionBy(SOURCE_FILE.name).orderBy(POSITION)
     return lines.withColumn(LINE, F.row_number().over(in_file))
 
 
@@ -96,7 +122,8 @@ def parse(lines: DataFrame, feed: Feed, orders: Sequence[Sequence[str]]) -> Data
 
     Returns:
         The columns of `lines`, the feed's columns typed, and reject_reason: null for a good row, else a
-        sentence that names the column, what came and what was expected.
+        sentence that names the column, what came and what was expected. Where the feed identifies people,
+        no reason quotes a value, and raw_text has only values that are what their columns say.
     """
     return reduce(DataFrame.unionByName, (_parse_order(lines, feed, order) for order in orders))
 
@@ -121,9 +148,35 @@ def _parse_order(lines: DataFrame, feed: Feed, order: Sequence[str]) -> DataFram
         .when(unreadable, F.lit(f"expected {len(order)} fields ({','.join(order)})"))
         .when(F.col(RAW).rlike(NOT_TEXT), F.lit("expected UTF-8 text without NUL, found other bytes"))
     )
-    problems = [_problem(column) for column in feed.columns]
-    typed = {column.name: F.expr(_typed(column)) for column in feed.columns}
-    return parsed.withColumns(typed | {REASON: F.coalesce(broken, *problems)}).drop("_row")
+    problems = {column.name: _problem(column, quote=not feed.personal) for column in feed.columns}
+    found = {column.name: F.expr(_typed(column)) for column in feed.columns}
+    found |= {REASON: F.coalesce(broken, *problems.values())}
+    if feed.personal:
+        personal = {column.name for column in feed.columns if column.personal}
+        shown = [
+            F.lit(WITHHELD)
+            if name in personal
+            else F.when(problems[name].isNull(), F.coalesce(F.col(f"_row.`{name}`"), F.lit(""))).otherwise(
+                WITHHELD
+            )
+            for name in order
+        ]
+        found |= {RAW: F.when(broken.isNull(), F.concat_ws(",", *shown)).otherwise(WITHHELD)}
+    return parsed.withColumns(found).drop("_row")
+
+
+def last_wins(rows: DataFrame, key: Sequence[str]) -> DataFrame:
+    """Reject the rows of a file that have a good one with the same key further down.
+
+    Args:
+        rows: With the key's columns and `PROVENANCE`.
+        key: Columns that name a thing.
+    """
+    good = F.col(REASON).isNull()
+    below = Window.partitionBy(SOURCE_FILE.name, *key, good).orderBy(F.col(POSITION).desc())
+    repeated = good & (F.row_number().over(below) > 1)
+    reason = F.concat(F.lit(f"{', '.join(key)} "), F.lit(REPEATED))
+    return rows.withColumn(REASON, F.when(repeated, reason).otherwise(F.col(REASON)))
 
 
 def _text(column: Column) -> str:
@@ -137,26 +190,56 @@ def _typed(column: Column) -> str:
     if column.type == "string":
         return text
     plain = f"try_cast({text} as {column.glue_type})"
-    if column.type != "bigint":
-        return plain
-    # A whole number may come as 12.0 from tools that widen integer columns with gaps; 12.5 may not.
-    return f"coalesce({plain}, try_cast(regexp_replace({text}, '[.]0+$', '') as bigint))"
+    if column.type == "bigint":
+        # A whole number may come as 12.0 from tools that widen integer columns with gaps; 12.5 may not.
+        return f"coalesce({plain}, try_cast(regexp_replace({text}, '[.]0+$', '') as bigint))"
+    # A cast alone takes 2013 for New Year's Day, and rounds what has more decimals.
+    return f"if({text} rlike '{_FORMS[column.type]}', {plain}, null)"
 
 
-def _problem(column: Column) -> SparkColumn:
+def _problem(column: Column, *, quote: bool) -> SparkColumn:
+    """The sentence about a field that can't be its column's; null where it can."""
     text = F.expr(_text(column))
-    got = F.concat(F.lit(f"{column.name} is '"), F.substring(text, 1, 100), F.lit("'; expected "))
+    got = F.lit(f"{column.name}: expected ")
+    if quote:
+        got = F.concat(F.lit(f"{column.name} is '"), F.substring(text, 1, 100), F.lit("'; expected "))
     missing = text.isNull() & F.lit(column.required)
     checks = F.when(missing, F.lit(f"{column.name} is empty; a value is required"))
-    if column.type == "string":
-        too_long = F.octet_length(text) > column.length
-        return checks.when(too_long, F.concat(got, F.lit(f"{column.length} bytes at most")))
-    wrong = text.isNotNull() & F.expr(_typed(column)).isNull()
-    return checks.when(wrong, F.concat(got, F.lit(_EXPECTED[column.type])))
+    for wrong, expected in _expectations(column, text):
+        checks = checks.when(wrong, F.concat(got, F.lit(expected)))
+    return checks
 
 
-_EXPECTED = {
+def _expectations(column: Column, text: SparkColumn) -> Iterator[tuple[SparkColumn, str]]:
+    """What can be wrong with a field's text, and what was expected of it."""
+    if column.type != "string":
+        yield text.isNotNull() & F.expr(_typed(column)).isNull(), _EXPECTED[column.type]
+    else:
+        yield F.octet_length(text) > column.length, f"{column.length} bytes at most"
+    if column.one_of:
+        some = ", ".join(column.one_of[:NAMED]) + (", …" if len(column.one_of) > NAMED else "")
+        yield ~text.isin(*column.one_of), f"one of {some}"
+    if column.pattern:
+        expression, words = column.pattern
+        yield ~text.rlike(f"^(?:{expression})$"), words
+    if column.minimum is not None:
+        yield F.expr(_typed(column)) < column.minimum, f"{column.minimum} or more"
+
+
+NAMED = 8
+"""Most values a reason names of those there are."""
+
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})?"
+_FORMS: dict[ColumnType, str] = {
+    "decimal": f"^[+-]?[0-9]{{1,{DIGITS - DECIMALS}}}([.][0-9]{{1,{DECIMALS}}})?$",
+    "date": f"^{_DATE}$",
+    "timestamp": f"^{_DATE}[ T]{_TIME}$",
+}
+
+_EXPECTED: dict[ColumnType, str] = {
     "bigint": "a whole number",
+    "decimal": f"a number with at most {DECIMALS} decimals, such as 129.90",
     "date": "a date YYYY-MM-DD",
-    "timestamp": "a timestamp YYYY-MM-DD HH:MM:SS",
+    "timestamp": "a timestamp YYYY-MM-DD HH:MM:SS, in UTC where it names no offset",
 }

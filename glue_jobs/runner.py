@@ -7,15 +7,18 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.feeds import Feed
+from airline_platform.tables import SOURCE_FILE
 from glue_jobs.lake import count_by_file, read_partitions, remove_partitions, replace_partitions
 from glue_jobs.landing import (
     LINE,
     PARTITION,
-    PROVENANCE,
+    POSITION,
     RAW,
     REASON,
+    REPEATED,
     column_orders,
     data_lines,
+    last_wins,
     number_lines,
     parse,
     read_lines,
@@ -27,13 +30,14 @@ Transform = Callable[[DataFrame], DataFrame]
 
 @dataclass(frozen=True)
 class FileCount:
-    """Rows of one landed file: read = loaded + rejected."""
+    """Rows of one landed file: read = loaded + rejected; of these, some only because they are repeated."""
 
     url: str
     partition: str
     read: int
     loaded: int
     rejected: int
+    repeated: int
 
 
 class FeedRun:
@@ -72,19 +76,24 @@ class FeedRun:
             RuntimeError: Some file gave no row at all, or its rows read are not rows loaded plus rejected.
         """
         lines = data_lines(read_lines(self.spark, self.files))
-        read_in_all, loaded = self._write_good(transform(parse(lines, self.feed, self.orders)))
+        read_in_all, loaded = self._write_good(self._judged(lines, transform))
         # Where nothing was rejected, what was loaded of a file is what was read of it.
         read = loaded if read_in_all == sum(loaded.values()) else count_by_file(lines)
         dirty = {url for url in self.partition_of if read.get(url, 0) != loaded.get(url, 0)}
         rejected = self._write_rejects(transform, dirty)
         return self._balance(read, loaded, rejected)
 
+    def _judged(self, lines: DataFrame, transform: Transform) -> DataFrame:
+        """The transform's rows, each with its verdict."""
+        rows = transform(parse(lines, self.feed, self.orders))
+        return last_wins(rows, self.feed.newest.table.key) if self.feed.newest else rows
+
     def _write_good(self, rows: DataFrame) -> tuple[int, dict[str, int]]:
         """Write the good rows; return how many rows were read in all, and how many are good by file."""
         observed = Observation("rows")
         is_good = F.col(REASON).isNull()
         seen = rows.observe(observed, F.count("*").alias("read"), F.count_if(is_good).alias("good"))
-        good = seen.where(is_good).drop(LINE, RAW, REASON)
+        good = seen.where(is_good).drop(POSITION, LINE, RAW, REASON)
         replace_partitions(good, self.output, file_format="parquet", partition=self.partition)
         read, written = observed.get["read"], observed.get["good"]
         days = set(self.partition_of.values())
@@ -98,23 +107,29 @@ class FeedRun:
         remove_partitions(self.spark, self.output, days - {self.partition_of[url] for url in loaded})
         return read, loaded
 
-    def _write_rejects(self, transform: Transform, dirty: set[str]) -> dict[str, int]:
-        """Write the rejects of the files that have some, and remove those of an earlier run."""
+    def _write_rejects(self, transform: Transform, dirty: set[str]) -> dict[str, tuple[int, int]]:
+        """Write the rejects of the files that have some, and remove those of an earlier run.
+
+        Returns:
+            By file, how many there are, and how many of them are only repeated.
+        """
         remove_partitions(self.spark, self.rejects, set(self.partition_of.values()))
         if not dirty:
             return {}
         files = [file for file in self.files if file.url in dirty]
         numbered = data_lines(number_lines(read_lines(self.spark, files)))
-        judged = transform(parse(numbered, self.feed, self.orders))
-        rejects = judged.where(F.col(REASON).isNotNull()).select(self.partition, *PROVENANCE)
+        bad = self._judged(numbered, transform).where(F.col(REASON).isNotNull())
+        rejects = bad.select(self.partition, SOURCE_FILE.name, LINE, REASON, RAW)
         replace_partitions(rejects, self.rejects, file_format="json", partition=self.partition)
-        return count_by_file(rejects)
+        repeated = F.count_if(F.endswith(REASON, F.lit(REPEATED)))
+        counted = rejects.groupBy(SOURCE_FILE.name).agg(F.count("*"), repeated)
+        return {row[0]: (row[1], row[2]) for row in counted.collect()}
 
     def _balance(
-        self, read: Mapping[str, int], loaded: Mapping[str, int], rejected: Mapping[str, int]
+        self, read: Mapping[str, int], loaded: Mapping[str, int], rejected: Mapping[str, tuple[int, int]]
     ) -> list[dict[str, object]]:
         counts = [
-            FileCount(url, day, read.get(url, 0), loaded.get(url, 0), rejected.get(url, 0))
+            FileCount(url, day, read.get(url, 0), loaded.get(url, 0), *rejected.get(url, (0, 0)))
             for url, day in sorted(self.partition_of.items())
         ]
         wrong = [count for count in counts if count.read == 0 or count.read != count.loaded + count.rejected]

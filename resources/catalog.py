@@ -43,12 +43,15 @@ def ensure_lake_tables(settings: Settings) -> None:
     glue = make_client(settings, "glue")
     with reaching(settings):
         for feed in FEEDS.values():
-            enriched = (*feed.table.columns, SOURCE_FILE)
             content: dict[str, tuple[str, str, tuple[Column, ...]]] = {
                 f"{feed.name}_rejects": (rejects_prefix(feed), "json", REJECT_COLUMNS)
             }
             if feed.daily:
-                content[f"{feed.name}_enriched"] = (enriched_prefix(feed), "parquet", enriched)
+                content[f"{feed.name}_enriched"] = (
+                    enriched_prefix(feed),
+                    "parquet",
+                    feed.table.staged_columns,
+                )
             for name, (prefix, file_format, columns) in content.items():
                 location = f"s3://{settings.lake_bucket}/{prefix}"
                 table = _table(name, location, file_format, columns)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg2
 import sqlglot
-from dagster import ConfigurableResource
 from psycopg2.extras import RealDictCursor, execute_values
 from pydantic import PrivateAttr
 from sqlglot import expressions as exp
@@ -25,11 +24,10 @@ from airline_platform.tables import (
     ALERT_OUTBOX,
     INGESTED_FILES,
     LOAD_LOCK,
-    SOURCE_FILE,
-    Column,
     Table,
     column_definitions,
 )
+from resources.audited import AuditedResource
 from resources.aws import START_THE_STACK, make_client, reaching
 
 if TYPE_CHECKING:
@@ -101,9 +99,8 @@ class Session:
             The temporary table's name; it is gone with the transaction.
         """
         staging = f"staging_{table.name}"
-        columns: tuple[Column, ...] = (*table.columns, SOURCE_FILE)
         self.execute(f"DROP TABLE IF EXISTS {staging}")
-        self.execute(f"CREATE TEMP TABLE {staging} ({column_definitions(columns)})")
+        self.execute(f"CREATE TEMP TABLE {staging} ({column_definitions(table.staged_columns)})")
         if self._engine == "redshift":
             self.execute(COPY_PARQUET.format(table=staging), {"manifest": manifest_uri})
         else:
@@ -132,7 +129,7 @@ class Session:
         return sql if self._engine == "redshift" else to_postgres(sql)
 
 
-class Warehouse(ConfigurableResource[Any]):
+class Warehouse(AuditedResource):
     """The warehouse, reached by the secret that describes it."""
 
     secret_id: str
@@ -234,7 +231,12 @@ def to_postgres(sql: str) -> str:
 
 def apply_schema(settings: Settings) -> None:
     """Create the schema, the tables and, where sort keys mean nothing, their indexes; existing ones stay."""
-    tables = [INGESTED_FILES, ALERT_OUTBOX, LOAD_LOCK, *(feed.table for feed in FEEDS.values())]
+    tables = [
+        INGESTED_FILES,
+        ALERT_OUTBOX,
+        LOAD_LOCK,
+        *(table for feed in FEEDS.values() for table in feed.tables),
+    ]
     with Warehouse.of(settings).transaction() as session:
         session.execute(f"CREATE SCHEMA IF NOT EXISTS {Table.SCHEMA}")
         for table in tables:

@@ -7,7 +7,6 @@ as no user of a shared Redshift is.
 
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import subprocess
@@ -25,6 +24,7 @@ from psycopg2 import sql
 
 from airline_platform.errors import StackUnavailable
 from airline_platform.local import processes
+from airline_platform.local.kept_secrets import kept_secret, write_private
 from airline_platform.local.processes import Child
 
 ADMIN_ROLE = "airline_admin"
@@ -156,7 +156,7 @@ class PostgresServer:
     def _initdb(self, target: Path) -> None:
         """Run `initdb`; the superuser's password reaches it in a file, as no process list may show it."""
         password_file = self.folder / "initdb.password"
-        _write_private(password_file, self.password(ADMIN_ROLE))
+        write_private(password_file, self.password(ADMIN_ROLE))
         self._give_away(password_file)
         command = self._as_unprivileged(
             [
@@ -322,21 +322,7 @@ class PostgresServer:
 
     def password(self, role: str) -> str:
         """The password of a role, generated at the first call and kept for the owner's eyes only."""
-        file = self._password_file(role)
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            _write_private(file, secrets.token_urlsafe(24))
-        return file.read_text().strip()
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Write a file that nobody else could read at any moment, and that is whole or absent."""
-    draft = file.with_name(file.name + ".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    draft.replace(file)
+        return kept_secret(self._password_file(role))
 
 
 def _runs_in(process: psutil.Process, cluster: Path) -> bool:

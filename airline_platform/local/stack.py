@@ -33,6 +33,7 @@ import requests
 from airline_platform.errors import AirlineError, StackUnavailable
 from airline_platform.local import dagster_home, processes
 from airline_platform.local.dagster_home import DagsterHome
+from airline_platform.local.kept_secrets import kept_secret
 from airline_platform.local.postgres import DAGSTER, PostgresServer
 from airline_platform.local.processes import (
     COMPONENT_VARIABLE,
@@ -802,7 +803,8 @@ def _deploy() -> int:
     port = settings.running_stack()["ports"]["postgres"]
     server = PostgresServer(settings.home, port)
     try:
-        deploy(settings, warehouse=server.warehouse_credentials())
+        customer_key = kept_secret(settings.home / "customer.key")
+        deploy(settings, warehouse=server.warehouse_credentials(), customer_key=customer_key)
         ask_again(settings)
         tell_again(settings)
     except AirlineError as error:
