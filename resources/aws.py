@@ -1,16 +1,24 @@
-"""boto3 clients: the laptop's gateway or an account, decided by the settings alone."""
+"""boto3 clients: the laptop's gateway or an account, decided by the settings alone.
 
-from collections.abc import Iterator
+What a run calls carries its id: in the user agent everywhere, and as the name of the role's session where the
+settings name a role for runs.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, overload
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
 
 from airline_platform.errors import StackNotStarted, StackUnavailable
 from airline_platform.settings import Settings
+from resources import caller
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -20,8 +28,19 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
 
 START_THE_STACK = "Start the laptop stack with `airline up`, or set AIRLINE_STAGE=aws to work in an account."
+
+_making = Lock()
+"""botocore's sessions make one client at a time."""
+
+
+class RunRole(NamedTuple):
+    """The role a run takes, and the run's name in it."""
+
+    arn: str
+    session_name: str
 
 
 @overload
@@ -47,20 +66,78 @@ def make_client(settings: Settings, service: Any) -> Any:
     """
     if settings.stage == "local" and settings.endpoint_url is None:
         raise StackNotStarted(f"no laptop stack runs in {settings.home}", remedy=START_THE_STACK)
-    return _client(service, settings.region, settings.endpoint_url, tuple(settings.credentials().items()))
+    credentials = tuple(settings.credentials().items())
+    return _client(service, settings.region, settings.endpoint_url, credentials, _run_role(settings))
+
+
+def _run_role(settings: Settings) -> RunRole | None:
+    run = caller.current_run()
+    if settings.stage == "local" or not settings.run_role_arn or not run:
+        return None
+    return RunRole(settings.run_role_arn, run)
 
 
 @cache
 def _client(
-    service: Any, region: str, endpoint_url: str | None, credentials: tuple[tuple[str, str], ...]
+    service: Any,
+    region: str,
+    endpoint_url: str | None,
+    credentials: tuple[tuple[str, str], ...] = (),
+    role: RunRole | None = None,
 ) -> Any:
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 4},
         max_pool_connections=32,
         s3={"addressing_style": "path"} if endpoint_url else None,
     )
-    make: Any = boto3.client  # its 400 overloads take literal names only
-    return make(service, region_name=region, endpoint_url=endpoint_url, config=config, **dict(credentials))
+    # Its 400 overloads take literal names only.
+    make: Any = _session(region, endpoint_url, role).client if role else boto3.client
+    with _making:
+        client = make(
+            service, region_name=region, endpoint_url=endpoint_url, config=config, **dict(credentials)
+        )
+    # Not earlier: botocore writes the user agent anew while it makes the request, and does not sign it.
+    client.meta.events.register("before-send", caller.sign)
+    return client
+
+
+@cache
+def _session(region: str, endpoint_url: str | None, role: RunRole) -> boto3.Session:
+    """A session whose clients work in a run's role, with credentials that are renewed while it runs."""
+    session = botocore.session.get_session()
+    provider = _RunRoleProvider(role, lambda: _client("sts", region, endpoint_url))
+    session.register_component("credential_provider", CredentialResolver([provider]))
+    return boto3.Session(botocore_session=session)
+
+
+class _RunRoleProvider(CredentialProvider):
+    """Gives a run the credentials of its role.
+
+    Args:
+        role: The role, and the run's name in it.
+        sts: Gives STS's client, with the credentials of whoever takes the role.
+    """
+
+    METHOD = "airline-run-role"
+
+    def __init__(self, role: RunRole, sts: "Callable[[], STSClient]") -> None:
+        super().__init__()
+        self._role = role
+        self._sts = sts
+
+    def load(self) -> DeferredRefreshableCredentials:
+        """Credentials that are asked for when the first request needs them."""
+        return DeferredRefreshableCredentials(self._assume, self.METHOD)
+
+    def _assume(self) -> dict[str, str]:
+        given = self._sts().assume_role(RoleArn=self._role.arn, RoleSessionName=self._role.session_name)
+        found = given["Credentials"]
+        return {
+            "access_key": found["AccessKeyId"],
+            "secret_key": found["SecretAccessKey"],
+            "token": found["SessionToken"],
+            "expiry_time": found["Expiration"].isoformat(),
+        }
 
 
 @contextmanager

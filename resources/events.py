@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from dagster import ConfigurableResource
-
 from airline_platform.errors import StackUnavailable
 from airline_platform.settings import get_settings
+from resources.audited import AuditedResource
 from resources.aws import make_client, reaching
 
 _T = TypeVar("_T")
@@ -87,7 +86,7 @@ def _moment(value: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class LandingEvents(ConfigurableResource[Any]):
+class LandingEvents(AuditedResource):
     """The SQS queue of landing events."""
 
     queue: str

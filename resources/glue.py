@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from dagster import AssetExecutionContext, ConfigurableResource, open_pipes_session
+from dagster import AssetExecutionContext, open_pipes_session
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_exponential
 
 from airline_platform.errors import AirlineError, CrawlerFailed, GlueJobFailed
 from airline_platform.settings import get_settings
 from airline_platform.tables import Column
+from resources.audited import AuditedResource
 from resources.aws import make_client, reaching
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ ENDED = ("SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR", "EXPIRED")
 LOG_LINES = 50
 
 
-class Glue(ConfigurableResource[Any]):
+class Glue(AuditedResource):
     """The Data Catalog's database, its crawlers, and the jobs."""
 
     database: str

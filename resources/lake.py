@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from dagster import ConfigurableResource
-
 from airline_platform.settings import get_settings
+from resources.audited import AuditedResource
 from resources.aws import make_client, reaching
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ READERS = 16
 """Objects read or written at the same time."""
 
 
-class Lake(ConfigurableResource[Any]):
+class Lake(AuditedResource):
     """The bucket of everything derived."""
 
     bucket: str

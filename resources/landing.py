@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from dagster import ConfigurableResource
-
 from airline_platform.feeds import Feed, LandedKey, UnknownKey, parse_key
 from airline_platform.headers import HEAD_BYTES, Accepted, Refused, judge, judge_gzip
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
+from resources.audited import AuditedResource
 from resources.aws import make_client, reaching
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class Page:
     now: datetime
 
 
-class Landing(ConfigurableResource[Any]):
+class Landing(AuditedResource):
     """The bucket in which files arrive."""
 
     bucket: str

@@ -4,11 +4,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from dagster import ConfigurableResource
+from typing import Literal
 
 from airline_platform.settings import get_settings
+from resources.audited import AuditedResource
 from resources.aws import make_client, reaching
 
 Event = Literal["loaded", "failed", "refused", "unknown_key", "gone"]
@@ -51,7 +50,7 @@ class Alert:
         return text[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
 
 
-class Notifier(ConfigurableResource[Any]):
+class Notifier(AuditedResource):
     """The SNS topic people subscribe to."""
 
     topic: str
