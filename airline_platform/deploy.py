@@ -41,7 +41,7 @@ REPOSITORY = Path(airline_platform.__file__).parents[1]
 
 TEMPLATE = REPOSITORY / "infra" / "airline.yaml"
 
-BUCKETS = {"LandingBucket": "landing_bucket", "LakeBucket": "lake_bucket"}
+BUCKETS = {"LandingBucket": "landing_bucket", "LakeBucket": "lake_bucket", "AuditBucket": "audit_bucket"}
 """Logical id in the template → the setting that names it, for the resources that outlive a stack."""
 
 PROGRAMS_PREFIX = "glue_jobs/"

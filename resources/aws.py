@@ -104,7 +104,7 @@ def _client(
 @cache
 def _session(region: str, endpoint_url: str | None, role: RunRole) -> boto3.Session:
     """A session whose clients work in a run's role, with credentials that are renewed while it runs."""
-    session = botocore.session.get_session()
+    session = botocore.session.Session()
     provider = _RunRoleProvider(role, lambda: _client("sts", region, endpoint_url))
     session.register_component("credential_provider", CredentialResolver([provider]))
     return boto3.Session(botocore_session=session)

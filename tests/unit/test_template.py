@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import botocore.session
 import pytest
 import yaml
 from botocore import xform_name
+from dagster._core.utils import make_new_run_id
 
 from airline_platform.deploy import BUCKETS, PROGRAM_PACKAGE, REPOSITORY, TEMPLATE, glue_programs
 from airline_platform.feeds import FEEDS, SUFFIXES
@@ -21,6 +23,7 @@ from airline_platform.settings import Settings
 NAMES = {
     "LandingBucket.BucketName": "landing_bucket",
     "LakeBucket.BucketName": "lake_bucket",
+    "AuditBucket.BucketName": "audit_bucket",
     "LandingEvents.QueueName": "landing_queue",
     "LandingEventsDeadLetters.QueueName": "landing_dead_letter_queue",
     "AlertsTopic.TopicName": "alerts_topic",
@@ -28,7 +31,7 @@ NAMES = {
     "Workgroup.Name": "workgroup",
 }
 
-OPERATIONS_OF = ("glue", "sqs", "sns", "logs", "secretsmanager", "athena", "cloudtrail")
+OPERATIONS_OF = ("glue", "sqs", "sns", "logs", "secretsmanager", "athena", "sts")
 """Services whose IAM actions are called like their operations; S3's are not."""
 
 
@@ -136,11 +139,61 @@ def test_what_a_deployment_adopts_is_what_outlives_the_stack(template: dict[str,
     assert set(BUCKETS) == retained
 
 
-def test_the_dagster_policy_allows_every_call_the_rooms_make(template: dict[str, Any]) -> None:
+def dagster_policy(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What whoever runs Dagster in an account may do: statements by their Sid."""
     statements = template["Resources"]["DagsterPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    allowed = {
-        a for s in statements for a in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])
+    chosen = [s["Fn::If"][1] if "Fn::If" in s else s for s in statements]
+    return {
+        s["Sid"]: s | {"Action": [s["Action"]] if isinstance(s["Action"], str) else s["Action"]}
+        for s in chosen
     }
+
+
+def test_a_run_may_be_named_by_its_role_and_then_do_what_dagster_may(template: dict[str, Any]) -> None:
+    parts = template["Resources"]
+    (trust,) = parts["RunRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    pattern = trust["Condition"]["StringLike"]["sts:RoleSessionName"]
+    (taken,) = [s for s in dagster_policy(template).values() if s["Action"] == ["sts:AssumeRole"]]
+
+    assert fnmatch(make_new_run_id(), pattern)
+    assert not fnmatch("me-at-my-desk", pattern)
+    assert taken["Resource"] == {"Fn::GetAtt": "RunRole.Arn"}
+    assert parts["DagsterPolicy"]["Properties"]["Roles"]["Fn::If"][:2] == ["OnAws", [{"Ref": "RunRole"}]]
+
+
+def test_the_trail_sees_every_object_a_run_reads_or_writes_and_only_it_writes_the_log(
+    template: dict[str, Any],
+) -> None:
+    trail = template["Resources"]["Trail"]
+    fields = [
+        {field["Field"]: field for field in each["FieldSelectors"]}
+        for each in trail["Properties"]["AdvancedEventSelectors"]
+    ]
+    (objects,) = [f for f in fields if f.get("resources.type", {}).get("Equals") == ["AWS::S3::Object"]]
+    statements = template["Resources"]["AuditBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    allowed = [s for s in statements if s["Effect"] == "Allow"]
+
+    assert [f["eventCategory"]["Equals"] for f in fields].count(["Management"]) == 1
+    assert objects["resources.ARN"]["StartsWith"] == [
+        {"Fn::Sub": "${LandingBucket.Arn}/"}, {"Fn::Sub": "${LakeBucket.Arn}/"},
+    ]  # fmt: skip
+    assert trail["Condition"] == "OnAws"
+    assert trail["Properties"]["EnableLogFileValidation"] is True
+    assert {s["Principal"]["Service"] for s in allowed} == {"cloudtrail.amazonaws.com"}
+    name = trail["Properties"]["TrailName"]["Ref"]
+    for statement in allowed:
+        source = statement["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Sub"]
+        assert source.endswith(f":trail/${{{name}}}")
+
+
+def test_the_dagster_policy_lets_the_audit_be_read_and_nobody_change_it(template: dict[str, Any]) -> None:
+    of_the_audit = [s for s in dagster_policy(template).values() if "AuditBucket" in str(s["Resource"])]
+
+    assert [set(s["Action"]) for s in of_the_audit] == [{"s3:GetObject", "s3:ListBucket"}]
+
+
+def test_the_dagster_policy_allows_every_call_the_rooms_make(template: dict[str, Any]) -> None:
+    allowed = {a for s in dagster_policy(template).values() for a in s["Action"]}
     # Batches are authorised like their single calls.
     allowed |= {"sqs:DeleteMessageBatch", "sqs:ChangeMessageVisibilityBatch", "sqs:SendMessageBatch"}
     source = "\n".join(
