@@ -277,6 +277,9 @@ BOOKINGS = Feed(
     ),
 )
 
+REPEATED = "is repeated further down in this file; the last row counts"
+"""How the reason of a row ends that is sound, and that a later one of its file replaces."""
+
 UNKNOWN = "unknown"
 """Stands in the ledger in a feed's place for keys no feed claims."""
 

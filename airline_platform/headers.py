@@ -288,14 +288,16 @@ def _problems(feed: Feed, names: list[str]) -> str:
     missing = [name for folded, name in wanted.items() if folded not in found]
     extra = _extra(feed, names)
     doubled = sorted({name for name, times in Counter(found).items() if times > 1})
+    hidden = 0
     if feed.personal:
-        extra = [f"{len(extra)} column(s) whose names are not shown"] if extra else []
         doubled = [name for name in doubled if name in wanted]
-    return "; ".join(
+        hidden, extra = len(extra), []
+    named = [
         f"{label} {', '.join(repr(column[:100]) for column in columns[:20])}"
         for label, columns in (("missing", missing), ("not of this feed", extra), ("twice", doubled))
         if columns
-    )
+    ]
+    return "; ".join([*named, *([f"not of this feed {hidden} more"] if hidden else [])])
 
 
 def _extra(feed: Feed, names: list[str]) -> list[str]:

@@ -39,6 +39,11 @@ def loaded_alert(
         f"Loaded:    {rows['rows_loaded']:,} rows",
         f"Rejected:  {rows['rows_rejected']:,} rows",
     ]
+    if rows.get("rows_repeated"):
+        lines.append(
+            f"Repeated:  {rows['rows_repeated']:,} of these, because a later row of their file has the same "
+            f"{', '.join(feed.newest.table.key) if feed.newest else 'key'}"
+        )
     if rows.get("rows_duplicated"):
         lines.append(f"Identical: {rows['rows_duplicated']:,} rows are copies of another (kept)")
     if rows.get("rows_healed"):

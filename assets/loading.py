@@ -7,7 +7,7 @@ from typing import Any, Self
 from dagster import AssetExecutionContext
 
 from airline_platform.errors import LoadRefused
-from airline_platform.feeds import AIRPORTS, Feed
+from airline_platform.feeds import AIRPORTS, REPEATED, Feed
 from airline_platform.settings import get_settings
 from airline_platform.tables import Table
 from assets import ledger, newest
@@ -138,7 +138,7 @@ def load_days(
             rows = replace_days(session, feed, good, manifest)
             ledger.record(session, _entries(feed, good, run.run_id, "loaded"), landed)
             totals = {name: sum(of_day[name] for of_day in rows.values()) for name in ROW_COUNTS}
-            rejects = first_rejects(lake, feed, good) if totals["rows_rejected"] else []
+            rejects = first_rejects(lake, feed, good)
             alert = loaded_alert(feed, totals, rejects, days=sorted(good), run=run, instance=context.instance)
             outbox.put(session, [alert])
         written = session.execute(ledger.OF_DAYS, {"feed": feed.name, "days": tuple(made)})
@@ -190,9 +190,13 @@ def days_with_many_rejects(made: Mapping[str, EnrichedDay], allowed: float) -> d
 
 
 def first_rejects(lake: Lake, feed: Feed, days: Mapping[str, EnrichedDay]) -> list[str]:
-    """A sentence for each of the first rejected rows: which file and line, and why."""
-    dirty = [day for day, it in sorted(days.items()) if it.rows["rows_rejected"]]
-    rows = lake.first_rows([f"{rejects_prefix(feed)}date={day}/" for day in dirty], FIRST_REJECTS)
+    """A sentence for each of the first rejected rows that are to be mended: which file and line, and why."""
+    dirty = [day for day, it in sorted(days.items()) if it.rows["rows_rejected"] > it.rows["rows_repeated"]]
+    rows = lake.first_rows(
+        [f"{rejects_prefix(feed)}date={day}/" for day in dirty],
+        FIRST_REJECTS,
+        where=lambda row: not row["reject_reason"].endswith(REPEATED),
+    )
     return [f"{row['source_file']}, line {row['line_number']}: {row['reject_reason']}" for row in rows]
 
 

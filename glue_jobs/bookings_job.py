@@ -4,10 +4,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.feeds import BOOKINGS
-from glue_jobs.feed_job import run_feed_job
 from glue_jobs.landing import PARTITION, REASON, selected
 from glue_jobs.lookups import look_up
 from glue_jobs.people import with_key_of
+from glue_jobs.program import run_feed_job
 
 TOO_EARLY = "flight_date: expected the day of booked_at (in UTC) or a later one"
 

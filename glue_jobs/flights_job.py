@@ -4,9 +4,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.feeds import FLIGHTS
-from glue_jobs.feed_job import run_feed_job
 from glue_jobs.landing import PARTITION, PROVENANCE, selected
 from glue_jobs.lookups import look_up
+from glue_jobs.program import run_feed_job
 
 COLUMNS = {
     "flight_date": PARTITION,

@@ -14,7 +14,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.feeds import Feed
+from airline_platform.feeds import REPEATED, Feed
 from airline_platform.tables import DECIMALS, DIGITS, SOURCE_FILE, Column, ColumnType, Table
 from glue_jobs.lake import LakePath
 
@@ -44,8 +44,6 @@ def selected(table: Table) -> list[str]:
 
 WITHHELD = "***"
 """Stands for a value that identifies a person, or might: what is not what its column says can be a name."""
-
-REPEATED = "is repeated further down in this file; the last row counts"
 
 _FILES_SCHEMA = (
     "array<struct<url string, partition string, landed_at string, header string, columns array<string>>>"

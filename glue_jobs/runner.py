@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.feeds import Feed
+from airline_platform.feeds import REPEATED, Feed
 from airline_platform.tables import SOURCE_FILE
 from glue_jobs.lake import count_by_file, read_partitions, remove_partitions, replace_partitions
 from glue_jobs.landing import (
@@ -15,7 +15,6 @@ from glue_jobs.landing import (
     POSITION,
     RAW,
     REASON,
-    REPEATED,
     column_orders,
     data_lines,
     last_wins,

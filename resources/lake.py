@@ -1,7 +1,7 @@
 """The lake bucket: Parquet, and the manifests by which one asset tells the next what it made."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +78,10 @@ class Lake(AuditedResource):
         with reaching(get_settings()), ThreadPoolExecutor(READERS) as pool:
             return dict(zip(wanted, pool.map(self._entries, wanted), strict=True))
 
-    def first_rows(self, prefixes: Iterable[str], limit: int) -> list[dict[str, Any]]:
-        """The first rows of the JSON lines below prefixes; lines too long to be read at once are left out."""
+    def first_rows(
+        self, prefixes: Iterable[str], limit: int, where: Callable[[dict[str, Any]], bool]
+    ) -> list[dict[str, Any]]:
+        """The first rows of a kind in JSON lines below prefixes; of each file only its beginning is read."""
         rows: list[dict[str, Any]] = []
         with reaching(get_settings()):
             for prefix in prefixes:
@@ -91,7 +93,7 @@ class Lake(AuditedResource):
                         Bucket=self.bucket, Key=key, Range=f"bytes=0-{HEAD_BYTES - 1}"
                     )
                     whole = head["Body"].read().split(b"\n")[:-1]
-                    rows += [json.loads(line) for line in whole[:limit]]
+                    rows += filter(where, map(json.loads, whole))
         return rows[:limit]
 
     def _entries(self, prefix: str) -> list[dict[str, Any]]:

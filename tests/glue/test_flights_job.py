@@ -1,29 +1,21 @@
 """The flights job under real Spark: no flight is lost, doubled or half read, and a reject says why."""
 
-import csv
 import gzip
 import json
-import sys
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
+from spark_lake import Lake, Transform
 
-from airline_platform.feeds import AIRPORTS, FLIGHTS
-from airline_platform.local.spark_jvm import SparkJvm, session_options
-from airline_platform.local.spark_pool import SHIM_FOLDER
-from airline_platform.local.spark_worker import mount_buckets, start_session
+from airline_platform.feeds import FLIGHTS, Feed
 from airline_platform.tables import SOURCE_FILE
-from glue_jobs.landing import column_orders, data_lines, number_lines, parse, read_lines, read_manifest
-from glue_jobs.runner import FeedRun
-
-# Glue has its own library; a laptop's worker puts the stand-in on the path just like this.
-sys.path.append(str(SHIM_FOLDER))
 from glue_jobs.flights_job import transform
+from glue_jobs.landing import column_orders, data_lines, number_lines, parse, read_lines, read_manifest
+
+NewLake = Callable[[Feed, Transform], Lake]
 
 # PySpark leaves the socket of every collect to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -36,91 +28,9 @@ NEW_YEAR, SECOND, THIRD = "2013-01-01", "2013-01-02", "2013-01-03"
 ATLANTA, NEWARK = 10397, 11618
 
 
-class Lake:
-    """A landing and a lake bucket on this disk, which Spark knows as `s3://landing` and `s3://lake`."""
-
-    def __init__(self, spark: SparkSession, folder: Path) -> None:
-        self.spark = spark
-        self.landing = folder / "landing"
-        self.lake = folder / "lake"
-        for bucket in (self.landing, self.lake):
-            bucket.mkdir(parents=True)
-
-    def land(self, key: str, body: bytes | str, *, header: str = HEADER) -> dict[str, Any]:
-        """Put a file and return its entry of the manifest."""
-        path = self.landing / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body.encode() if isinstance(body, str) else body)
-        wanted = {column.name.casefold(): column.name for column in FLIGHTS.columns}
-        names = [wanted[name.casefold()] for name in next(csv.reader([header]))]
-        day = key.partition("date=")[2][:10]
-        return {"url": f"s3://landing/{key}", "partition": day, "header": header, "columns": names}
-
-    def manifest(self, entries: Sequence[Mapping[str, Any]]) -> str:
-        name = f"{uuid.uuid4()}.manifest"
-        (self.lake / name).write_text(json.dumps({"entries": entries}))
-        return f"s3://lake/{name}"
-
-    def run(self, *entries: Mapping[str, Any], airports: str = "none") -> dict[str, tuple[int, int, int]]:
-        """Run the feed over landed files; rows read, loaded and rejected by key."""
-        arguments = {
-            "manifest": self.manifest(entries),
-            "output": "s3://lake/enriched/",
-            "rejects": "s3://lake/rejects/",
-        }
-        run = FeedRun(self.spark, FLIGHTS, arguments)
-        counts: Any = run.execute(lambda landed: transform(landed, run.dimension(AIRPORTS, airports)))
-        return {
-            count["url"].removeprefix("s3://landing/"): (count["read"], count["loaded"], count["rejected"])
-            for count in counts
-        }
-
-    def loaded(self) -> list[Row]:
-        return self.spark.read.parquet("s3://lake/enriched/").collect()
-
-    def rejects(self) -> list[dict[str, Any]]:
-        found = (self.lake / "rejects").rglob("*.json")
-        lines = [json.loads(line) for path in found for line in path.read_text().splitlines()]
-        return sorted(lines, key=lambda reject: (reject["source_file"], reject["line_number"]))
-
-    def files(self, dataset: str, day: str) -> dict[str, bytes]:
-        folder = self.lake / dataset / f"date={day}"
-        return {path.name: path.read_bytes() for path in folder.glob("*")} if folder.exists() else {}
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """The session a laptop's worker gives a job: with its JVM, its options and its way to S3."""
-    folder = tmp_path_factory.mktemp("spark")
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in SparkJvm(folder / "jvm").environment().items():
-            environment.setenv(name, value)
-        session = start_session(session_options(folder))
-        gateway: Any = session.sparkContext._gateway
-        yield session
-        session.stop()
-        gateway.shutdown()
-        gateway.proc.stdin.close()
-        gateway.proc.wait(60)
-
-
-@pytest.fixture(scope="module")
-def new_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Lake]:
-    """Makes an empty lake; the buckets are mounted once, as Hadoop keeps what it has mounted."""
-    root = tmp_path_factory.mktemp("buckets")
-    mount_buckets(spark, {"landing": str(root / "current/landing"), "lake": str(root / "current/lake")})
-
-    def make() -> Lake:
-        if (root / "current").exists():
-            (root / "current").rename(root / f"old-{len(list(root.iterdir()))}")
-        return Lake(spark, root / "current")
-
-    return make
-
-
 @pytest.fixture
-def lake(new_lake: Callable[[], Lake]) -> Lake:
-    return new_lake()
+def lake(new_lake: NewLake) -> Lake:
+    return new_lake(FLIGHTS, transform)
 
 
 def csv_file(*rows: str, header: str = HEADER, end: str = "\n") -> str:
@@ -149,6 +59,7 @@ def landed(spark: SparkSession) -> DataFrame:
     return landed.selectExpr(
         "*",
         "'s3://landing/x.csv' as source_file",
+        "monotonically_increasing_id() as position",
         "cast(null as int) as line_number",
         "cast(null as string) as reject_reason",
         "Carrier as raw_text",
@@ -202,7 +113,13 @@ def test_the_columns_are_the_facts_in_its_order_then_where_the_row_came_from(
 
     fact = [(column.name, column.glue_type) for column in FLIGHTS.table.columns]
     assert found.dtypes[: len(fact)] == fact
-    assert found.columns[len(fact) :] == ["source_file", "line_number", "reject_reason", "raw_text"]
+    assert found.columns[len(fact) :] == [
+        "source_file",
+        "position",
+        "line_number",
+        "reject_reason",
+        "raw_text",
+    ]
 
 
 # --- parse
@@ -257,9 +174,9 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def judged(spark: SparkSession, new_lake: Callable[[], Lake]) -> dict[str, Row]:
+def judged(spark: SparkSession, new_lake: NewLake) -> dict[str, Row]:
     """Each of the lines above, parsed, by its text."""
-    lake = new_lake()
+    lake = new_lake(FLIGHTS, transform)
     entry = lake.land(key("lines.csv"), csv_file(*GOOD, "", *BAD))
     files = read_manifest(spark, lake.manifest([entry]))
     lines = data_lines(number_lines(read_lines(spark, files)))
@@ -303,9 +220,9 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def mixed(spark: SparkSession, new_lake: Callable[[], Lake]) -> Outcome:
+def mixed(spark: SparkSession, new_lake: NewLake) -> Outcome:
     """One run over two days' files of every kind, with a dimension of one airport."""
-    lake = new_lake()
+    lake = new_lake(FLIGHTS, transform)
     airports = [(1, "Atlanta", "GA", "Hartsfield-Jackson", "s3://landing/airports.csv")]
     schema = "airport_id bigint, city string, state string, name string, source_file string"
     spark.createDataFrame(airports, schema).write.parquet("s3://lake/dim/")
@@ -500,9 +417,9 @@ ODD_FILES: dict[str, tuple[bytes, tuple[int, int, int], list[int]]] = {
 
 
 @pytest.fixture(scope="module")
-def odd(new_lake: Callable[[], Lake]) -> tuple[dict[str, tuple[int, int, int]], list[dict[str, Any]]]:
+def odd(new_lake: NewLake) -> tuple[dict[str, tuple[int, int, int]], list[dict[str, Any]]]:
     """One run over all of the above: what was counted, and the rejects."""
-    lake = new_lake()
+    lake = new_lake(FLIGHTS, transform)
     counts = lake.run(*(lake.land(key(name), body) for name, (body, _, _) in ODD_FILES.items()))
     return counts, lake.rejects()
 

@@ -26,11 +26,25 @@ from airline_platform.settings import Settings, get_settings
 REPOSITORY = Path(__file__).parents[2]
 ROOMS = ("airline_platform", "assets", "resources", "sensors", "glue_jobs")
 FLIGHTS_ASSETS = ["raw_flights", "flights_catalog", "flights_enriched", "daily_flights_processed"]
+BOOKINGS_ASSETS = [
+    "raw_bookings",
+    "bookings_catalog",
+    "bookings_enriched",
+    "fact_booking_status",
+    "fact_bookings",
+]
 AIRPORTS_ASSETS = ["raw_airport_codes", "airport_codes_catalog", "dim_airport_codes"]
+DAILY_ASSETS = FLIGHTS_ASSETS + BOOKINGS_ASSETS
+GROUPS = {"flights": FLIGHTS_ASSETS, "bookings": BOOKINGS_ASSETS, "airports": AIRPORTS_ASSETS}
+GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 
 ASSETS: dict[str, AssetsDefinition] = {
-    asset.key.path[-1]: asset for asset in defs.assets or () if isinstance(asset, AssetsDefinition)
+    key.path[-1]: asset
+    for asset in defs.assets or ()
+    if isinstance(asset, AssetsDefinition)
+    for key in asset.keys
 }
+SPECS = {name: ASSETS[name].get_asset_spec(AssetKey(name)) for name in ASSETS}
 
 LOADING = """
 import json, sys
@@ -40,8 +54,8 @@ print(json.dumps({"assets": len(defs.resolve_all_asset_specs()), "modules": sort
 """
 
 
-def test_the_flights_and_airports_assets_are_all_there_is() -> None:
-    assert sorted(ASSETS) == sorted(FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+def test_the_feeds_assets_are_all_there_is() -> None:
+    assert sorted(ASSETS) == sorted(GROUP_OF)
 
 
 def test_the_lineage_leads_from_file_to_fact_and_through_the_dimension() -> None:
@@ -59,22 +73,27 @@ def test_the_lineage_leads_from_file_to_fact_and_through_the_dimension() -> None
         ("flights_catalog", "flights_enriched"),
         ("dim_airport_codes", "flights_enriched"),
         ("flights_enriched", "daily_flights_processed"),
+        ("raw_bookings", "bookings_catalog"),
+        ("bookings_catalog", "bookings_enriched"),
+        ("dim_airport_codes", "bookings_enriched"),
+        ("bookings_enriched", "fact_booking_status"),
+        ("fact_booking_status", "fact_bookings"),
     }
 
 
-@pytest.mark.parametrize("name", FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+@pytest.mark.parametrize("name", GROUP_OF)
 def test_every_asset_says_whose_and_what_it_is(name: str) -> None:
-    (spec,) = ASSETS[name].specs
+    spec = SPECS[name]
 
     assert list(spec.owners) == ["team:data-platform"]
     assert len(spec.description or "") > 40
     assert spec.kinds
-    assert spec.group_name == ("flights" if name in FLIGHTS_ASSETS else "airports")
+    assert spec.group_name == GROUP_OF[name]
 
 
-@pytest.mark.parametrize("name", FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+@pytest.mark.parametrize("name", GROUP_OF)
 def test_every_asset_has_columns_and_every_column_a_description(name: str) -> None:
-    (spec,) = ASSETS[name].specs
+    spec = SPECS[name]
     schema = spec.metadata["dagster/column_schema"]
 
     assert isinstance(schema, TableSchema)
@@ -82,14 +101,12 @@ def test_every_asset_has_columns_and_every_column_a_description(name: str) -> No
     assert [column.name for column in schema.columns if not column.description] == []
 
 
-@pytest.mark.parametrize("name", FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+@pytest.mark.parametrize("name", GROUP_OF)
 def test_no_two_runs_write_one_feeds_tables_at_once(name: str) -> None:
-    pool = "flights" if name in FLIGHTS_ASSETS else "airports"
-
-    assert {op.pool for op in ASSETS[name].node_def.iterate_op_defs()} == {pool}
+    assert {op.pool for op in ASSETS[name].node_def.iterate_op_defs()} == {GROUP_OF[name]}
 
 
-@pytest.mark.parametrize("name", FLIGHTS_ASSETS)
+@pytest.mark.parametrize("name", DAILY_ASSETS)
 def test_every_day_is_a_partition_and_a_backfill_takes_a_run_per_range(name: str) -> None:
     asset = ASSETS[name]
 
@@ -104,16 +121,18 @@ def test_airports_have_no_partitions(name: str) -> None:
     assert ASSETS[name].partitions_def is None
 
 
-@pytest.mark.parametrize("table", [feed.table for feed in FEEDS.values()], ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table", [table for feed in FEEDS.values() for table in feed.tables], ids=lambda table: table.name
+)
 def test_every_feeds_table_is_an_asset_that_names_its_place_and_columns(table: Any) -> None:
-    (spec,) = ASSETS[table.name].specs
+    spec = SPECS[table.name]
 
     assert spec.metadata["dagster/relation_identifier"] == f"airlines.{table.name}"
     columns = [column.name for column in spec.metadata["dagster/column_schema"].columns]
     assert columns == list(table.column_names)
 
 
-@pytest.mark.parametrize("name", FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+@pytest.mark.parametrize("name", GROUP_OF)
 def test_people_hear_of_every_failure(name: str) -> None:
     assert {hook.name for hook in ASSETS[name].hook_defs} == {"tell_failed"}
 
@@ -134,7 +153,7 @@ def test_every_feed_has_a_job_over_its_whole_group() -> None:
         job = defs.resolve_job_def(f"{feed.name}_job")
         assert job.tags["airline/feed"] == feed.name
         keys = {key.path[-1] for key in job.asset_layer.executable_asset_keys}
-        assert keys == set(FLIGHTS_ASSETS if feed.daily else AIRPORTS_ASSETS)
+        assert keys == set(GROUPS[feed.name])
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +176,7 @@ def loaded_alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_it_loads_from_anywhere_without_a_service_or_credentials(loaded_alone: dict[str, Any]) -> None:
-    assert loaded_alone["assets"] == len(FLIGHTS_ASSETS + AIRPORTS_ASSETS)
+    assert loaded_alone["assets"] == len(GROUP_OF)
 
 
 @pytest.mark.parametrize("heavy", ["pyspark", "pyarrow", "duckdb", "ministack", "pandas", "uvicorn"])

@@ -63,9 +63,14 @@ def test_any_landed_object_comes_back_from_json_as_it_went(found: LandedObject) 
 
 
 def test_a_days_rows_are_the_sum_of_its_files() -> None:
-    files = ((landed("a"), RowCount(10, 9, 1)), (landed("b"), RowCount(5, 5, 0)))
+    files = ((landed("a"), RowCount(10, 8, 2, repeated=1)), (landed("b"), RowCount(5, 5, 0)))
 
-    assert EnrichedDay("jr_1", (), files).rows == {"rows_read": 15, "rows_loaded": 14, "rows_rejected": 1}
+    assert EnrichedDay("jr_1", (), files).rows == {
+        "rows_read": 15,
+        "rows_loaded": 13,
+        "rows_rejected": 2,
+        "rows_repeated": 1,
+    }
 
 
 def test_only_the_days_with_too_large_a_share_of_rejects_are_refused() -> None:
@@ -76,6 +81,12 @@ def test_only_the_days_with_too_large_a_share_of_rejects_are_refused() -> None:
     assert list(refused) == ["2013-01-02"]
     assert "at most 5.0%" in str(refused["2013-01-02"])
     assert "10.0% of 1,000" in str(refused["2013-01-02"])
+
+
+def test_rows_that_are_only_repeated_do_not_keep_a_day_from_being_loaded() -> None:
+    files = ((landed("a"), RowCount(100, 50, 50, repeated=45)),)
+
+    assert days_with_many_rejects({"2013-01-01": EnrichedDay("jr_1", (), files)}, 0.05) == {}
 
 
 def test_exactly_the_allowed_share_is_loaded() -> None:

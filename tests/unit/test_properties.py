@@ -416,7 +416,8 @@ def test_a_column_more_is_refused_and_named(
 
     assert isinstance(refused, Refused)
     doubled = extra.strip().casefold() in {name.casefold() for name in columns}
-    problem = f"twice {extra.strip().casefold()!r}" if doubled else f"not of this feed {extra!r}"
+    shown = "1 more" if feed.personal else repr(extra)
+    problem = f"twice {extra.strip().casefold()!r}" if doubled else f"not of this feed {shown}"
     assert refused.found == f"columns {problem}"
 
 

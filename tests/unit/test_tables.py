@@ -2,10 +2,10 @@
 
 import pytest
 
-from airline_platform.feeds import AIRPORTS, FEEDS, FLIGHTS
+from airline_platform.feeds import AIRPORTS, FEEDS, FLIGHTS, Feed
 from airline_platform.tables import INGESTED_FILES, SOURCE_FILE, Column, Table, column_definitions
 
-TABLES = [INGESTED_FILES, *(feed.table for feed in FEEDS.values())]
+TABLES = [INGESTED_FILES, *(table for feed in FEEDS.values() for table in feed.tables)]
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,9 @@ TABLES = [INGESTED_FILES, *(feed.table for feed in FEEDS.values())]
         (Column("city", "string", "City."), "VARCHAR(256)", "string"),
         (Column("delay", "bigint", "Minutes."), "BIGINT", "bigint"),
         (Column("day", "date", "Day."), "DATE", "date"),
-        (Column("at", "timestamp", "When."), "TIMESTAMPTZ", "timestamp"),
+        (Column("at", "timestamp", "When."), "TIMESTAMP", "timestamp"),
+        (Column("at", "timestamptz", "When."), "TIMESTAMPTZ", "timestamp"),
+        (Column("fare", "decimal", "Fare."), "DECIMAL(14, 3)", "decimal(14,3)"),
     ],
 )
 def test_a_column_has_a_type_in_redshift_and_in_glue(column: Column, redshift: str, glue: str) -> None:
@@ -43,16 +45,44 @@ def test_a_table_without_a_dist_key_is_copied_to_every_node() -> None:
     assert table.ddl() == "CREATE TABLE IF NOT EXISTS airlines.t (a BIGINT) DISTSTYLE ALL"
 
 
+def test_a_tables_key_is_declared() -> None:
+    table = Table("t", "Rows.", (Column("a", "bigint", "A."),), key=("a",))
+
+    assert table.ddl() == "CREATE TABLE IF NOT EXISTS airlines.t (a BIGINT, PRIMARY KEY (a)) DISTSTYLE ALL"
+
+
+def test_the_landed_file_of_a_row_is_staged_once_and_last() -> None:
+    plain = Table("t", "Rows.", (Column("a", "bigint", "A."),))
+    with_it = Table("t", "Rows.", (Column("a", "bigint", "A."), SOURCE_FILE))
+
+    assert plain.staged_columns == with_it.staged_columns == with_it.columns
+
+
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=list(FEEDS))
+def test_no_table_has_a_column_that_identifies_people(feed: Feed) -> None:
+    personal = {column.name for column in feed.columns if column.personal}
+
+    assert [name for table in feed.tables for name in table.column_names if name in personal] == []
+
+
+@pytest.mark.parametrize("feed", [feed for feed in FEEDS.values() if feed.newest], ids=lambda feed: feed.name)
+def test_the_newest_rows_have_their_feeds_columns_and_an_order(feed: Feed) -> None:
+    assert feed.newest is not None
+    assert set(feed.newest.table.columns) <= set(feed.table.columns)
+    assert set(feed.newest.order) <= set(feed.table.column_names)
+    assert len(feed.newest.table.key) == 1
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_keys_and_partitions_are_columns_of_their_table(table: Table) -> None:
-    keys = {table.dist_key, table.partition_column, *table.sort_key} - {None}
+    keys = {table.dist_key, table.partition_column, *table.sort_key, *table.key} - {None}
 
     assert keys <= set(table.column_names)
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_no_table_names_a_column_twice(table: Table) -> None:
-    staged = [name.casefold() for name in (*table.column_names, SOURCE_FILE.name)]
+    staged = [column.name.casefold() for column in table.staged_columns]
 
     assert len(staged) == len(set(staged))
 

@@ -18,7 +18,12 @@ from airline_platform.feeds import FEEDS
 from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK, Table
 from resources.warehouse import to_postgres
 
-TABLES = [INGESTED_FILES, ALERT_OUTBOX, LOAD_LOCK, *(feed.table for feed in FEEDS.values())]
+TABLES = [
+    INGESTED_FILES,
+    ALERT_OUTBOX,
+    LOAD_LOCK,
+    *(table for feed in FEEDS.values() for table in feed.tables),
+]
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|COPY|MERGE|WITH)\b.*\s", re.DOTALL)
 BOUND = re.compile(r"%\(\w+\)s")
 

@@ -1,0 +1,354 @@
+"""Bookings from the landed file to the newest status of each, over HTTP against a whole laptop stack."""
+
+import csv
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2
+import pytest
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from airline_platform.dagster_client import DagsterClient
+from airline_platform.feeds import BOOKINGS
+
+HEADER = BOOKINGS.header
+NEWARK, ATLANTA, NOWHERE = "11618", "10397", "99998"
+
+pytestmark = pytest.mark.usefixtures("airports")
+
+GOOD = {
+    "booking_id": "BK-1",
+    "booked_at": "2013-05-31 10:11:12",
+    "passenger_name": "Zaphod Beeblebrox",
+    "email": "zaphod@heartofgold.example",
+    "carrier": "UA",
+    "flight_number": "1545",
+    "origin_airport_id": NEWARK,
+    "dest_airport_id": ATLANTA,
+    "flight_date": "2013-09-01",
+    "cabin": "ECONOMY",
+    "fare_amount": "129.90",
+    "currency": "USD",
+    "status": "CONFIRMED",
+}
+
+ORACLE = """
+SELECT booking_id, booked_at::TIMESTAMP AS booked_at, carrier, flight_number::BIGINT AS flight_number,
+  flight_date::DATE AS flight_date, cabin, fare_amount::DECIMAL(14, 3) AS fare_amount, currency, status,
+  day::DATE AS file_date
+FROM (
+  SELECT *, regexp_extract(filename, 'date=([0-9-]+)', 1) AS day, row_number() OVER (
+    PARTITION BY booking_id ORDER BY day DESC, filename DESC
+  ) AS place
+  FROM read_csv($files, all_varchar = true, header = true, filename = true, hive_partitioning = false)
+) WHERE place = 1 ORDER BY booking_id
+"""
+"""The newest row of each booking, by other means than the platform's; a file repeats no booking here."""
+
+
+def line(booking: str, **values: str) -> str:
+    return ",".join((GOOD | {"booking_id": booking} | values).values())
+
+
+def file(*lines: str) -> str:
+    return "\n".join([HEADER, *lines]) + "\n"
+
+
+def key(day: str, name: str = "bookings.csv") -> str:
+    return f"bookings/date={day}/{name}"
+
+
+def bookings(stack: Any, prefix: str) -> dict[str, dict[str, Any]]:
+    rows = stack.query(f"SELECT * FROM airlines.fact_bookings WHERE booking_id LIKE '{prefix}%'")
+    found = {row["booking_id"]: row for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def statuses(stack: Any, prefix: str) -> dict[str, str]:
+    """The newest status of each booking."""
+    return {name: row["status"] for name, row in bookings(stack, prefix).items()}
+
+
+def history(stack: Any, booking: str) -> list[tuple[str, str]]:
+    """What the days' files said of a booking."""
+    rows = stack.query(
+        f"SELECT file_date, status FROM airlines.fact_booking_status WHERE booking_id = '{booking}' "
+        "ORDER BY file_date, landed_at"
+    )
+    return [(str(row["file_date"]), row["status"]) for row in rows]
+
+
+def until(found: Callable[[], Any], seconds: float = 60) -> Any:
+    """What is found, as soon as there is something."""
+    return Retrying(
+        retry=retry_if_result(lambda it: not it), stop=stop_after_delay(seconds), wait=wait_fixed(0.3)
+    )(found)
+
+
+@contextmanager
+def nobody_listening(stack: Any) -> Iterator[None]:
+    """The landing sensor stopped; events wait in the queue."""
+    client = DagsterClient.of(stack.settings)
+    client.set_sensor("landing_sensor", running=False)
+    try:
+        yield
+    finally:
+        client.set_sensor("landing_sensor", running=True)
+
+
+def test_a_landed_day_becomes_bookings_without_people_and_one_alert(stack):
+    stack.put(key("2013-06-01"), file(line("A-1"), line("A-2", email="", cabin="FIRST")))
+    stack.wait()
+    rows = bookings(stack, "A-")
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.settings.customer_key_secret)
+    expected = hmac.new(secret["SecretString"].encode(), GOOD["email"].encode(), hashlib.sha256).hexdigest()
+    assert rows["A-1"]["customer_key"] == expected
+    assert rows["A-2"]["customer_key"] is None
+    assert (rows["A-1"]["dep_city"], rows["A-1"]["arr_city"]) == ("Newark", "Atlanta")
+    assert (str(rows["A-1"]["fare_amount"]), rows["A-1"]["currency"]) == ("129.900", "USD")
+    assert str(rows["A-1"]["booked_at"]) == "2013-05-31 10:11:12"
+    assert history(stack, "A-1") == [("2013-06-01", "CONFIRMED")]
+    (told,) = [alert for alert in stack.alerts("loaded") if "2013-06-01" in alert["subject"]]
+    assert told["subject"] == "Loaded fact_booking_status 2013-06-01: 2 rows"
+
+
+def test_the_flat_layout_lands_in_its_day_too(stack):
+    stack.put("bookings/2013-06-02.csv", file(line("B-1")))
+    stack.wait()
+    assert history(stack, "B-1") == [("2013-06-02", "CONFIRMED")]
+
+
+def test_a_later_day_changes_a_bookings_status_and_its_history_stays(stack):
+    stack.put(key("2013-06-03"), file(line("C-1", status="PENDING"), line("C-2")))
+    stack.wait()
+    stack.put(key("2013-06-04"), file(line("C-1", fare_amount="99")))
+    stack.wait()
+    assert statuses(stack, "C-") == {"C-1": "CONFIRMED", "C-2": "CONFIRMED"}
+    assert str(bookings(stack, "C-")["C-1"]["fare_amount"]) == "99.000"
+    assert history(stack, "C-1") == [("2013-06-03", "PENDING"), ("2013-06-04", "CONFIRMED")]
+
+
+def test_an_older_day_that_lands_late_does_not_undo_a_newer_one(stack):
+    stack.put(key("2013-06-06"), file(line("D-1", status="CANCELLED")))
+    stack.wait()
+    stack.put(key("2013-06-05"), file(line("D-1", status="PENDING"), line("D-2")))
+    stack.wait()
+    assert statuses(stack, "D-") == {"D-1": "CANCELLED", "D-2": "CONFIRMED"}
+    assert history(stack, "D-1") == [("2013-06-05", "PENDING"), ("2013-06-06", "CANCELLED")]
+
+
+def test_of_two_files_of_a_day_the_one_that_landed_last_counts(stack):
+    stack.put(key("2013-06-07", "z.csv"), file(line("E-1", status="PENDING")))
+    stack.wait()
+    stack.put(key("2013-06-07", "a.csv"), file(line("E-1", status="CONFIRMED")))
+    stack.wait()
+    assert statuses(stack, "E-") == {"E-1": "CONFIRMED"}
+    assert [status for _, status in history(stack, "E-1")] == ["PENDING", "CONFIRMED"]
+
+
+def test_an_overwritten_day_takes_back_what_it_no_longer_says(stack):
+    stack.put(key("2013-06-08"), file(line("F-1", status="PENDING"), line("F-2")))
+    stack.put(key("2013-06-09"), file(line("F-1", status="CANCELLED"), line("F-3")))
+    stack.wait()
+    assert statuses(stack, "F-") == {"F-1": "CANCELLED", "F-2": "CONFIRMED", "F-3": "CONFIRMED"}
+    stack.put(key("2013-06-09"), file(line("F-4")))
+    stack.wait()
+    assert statuses(stack, "F-") == {"F-1": "PENDING", "F-2": "CONFIRMED", "F-4": "CONFIRMED"}
+    assert history(stack, "F-3") == []
+
+
+def test_forgetting_a_day_takes_back_what_it_said(stack):
+    stack.put(key("2013-06-10"), file(line("G-1", status="PENDING")))
+    stack.put(key("2013-06-11"), file(line("G-1", status="CANCELLED"), line("G-2")))
+    stack.wait()
+    s3 = stack.client("s3")
+    s3.delete_object(Bucket=stack.settings.landing_bucket, Key=key("2013-06-11"))
+    until(lambda: [alert for alert in stack.alerts("gone") if key("2013-06-11") in alert["message"]])
+    assert statuses(stack, "G-") == {"G-1": "CANCELLED", "G-2": "CONFIRMED"}
+    assert "2 rows of 2013-06-11 are gone" in stack.run("forget", key("2013-06-11")).stdout
+    assert statuses(stack, "G-") == {"G-1": "PENDING"}
+
+
+def test_repeated_bookings_are_counted_and_the_last_one_is_loaded(stack):
+    lines = [line("H-1", status="PENDING"), line("H-1", status="CONFIRMED"), line("H-1", status="CANCELLED")]
+    stack.put(key("2013-06-12"), file(*lines))
+    stack.wait()
+    assert statuses(stack, "H-") == {"H-1": "CANCELLED"}
+    (row,) = stack.query("SELECT * FROM airlines.ingested_files WHERE partition_date = '2013-06-12'")
+    assert (row["state"], row["rows_read"], row["rows_loaded"], row["rows_rejected"]) == ("loaded", 3, 1, 2)
+    (told,) = [alert for alert in stack.alerts("loaded") if "2013-06-12" in alert["subject"]]
+    assert (
+        "Repeated:  2 of these, because a later row of their file has the same booking_id" in told["message"]
+    )
+
+
+def test_the_table_is_what_landed_whatever_the_order_and_however_often(stack, tmp_path: Path):
+    """Five days of changing bookings, landed backwards, one at a time, all at once, and overwritten."""
+    days = [f"2013-06-{day}" for day in range(13, 18)]
+    states = ["PENDING", "CONFIRMED", "CANCELLED"]
+
+    def write(day: str, name: str, numbers: Sequence[int], fare: int) -> Path:
+        path = tmp_path / key(day, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            file(*(line(f"I-{n}", status=states[(n + fare) % 3], fare_amount=str(fare)) for n in numbers))
+        )
+        return path
+
+    def agrees() -> None:
+        with duckdb.connect() as engine:
+            expected = engine.execute(ORACLE, {"files": [str(path) for path in files.values()]}).fetchall()
+        names = (
+            "booking_id, booked_at, carrier, flight_number, flight_date, cabin, fare_amount, currency, status"
+        )
+        found = stack.query(
+            f"SELECT {names}, file_date FROM airlines.fact_bookings WHERE booking_id LIKE 'I-%' "
+            "ORDER BY booking_id"
+        )
+        assert [tuple(row.values()) for row in found] == expected
+
+    files = {
+        (day, "1.csv"): write(day, "1.csv", range(n * 20, n * 20 + 60), fare=10 + n)
+        for n, day in enumerate(days)
+    }
+    for path in list(files.values())[3:1:-1]:
+        stack.land(path)
+        stack.wait()
+    stack.land(*files.values())
+    stack.wait()
+    agrees()
+    files[days[1], "2.csv"] = write(days[1], "2.csv", range(0, 200, 7), fare=50)
+    files[days[4], "1.csv"] = write(days[4], "1.csv", range(100, 110), fare=60)
+    stack.land(files[days[4], "1.csv"], files[days[1], "2.csv"])
+    stack.wait()
+    agrees()
+    stack.run("backfill", "bookings", "--from", days[0], "--to", days[-1], "--wait")
+    agrees()
+    runs = stack.query(
+        f"SELECT DISTINCT run_id FROM airlines.ingested_files WHERE state = 'loaded' AND feed = 'bookings' "
+        f"AND partition_date BETWEEN '{days[0]}' AND '{days[-1]}'"
+    )
+    assert len(runs) == 1
+
+
+def test_an_airport_that_arrives_later_is_filled_into_both_tables(stack):
+    stack.put(key("2013-06-18"), file(line("J-1", dest_airport_id=NOWHERE)))
+    stack.wait()
+    assert bookings(stack, "J-")["J-1"]["arr_city"] is None
+    stack.put(
+        "airport_codes/one_more.csv", f"airport_id,city,state,name\n{NOWHERE},Nowhere,XX,Nowhere Field\n"
+    )
+    stack.wait()
+    assert bookings(stack, "J-")["J-1"]["arr_city"] == "Nowhere"
+    (row,) = stack.query("SELECT arr_airport FROM airlines.fact_booking_status WHERE booking_id = 'J-1'")
+    assert row["arr_airport"] == "Nowhere Field"
+
+
+def test_a_day_with_too_many_bad_rows_keeps_its_old_rows(stack):
+    stack.put(key("2013-06-19"), file(line("K-1")))
+    stack.wait()
+    stack.put(key("2013-06-19"), file(line("K-1", status="CANCELLED"), line("K-2", status="LOST")))
+    stack.wait()
+    assert statuses(stack, "K-") == {"K-1": "CONFIRMED"}
+    (told,) = [alert for alert in stack.alerts("failed") if "2013-06-19" in alert["message"]]
+    assert "line 3: status: expected one of CONFIRMED, CANCELLED, PENDING" in told["message"]
+
+
+def test_nothing_that_identifies_people_leaves_the_landing_bucket(stack):
+    """Not by rows, rejects, reasons, alerts, Dagster's events or any log, however broken their file is."""
+    person = {"passenger_name": "Slartibartfast Magrathea", "email": "slarti@fjords.example"}
+    good = [line(f"L-{n}", **person) for n in range(60)]
+    broken = [
+        line("L-x", **person, fare_amount="-1"),
+        line("Slartibartfast", **person | {"status": "Magrathea"}),
+        ",".join([*list((GOOD | person).values())[1:], "Slartibartfast"]),
+    ]
+    stack.put(key("2013-06-20"), file(*good, *broken))
+    stack.put(key("2013-06-21"), "\n".join(good) + "\n")
+    stack.put(key("2013-06-22"), f"{HEADER},{person['passenger_name']}\n" + "\n".join(good))
+    stack.wait()
+    assert len(bookings(stack, "L-")) == 60
+    states = stack.query(
+        "SELECT partition_date, state, rows_rejected FROM airlines.ingested_files "
+        "WHERE partition_date BETWEEN '2013-06-20' AND '2013-06-22' ORDER BY partition_date"
+    )
+    assert [(row["state"], row["rows_rejected"]) for row in states] == [
+        ("loaded", 3),
+        ("rejected", None),
+        ("rejected", None),
+    ]
+    traces = ["Slartibartfast", "Magrathea", "slarti@", "fjords.example", "Beeblebrox", "heartofgold"]
+    for place, content in _everything_but_the_landing(stack):
+        found = [trace for trace in traces if trace.encode() in content]
+        assert not found, f"{place} has {found}"
+
+
+def _everything_but_the_landing(stack: Any) -> Iterator[tuple[str, bytes]]:
+    s3, bucket = stack.client("s3"), stack.settings.lake_bucket
+    with duckdb.connect() as engine:
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for item in page.get("Versions", ()):
+                body = s3.get_object(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"])[
+                    "Body"
+                ].read()
+                yield item["Key"], body
+                if item["Key"].endswith(".parquet"):
+                    path = stack.home / "look.parquet"
+                    path.write_bytes(body)
+                    rows = engine.execute("SELECT * FROM read_parquet($1)", [str(path)]).fetchall()
+                    path.unlink()
+                    yield item["Key"], repr(rows).encode()
+    for alert in stack.json("alerts"):
+        yield "an alert", repr(alert).encode()
+    for path in stack.home.rglob("*"):
+        if (
+            path.is_file()
+            and path.suffix in {".log", ".json", ".jsonl", ""}
+            and not {"warehouse", stack.settings.landing_bucket} & set(path.parts)
+        ):
+            yield str(path), path.read_bytes()
+    for database in ("warehouse", "dagster"):
+        yield from _tables(stack, database)
+
+
+def _tables(stack: Any, database: str) -> Iterator[tuple[str, bytes]]:
+    password = "password" if database == "warehouse" else f"{database}.password"
+    connection = psycopg2.connect(
+        host="127.0.0.1",
+        port=stack.settings.running_stack()["ports"]["postgres"],
+        dbname=database,
+        user=database,
+        password=(stack.home / "warehouse" / password).read_text().strip(),
+    )
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT table_schema, table_name FROM information_schema.tables "
+                "WHERE table_schema IN ('public', 'airlines')"
+            )
+            for schema, table in cursor.fetchall():
+                cursor.execute(f'SELECT * FROM "{schema}"."{table}"')
+                yield f"{schema}.{table}", repr(cursor.fetchall()).encode()
+    finally:
+        connection.close()
+
+
+def test_every_loaded_file_balances_and_everyone_is_in_one_table_once(stack):
+    assert stack.query(
+        "SELECT COUNT(*) AS files FROM airlines.ingested_files WHERE feed = 'bookings' "
+        "AND state = 'loaded' AND rows_read <> rows_loaded + rows_rejected"
+    ) == [{"files": 0}]
+    assert stack.query(
+        "SELECT COUNT(*) AS lacking FROM airlines.fact_bookings AS b WHERE NOT EXISTS ("
+        "SELECT 1 FROM airlines.fact_booking_status AS s WHERE s.booking_id = b.booking_id)"
+    ) == [{"lacking": 0}]
+    assert stack.query(
+        "SELECT COUNT(DISTINCT booking_id) AS bookings FROM airlines.fact_booking_status"
+    ) == stack.query("SELECT COUNT(*) AS bookings FROM airlines.fact_bookings")
+    assert len(next(csv.reader([HEADER]))) == len(BOOKINGS.columns)
