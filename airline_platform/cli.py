@@ -276,6 +276,27 @@ def deploy(
 
 
 @app.command()
+def audit(
+    run_id: Annotated[str, typer.Argument(help="The run's id, whole.")],
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="The run's UTC day; by Dagster where left out."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The AWS calls a run made, in their order, from CloudTrail."""
+    from airline_platform.audit import find_calls, require_run_id  # noqa: PLC0415
+
+    calls = find_calls(get_settings(), require_run_id(run_id), day.date() if day else None)
+    if as_json:
+        show_json([asdict(call) for call in calls])
+    else:
+        show_table(
+            [asdict(call) for call in calls], None, ("time", "service", "action", "resource", "outcome")
+        )
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """What is missing on this machine, and how to get it."""
     from airline_platform.local.doctor import checks  # noqa: PLC0415 - production installs no laptop

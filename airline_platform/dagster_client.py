@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import requests
@@ -79,6 +79,21 @@ query { runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED, 
   ... on Runs { results { runId } }
   ... on PythonError { message }
 } }"""
+
+RUN_TIMES = """
+query($id: ID!) { runOrError(runId: $id) {
+  __typename
+  ... on Run { creationTime endTime }
+  ... on PythonError { message }
+} }"""
+
+
+@dataclass(frozen=True)
+class RunTimes:
+    """When a run was asked for, and when it ended; None while it is under way."""
+
+    began: datetime
+    ended: datetime | None
 
 
 @dataclass(frozen=True)
@@ -169,6 +184,14 @@ class DagsterClient:
     def unfinished_runs(self) -> int:
         """Runs queued or under way."""
         return len(self._ask(UNFINISHED_RUNS)["results"])
+
+    def run_times(self, run_id: str) -> RunTimes | None:
+        """When a run was; None for one that Dagster does not know."""
+        found = self._ask(RUN_TIMES, id=run_id)
+        if found["__typename"] != "Run":
+            return None
+        ended = datetime.fromtimestamp(found["endTime"], UTC) if found["endTime"] else None
+        return RunTimes(datetime.fromtimestamp(found["creationTime"], UTC), ended)
 
     def _ask(self, query: str, *, expect: str | None = None, **variables: Any) -> dict[str, Any]:
         """Send one query; return the only field's value.

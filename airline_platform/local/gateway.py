@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,19 +23,15 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from airline_platform.errors import StackUnavailable
+from airline_platform.local.asgi import App, Message, Receive, Scope, Send
+from airline_platform.local.audit_log import AuditLog
 from airline_platform.local.glue_api import GlueApi
 from airline_platform.local.glue_crawler import CrawlerEngine
 from airline_platform.local.glue_engine import GlueEngine, discard_leftovers
 from airline_platform.local.spark_pool import SparkPool
-from airline_platform.settings import LOCAL_CREDENTIAL
+from airline_platform.settings import LOCAL_CREDENTIAL, Settings
 
 logger = logging.getLogger(__name__)
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HOST = "127.0.0.1"
 HEALTH_PATH = "/_airline/health"
@@ -118,18 +114,22 @@ def client_factory(port: int, region: str) -> Callable[[str], Any]:
 class Gateway:
     """The ASGI application around MiniStack's: refuses what is dangerous, answers what MiniStack can't."""
 
-    def __init__(self, ministack: App, api: GlueApi, pool: SparkPool, close: Callable[[], None]) -> None:
+    def __init__(
+        self, ministack: App, api: GlueApi, pool: SparkPool, audit: AuditLog, close: Callable[[], None]
+    ) -> None:
         """Wrap MiniStack.
 
         Args:
             ministack: MiniStack's ASGI application.
             api: Answers Glue calls.
             pool: The Spark workers; they are started when the server starts.
+            audit: Keeps what runs call.
             close: Stops the engines; called when the server stops.
         """
         self._ministack = ministack
         self._api = api
         self._pool = pool
+        self._audit = audit
         self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,8 +146,22 @@ class Gateway:
             await respond(send, 403, {"__type": "AccessDeniedException", "message": refusal})
         elif scope["path"] == HEALTH_PATH:
             await respond(send, 200, {"status": "ready", "spark_workers_ready": self._pool.ready_count()})
-        elif self._api.answers(glue_action(headers)):
-            await self._answer_glue(scope, receive, send, glue_action(headers))
+        elif self._audit.concerns(headers):
+            watch = self._audit.watch(scope, headers, receive, send)
+            try:
+                await self._answer(scope, headers, watch.receive, watch.send)
+            except Exception:
+                watch.failed()
+                raise
+        else:
+            await self._answer(scope, headers, receive, send)
+
+    async def _answer(
+        self, scope: Scope, headers: MutableMapping[bytes, str], receive: Receive, send: Send
+    ) -> None:
+        action = glue_action(headers)
+        if self._api.answers(action):
+            await self._answer_glue(scope, receive, send, action)
         else:
             await self._ministack(scope, receive, send)
 
@@ -158,6 +172,7 @@ class Gateway:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self._pool.start()
+                self._audit.start()
             elif message["type"] == "lifespan.shutdown":
                 await asyncio.to_thread(self._close)
             return message
@@ -246,11 +261,14 @@ def build(port: int, state: Path) -> App:
     engine = GlueEngine(state / "glue", pool, client, job_environment(port, region))
     crawlers = CrawlerEngine(client)
 
+    audit = AuditLog(state / "audit", Settings.load().audit_bucket, region, client)
+
     def close() -> None:
+        audit.close()
         engine.close()
         crawlers.close()
 
-    return Gateway(app, GlueApi(engine, crawlers, client), pool, close)
+    return Gateway(app, GlueApi(engine, crawlers, client), pool, audit, close)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,268 @@
+"""CloudTrail's record of one call, made of the HTTP request and of the answer its caller got.
+
+MiniStack's own recording has no outcome, calls a listing of versions ListObjects, and ends with its process.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+ACCOUNT = "0" * 12
+"""MiniStack's account."""
+
+MAX_ANSWER = 64 * 1024
+"""So much of an answer is looked at; errors and what a change gives back are short."""
+
+MAX_DEEP = 8 * 1024
+"""Of a longer request only the simple values are kept: a batch of partitions would take milliseconds."""
+
+HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+"""CloudTrail's word for what it does not keep."""
+
+_SECRET = ("secretString", "secretBinary", "message", "messageBody", "subject", "password")
+
+_SCOPE = re.compile(r"Credential=([^/,]+)/\d+/([\w-]+)/([\w-]+)/")
+_XML = {name: re.compile(rf"<{name}>([^<]*)</{name}>") for name in ("Code", "Message")}
+_READ = re.compile("Get|List|Head|Describe|BatchGet|Lookup|Search|Receive")
+_DATA = {"sns": "Publish", "sqs": "Send|Receive|Delete(?=Message)|Change"}
+"""Services and beginnings of actions that CloudTrail calls data events; S3's are those on objects."""
+
+_S3_OBJECT = {
+    "GET": {
+        "uploadId": "ListParts",
+        "tagging": "GetObjectTagging",
+        "acl": "GetObjectAcl",
+        "attributes": "GetObjectAttributes",
+        "": "GetObject",
+    },
+    "PUT": {
+        "partNumber": "UploadPart",
+        "tagging": "PutObjectTagging",
+        "acl": "PutObjectAcl",
+        "": "PutObject",
+    },
+    "POST": {"uploads": "CreateMultipartUpload", "uploadId": "CompleteMultipartUpload", "": "PostObject"},
+    "DELETE": {
+        "uploadId": "AbortMultipartUpload",
+        "tagging": "DeleteObjectTagging",
+        "": "DeleteObject",
+    },
+    "HEAD": {"": "HeadObject"},
+}
+_S3_BUCKET = {
+    "GET": {
+        "versions": "ListObjectVersions",
+        "uploads": "ListMultipartUploads",
+        "location": "GetBucketLocation",
+        "versioning": "GetBucketVersioning",
+        "": "ListObjects",
+    },
+    "PUT": {"": "CreateBucket"},
+    "POST": {"delete": "DeleteObjects"},
+    "DELETE": {"": "DeleteBucket"},
+    "HEAD": {"": "HeadBucket"},
+}
+"""What S3 calls a request, by its method and the query parameter that says more."""
+
+_NO_BODY: dict[int, str] = {
+    HTTPStatus.NOT_MODIFIED: "NotModified",
+    HTTPStatus.FORBIDDEN: "AccessDenied",
+    HTTPStatus.PRECONDITION_FAILED: "PreconditionFailed",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "InvalidRange",
+}
+
+
+@dataclass
+class Exchange:
+    """A request and its answer, as far as they were seen.
+
+    Args:
+        method: HTTP's.
+        path: Decoded.
+        query: As it came.
+        headers: Of the request, names in lower case.
+        body: Of the request; empty where it is an object's content.
+        status: Of the answer.
+        answer_headers: Of the answer, names in lower case.
+        answer: The answer's body, as far as it is needed.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[bytes, str]
+    body: bytearray = field(default_factory=bytearray)
+    status: int = 0
+    answer_headers: Mapping[bytes, str] = field(default_factory=dict)
+    answer: bytearray = field(default_factory=bytearray)
+
+    @property
+    def failed(self) -> bool:
+        """Whether boto3 makes an exception of the answer."""
+        return self.status >= HTTPStatus.MULTIPLE_CHOICES
+
+
+def service_of(headers: Mapping[bytes, str]) -> str:
+    """The service a request is signed for; empty for one that is not signed."""
+    scope = _SCOPE.search(headers.get(b"authorization", ""))
+    return scope[3] if scope else ""
+
+
+def record(exchange: Exchange, at: datetime) -> dict[str, Any]:
+    """The record of a call that was answered.
+
+    Args:
+        exchange: The call.
+        at: When it was answered.
+    """
+    scope = _SCOPE.search(exchange.headers.get(b"authorization", ""))
+    key_id, region, service = scope.groups() if scope else ("", "", "")
+    given, resources = _s3_request(exchange) if service == "s3" else (_request(exchange), [])
+    action = _action(exchange, service)
+    data = _is_data(service, action, given)
+    return {
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "IAMUser",
+            "principalId": key_id,
+            "arn": f"arn:aws:iam::{ACCOUNT}:user/{key_id}",
+            "accountId": ACCOUNT,
+            "accessKeyId": key_id,
+            "userName": key_id,
+        },
+        "eventTime": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": action,
+        "awsRegion": region,
+        "sourceIPAddress": "127.0.0.1",
+        "userAgent": exchange.headers.get(b"user-agent", ""),
+        **_error(exchange),
+        "requestParameters": given or None,
+        "responseElements": _response_elements(exchange, action),
+        "requestID": _request_id(exchange),
+        "eventID": str(uuid4()),
+        "readOnly": bool(_READ.match(action)),
+        "resources": resources,
+        "eventType": "AwsApiCall",
+        "managementEvent": not data,
+        "recipientAccountId": ACCOUNT,
+        "eventCategory": "Data" if data else "Management",
+    }
+
+
+def _action(exchange: Exchange, service: str) -> str:
+    target = exchange.headers.get(b"x-amz-target", "")
+    if target:
+        return target.rpartition(".")[2]
+    if service == "s3":
+        return _s3_action(exchange)
+    form = dict(parse_qsl(exchange.query) + parse_qsl(exchange.body.decode("utf-8", "replace")))
+    return form.get("Action") or f"{exchange.method} {exchange.path}"
+
+
+def _s3_action(exchange: Exchange) -> str:
+    bucket, _, key = exchange.path.lstrip("/").partition("/")
+    if not bucket:
+        return "ListBuckets"
+    names = dict(parse_qsl(exchange.query, keep_blank_values=True))
+    known = (_S3_OBJECT if key else _S3_BUCKET).get(exchange.method, {})
+    action = next((known[name] for name in known if name in names), known.get("", exchange.method))
+    if b"x-amz-copy-source" in exchange.headers:
+        return {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}.get(action, action)
+    return action
+
+
+def _s3_request(exchange: Exchange) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """What an S3 call was about: its parameters, and the bucket and object as resources."""
+    bucket, _, key = exchange.path.lstrip("/").partition("/")
+    if not bucket:
+        return {}, []
+    queried = dict(parse_qsl(exchange.query, keep_blank_values=True))
+    arn = f"arn:aws:s3:::{bucket}"
+    resources = [{"accountId": ACCOUNT, "type": "AWS::S3::Bucket", "ARN": arn}]
+    if key:
+        resources.insert(0, {"type": "AWS::S3::Object", "ARN": f"{arn}/{key}"})
+    return {"bucketName": bucket} | ({"key": key} if key else {}) | queried, resources
+
+
+def _request(exchange: Exchange) -> dict[str, Any]:
+    """The parameters of a call in JSON or as a form."""
+    body = bytes(exchange.body)
+    if body.startswith(b"{"):
+        return _shown(_document(body), deep=len(body) <= MAX_DEEP)
+    form = dict(parse_qsl(body.decode("utf-8", "replace")))
+    return _shown({k: v for k, v in form.items() if "." not in k and k not in ("Action", "Version")})
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _shown(values: Mapping[str, Any], *, deep: bool = True) -> dict[str, Any]:
+    """Parameters as CloudTrail writes them: names begin small, secrets and messages are hidden."""
+    shown: dict[str, Any] = {}
+    for name, value in values.items():
+        small = name[:1].lower() + name[1:]
+        if small in _SECRET:
+            shown[small] = HIDDEN
+        elif not isinstance(value, dict | list):
+            shown[small] = value
+        elif deep:
+            shown[small] = _shown(value) if isinstance(value, dict) else [_element(each) for each in value]
+    return shown
+
+
+def _element(value: Any) -> Any:
+    return _shown(value) if isinstance(value, dict) else value
+
+
+def _is_data(service: str, action: str, given: Mapping[str, Any]) -> bool:
+    if service == "s3":
+        return "key" in given or action in ("ListObjects", "ListObjectVersions", "DeleteObjects")
+    return service in _DATA and re.match(_DATA[service], action) is not None
+
+
+def _response_elements(exchange: Exchange, action: str) -> dict[str, Any] | None:
+    """What a change answered; of what is read, CloudTrail keeps nothing."""
+    if exchange.failed or _READ.match(action):
+        return None
+    return _shown(_document(bytes(exchange.answer)), deep=False) or None
+
+
+def _error(exchange: Exchange) -> dict[str, str]:
+    """The error's code and message; nothing for a call that succeeded."""
+    if not exchange.failed:
+        return {}
+    document = _document(bytes(exchange.answer))
+    text = exchange.answer.decode("utf-8", "replace")
+    written = {name: (found[1] if (found := _XML[name].search(text)) else "") for name in _XML}
+    code = (
+        exchange.answer_headers.get(b"x-amzn-errortype", "").partition(":")[0]
+        or document.get("__type", "")
+        or written["Code"]
+        or _code_without_a_body(exchange)
+    )
+    message = document.get("message") or document.get("Message") or written["Message"]
+    return {"errorCode": str(code).rpartition("#")[2]} | ({"errorMessage": str(message)} if message else {})
+
+
+def _code_without_a_body(exchange: Exchange) -> str:
+    """What HEAD was refused for: the answer to it has no body that says so."""
+    if exchange.status == HTTPStatus.NOT_FOUND:
+        return "NoSuchKey" if "/" in exchange.path.strip("/") else "NoSuchBucket"
+    return _NO_BODY.get(exchange.status, str(exchange.status))
+
+
+def _request_id(exchange: Exchange) -> str:
+    found = exchange.answer_headers
+    return found.get(b"x-amzn-requestid") or found.get(b"x-amz-request-id") or ""
