@@ -10,9 +10,14 @@ from typing import Any
 MARK = "airline-run/"
 """Stands before the run's id in the user agent."""
 
+SPARK_AGENT = "spark.hadoop.fs.s3a.user.agent.prefix"
+"""Spark's option for what stands first in the user agent of its own S3 calls; S3A is Glue 5.1's way to S3."""
+
 _UNFIT = re.compile(r"[^\w+=,.@-]", re.ASCII)
 _LONGEST = 64
 """STS takes these characters and this length as the name of a role's session; a Dagster run id is a UUID."""
+
+_SPARK_AGENT = re.compile(rf"{re.escape(SPARK_AGENT)}=({MARK}[\w+=,.@-]{{2,{_LONGEST}}})(?!\S)", re.ASCII)
 
 _under_way: list[str] = []
 
@@ -39,6 +44,18 @@ def sign(request: Any, **_: Any) -> None:
         agent = request.headers.get("User-Agent", "")
         agent = agent.decode("latin-1") if isinstance(agent, bytes) else agent
         request.headers["User-Agent"] = f"{agent} {MARK}{run}"
+
+
+def spark_options() -> dict[str, str]:
+    """Arguments with which a Glue job calls S3 in the name of the current run."""
+    run = current_run()
+    return {"conf": f"{SPARK_AGENT}={MARK}{run}"} if run else {}
+
+
+def agent_of(conf: str) -> str:
+    """The user agent in which a Glue job's `--conf` names a run; empty where it names none."""
+    found = _SPARK_AGENT.search(conf)
+    return found[1] if found else ""
 
 
 def _name(run_id: str) -> str:

@@ -11,6 +11,7 @@ from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_af
 from airline_platform.errors import AirlineError, CrawlerFailed, GlueJobFailed
 from airline_platform.settings import get_settings
 from airline_platform.tables import Column
+from resources import caller
 from resources.audited import AuditedResource
 from resources.aws import make_client, reaching
 
@@ -162,7 +163,7 @@ class Glue(AuditedResource):
             reaching(get_settings()),
             open_pipes_session(context=context, context_injector=injector, message_reader=reader) as session,
         ):
-            passed = {**arguments, **session.get_bootstrap_cli_arguments()}
+            passed = {**arguments, **session.get_bootstrap_cli_arguments(), **caller.spark_options()}
             run_id = client.start_job_run(
                 JobName=job,
                 Arguments={f"--{name.removeprefix('--')}": value for name, value in passed.items()},

@@ -12,8 +12,9 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, MutableMapping
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -94,19 +95,19 @@ def worker_environment(port: int, region: str) -> dict[str, str]:
     )
 
 
-def client_factory(port: int, region: str) -> Callable[[str], Any]:
-    """Makes boto3 clients of this very gateway, one per service; they may be shared between threads."""
+def client_factory(port: int, region: str) -> Callable[..., Any]:
+    """Makes boto3 clients of this very gateway, one per service and user agent; threads may share them."""
     session = boto3.session.Session(
         aws_access_key_id=LOCAL_CREDENTIAL, aws_secret_access_key=LOCAL_CREDENTIAL, region_name=region
     )
-    config = Config(
-        max_pool_connections=50, user_agent_extra="airline-gateway", retries={"total_max_attempts": 3}
-    )
+    lock = threading.Lock()
 
-    @cache
-    def client(service: str) -> Any:
+    @lru_cache(maxsize=64)
+    def client(service: str, agent: str = "airline-gateway") -> Any:
+        config = Config(max_pool_connections=50, user_agent_extra=agent, retries={"total_max_attempts": 3})
         make: Any = session.client
-        return make(service, endpoint_url=f"http://{HOST}:{port}", config=config)
+        with lock:
+            return make(service, endpoint_url=f"http://{HOST}:{port}", config=config)
 
     return client
 

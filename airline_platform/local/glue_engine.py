@@ -19,6 +19,7 @@ from airline_platform.local.glue_errors import glue_error
 from airline_platform.local.glue_logs import LogStream, follow
 from airline_platform.local.glue_staging import Staging, StagingError, parse_uri, uris_in
 from airline_platform.local.spark_pool import SHIM_FOLDER, SparkPool, Worker
+from resources.caller import agent_of
 
 logger = logging.getLogger(__name__)
 
@@ -132,14 +133,14 @@ class GlueEngine:
     """Job runs of the Glue jobs that MiniStack only pretends to run."""
 
     def __init__(
-        self, folder: Path, pool: SparkPool, client: Callable[[str], Any], environment: Mapping[str, str]
+        self, folder: Path, pool: SparkPool, client: Callable[..., Any], environment: Mapping[str, str]
     ) -> None:
         """Run nothing yet.
 
         Args:
             folder: Where each run's folder is made, and removed after the run.
             pool: Where workers come from.
-            client: Makes a boto3 client of the gateway for a service's name.
+            client: Makes a boto3 client of the gateway for a service's name and, perhaps, a user agent.
             environment: What a job finds in its environment: endpoint, region, keys.
         """
         self._folder = folder
@@ -225,6 +226,9 @@ class GlueEngine:
         packages = [
             staging.fetch(uri, folder / "py") for uri in uris_in(arguments.get("--extra-py-files", ""))
         ]
+        agent = agent_of(arguments.get("--conf", ""))
+        if agent:  # what Spark itself reads and writes on AWS
+            staging.s3 = self._client("s3", agent)
         staging.bring(arguments)
         (folder / "work").mkdir()
         return {
