@@ -3,12 +3,16 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from botocore.exceptions import ClientError
 from dagster import DagsterInstance, DagsterRun, Failure
 
 from airline_platform.errors import AirlineError
 from airline_platform.feeds import Feed
 from airline_platform.settings import get_settings
 from resources.notifier import Alert, describe_days
+
+NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
+"""What S3, Glue, SNS and others call a missing permission."""
 
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
@@ -80,6 +84,7 @@ def failure_alert(instance: DagsterInstance, run_id: str, step: str, why: str, f
         "failed",
         f"FAILED {step} {partition}".strip(),
         [
+            f"Stage:     {stage_of(step)}",
             f"Step:      {step}",
             f"Partition: {partition or 'not partitioned'}",
             f"Reason:    {why}",
@@ -91,13 +96,30 @@ def failure_alert(instance: DagsterInstance, run_id: str, step: str, why: str, f
     )
 
 
+def stage_of(step: str) -> str:
+    """Which part of the way from the landed file to the table a step is, in words."""
+    if step.startswith("raw_"):
+        return "landed files"
+    if step.endswith("_catalog"):
+        return "crawler and catalog"
+    if step.endswith("_enriched"):
+        return "Glue job"
+    return "run" if step.endswith("_job") else "load into the warehouse"
+
+
 def reason(error: BaseException | None) -> str:
     """What went wrong and what to do, from the exception of a step."""
     if isinstance(error, Failure):
         return error.description or "no reason given"
     if isinstance(error, AirlineError):
         return str(error)
-    return f"{type(error).__name__}: {error}\nWhat to do: mend the cause, then re-run from this step."
+    remedy = "mend the cause, then re-run from this step."
+    if isinstance(error, ClientError) and error.response["Error"]["Code"] in NOT_ALLOWED:
+        remedy = (
+            "give the role that runs Dagster this permission (the stack's DagsterPolicy has all it needs), "
+            "then re-run from this step."
+        )
+    return f"{type(error).__name__}: {error}\nWhat to do: {remedy}"
 
 
 def root_of(run: DagsterRun) -> str:

@@ -94,6 +94,7 @@ def test_a_failure_is_told_with_step_days_reason_and_run(no_stack: Settings) -> 
     assert alert.message.splitlines() == [
         "FAILED flights_enriched 2013-01-01",
         "",
+        "Stage:     Glue job",
         "Step:      flights_enriched",
         "Partition: 2013-01-01",
         "Reason:    it broke",

@@ -1,0 +1,238 @@
+"""Each stage between a landed file and its rows made to fail for real: who is told what, and what then."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg2
+import pytest
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from airline_platform.dagster_client import LAUNCH_BACKFILL, DagsterClient
+from airline_platform.feeds import BOOKINGS
+
+pytestmark = pytest.mark.usefixtures("airports")
+
+HEADER = BOOKINGS.header
+GOOD = (
+    "{booking},2013-06-30 10:11:12,Zaphod Beeblebrox,zaphod@heartofgold.example,UA,1545,11618,10397,"
+    "2013-09-01,ECONOMY,129.90,USD,CONFIRMED"
+)
+CRAWLED = "landing_bookings"
+
+FILLS_THE_HEAP = """
+from pyspark.context import SparkContext
+context = SparkContext.getOrCreate()
+full = [context._gateway.new_array(context._jvm.byte, 2**31 - 9) for _ in range(64)]
+"""
+
+RUNS_OF = """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) {
+  ... on Runs { results { status } } } }"""
+
+
+def key(day: str, name: str = "bookings.csv") -> str:
+    return f"bookings/date={day}/{name}"
+
+
+def land(stack: Any, day: str) -> None:
+    stack.put(key(day), f"{HEADER}\n{GOOD.format(booking=f'S-{day}')}\n")
+
+
+def loaded(stack: Any, day: str) -> bool:
+    rows = stack.query(f"SELECT status FROM airlines.fact_bookings WHERE booking_id = 'S-{day}'")
+    return rows == [{"status": "CONFIRMED"}]
+
+
+def until(found: Callable[[], Any], seconds: float = 90) -> Any:
+    """What is found, as soon as there is something."""
+    return Retrying(
+        retry=retry_if_result(lambda it: not it), stop=stop_after_delay(seconds), wait=wait_fixed(0.3)
+    )(found)
+
+
+def failure_of(stack: Any, day: str) -> str:
+    """What people are told of the day's failure; its run is red, and nothing of it is loaded."""
+    told = until(
+        lambda: [a["message"] for a in stack.alerts("failed") if f"Partition: {day}" in a["message"]]
+    )[0]
+    runs = DagsterClient.of(stack.settings)._ask(RUNS_OF, tags=[{"key": "dagster/partition", "value": day}])
+    assert "FAILURE" in [run["status"] for run in runs["results"]]
+    assert not loaded(stack, day)
+    assert "What to do:" in told
+    return told
+
+
+def works_again(stack: Any, failed: str, day: str) -> None:
+    """The next good file is loaded without anybody cleaning up, and the failed one when it is asked for."""
+    land(stack, day)
+    until(lambda: loaded(stack, day))
+    stack.run("backfill", "bookings", "--from", failed, "--to", failed, "--wait")
+    assert loaded(stack, failed)
+
+
+@contextmanager
+def script(stack: Any, body: str) -> Iterator[None]:
+    """Another program in the place of the bookings job's."""
+    s3, place = stack.client("s3"), {"Bucket": stack.settings.lake_bucket, "Key": "glue_jobs/bookings_job.py"}
+    good = s3.get_object(**place)["Body"].read()
+    s3.put_object(**place, Body=body.encode())
+    try:
+        yield
+    finally:
+        s3.put_object(**place, Body=good)
+
+
+@pytest.mark.parametrize(
+    ("day", "body", "reason"),
+    [
+        ("2013-07-01", "raise ValueError('the gate is closed')", "ValueError: the gate is closed"),
+        ("2013-07-03", FILLS_THE_HEAP, "java.lang.OutOfMemoryError: Java heap space"),
+        # What the kernel does to a process when the machine's memory is used up.
+        ("2013-07-05", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "signal 9"),
+        ("2013-07-07", "import sys\nsys.exit(3)", "3"),
+    ],
+    ids=["an exception", "out of heap", "killed for its memory", "a status of its own"],
+)
+def test_a_job_that_fails_is_told_with_its_own_reason(stack, day: str, body: str, reason: str):
+    with script(stack, body):
+        land(stack, day)
+        told = failure_of(stack, day)
+    assert "Stage:     Glue job" in told
+    assert "Glue job airline-bookings run jr_" in told
+    assert "ended with FAILED" in told
+    assert reason in told
+    works_again(stack, day, day[:-1] + str(int(day[-1]) + 1))
+
+
+def test_a_job_that_takes_too_long_is_stopped_and_told(stack):
+    glue, name = stack.client("glue"), stack.settings.job_name("bookings")
+    job = glue.get_job(JobName=name)["Job"]
+    kept = {"Role": job["Role"], "Command": job["Command"], "GlueVersion": job["GlueVersion"]}
+    limited = job["DefaultArguments"] | {"--airline-timeout-seconds": "2"}
+    with script(stack, "import time\ntime.sleep(60)"):
+        glue.update_job(JobName=name, JobUpdate=kept | {"DefaultArguments": limited})
+        try:
+            land(stack, "2013-07-11")
+            told = failure_of(stack, "2013-07-11")
+        finally:
+            glue.update_job(JobName=name, JobUpdate=kept | {"DefaultArguments": job["DefaultArguments"]})
+    assert "ended with TIMEOUT" in told
+    assert "took longer than its limit" in told
+    works_again(stack, "2013-07-11", "2013-07-12")
+
+
+def test_a_job_without_its_secret_is_told(stack):
+    secrets, name = stack.client("secretsmanager"), stack.settings.customer_key_secret
+    customer_key = secrets.get_secret_value(SecretId=name)["SecretString"]
+    secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    try:
+        land(stack, "2013-07-13")
+        told = failure_of(stack, "2013-07-13")
+    finally:
+        secrets.create_secret(Name=name, SecretString=customer_key)
+    assert "ResourceNotFoundException" in told
+    assert customer_key not in told
+    works_again(stack, "2013-07-13", "2013-07-14")
+
+
+def test_a_crawler_with_a_bad_path_is_told(stack):
+    glue, name = stack.client("glue"), stack.settings.crawler_name("bookings")
+    crawler = glue.get_crawler(Name=name)["Crawler"]
+    (target,) = crawler["Targets"]["S3Targets"]
+    forget_table(stack)
+    glue.update_crawler(Name=name, Targets={"S3Targets": [target | {"Path": "s3://airline-nowhere/x/"}]})
+    try:
+        land(stack, "2013-07-15")
+        told = failure_of(stack, "2013-07-15")
+    finally:
+        glue.update_crawler(Name=name, Targets={"S3Targets": [target]})
+    assert "Stage:     crawler and catalog" in told
+    assert "crawler airline-bookings ended with FAILED: Bucket airline-nowhere does not exist" in told
+    works_again(stack, "2013-07-15", "2013-07-16")
+
+
+def test_a_crawler_that_finds_another_schema_is_told(stack):
+    """Somebody's crawler has made the table of something else, and must not change it."""
+    glue, name = stack.client("glue"), stack.settings.crawler_name("bookings")
+    crawler = glue.get_crawler(Name=name)["Crawler"]
+    policy = crawler["SchemaChangePolicy"]
+    table = glue.get_table(DatabaseName=stack.settings.glue_database, Name=CRAWLED)["Table"]
+    kept = {name: table[name] for name in ("Name", "PartitionKeys", "TableType", "Parameters")}
+    strange = [{"Name": "shipping_id", "Type": "string"}, {"Name": "customer", "Type": "string"}]
+    storage = table["StorageDescriptor"] | {"Columns": strange}
+    glue.update_table(
+        DatabaseName=stack.settings.glue_database, TableInput=kept | {"StorageDescriptor": storage}
+    )
+    glue.update_crawler(Name=name, SchemaChangePolicy=policy | {"UpdateBehavior": "LOG"})
+    try:
+        land(stack, "2013-07-17")
+        told = failure_of(stack, "2013-07-17")
+    finally:
+        glue.update_crawler(Name=name, SchemaChangePolicy=policy)
+    assert "Stage:     crawler and catalog" in told
+    assert "has columns ['shipping_id', 'customer']; expected booking_id," in told
+    works_again(stack, "2013-07-17", "2013-07-18")
+
+
+def test_a_crawler_that_runs_already_is_waited_for(stack):
+    forget_table(stack)
+    stack.client("glue").start_crawler(Name=stack.settings.crawler_name("bookings"))
+    land(stack, "2013-07-19")
+    until(lambda: loaded(stack, "2013-07-19"))
+
+
+def test_a_load_that_fails_is_told_and_leaves_nothing_behind(stack):
+    with closing(psycopg2.connect(**warehouse(stack))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("ALTER TABLE airlines.fact_bookings RENAME COLUMN cabin TO saloon")
+        try:
+            land(stack, "2013-07-21")
+            told = failure_of(stack, "2013-07-21")
+        finally:
+            cursor.execute("ALTER TABLE airlines.fact_bookings RENAME COLUMN saloon TO cabin")
+    assert "Stage:     load into the warehouse" in told
+    assert 'column "cabin" of relation "fact_bookings" does not exist' in told
+    history = "SELECT COUNT(*) AS rows FROM airlines.fact_booking_status WHERE file_date = '2013-07-21'"
+    assert stack.query(history) == [{"rows": 0}]
+    works_again(stack, "2013-07-21", "2013-07-22")
+
+
+def test_anything_else_that_fails_is_told(stack):
+    """The lake's note of what a step made is broken, and somebody runs the next step alone."""
+    day = "2013-07-23"
+    land(stack, day)
+    until(lambda: loaded(stack, day))
+    note = {"Bucket": stack.settings.lake_bucket, "Key": f"manifests/bookings_enriched/{day}.json"}
+    stack.client("s3").put_object(**note, Body=b"{not json")
+    tables = [{"path": [table.name]} for table in BOOKINGS.tables]
+    DagsterClient.of(stack.settings)._ask(
+        LAUNCH_BACKFILL,
+        expect="LaunchBackfillSuccess",
+        backfill={"assetSelection": tables, "partitionNames": [day]},
+    )
+    told = until(
+        lambda: [a["message"] for a in stack.alerts("failed") if f"Partition: {day}" in a["message"]]
+    )[0]
+    assert "Stage:     load into the warehouse" in told
+    assert "JSONDecodeError" in told
+    assert "What to do: mend the cause, then re-run from this step" in told
+    assert loaded(stack, day)
+    works_again(stack, day, "2013-07-24")
+
+
+def forget_table(stack: Any) -> None:
+    """Without its table the next run has to crawl."""
+    stack.client("glue").delete_table(DatabaseName=stack.settings.glue_database, Name=CRAWLED)
+
+
+def warehouse(stack: Any) -> dict[str, Any]:
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.settings.warehouse_secret)
+    document = json.loads(secret["SecretString"])
+    return {
+        "host": document["host"],
+        "port": document["port"],
+        "dbname": document["dbname"],
+        "user": document["username"],
+        "password": document["password"],
+    }
