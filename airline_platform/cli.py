@@ -16,10 +16,11 @@ import typer
 
 from airline_platform import travel
 from airline_platform.accounting import account, feed_statuses, queue_depth
-from airline_platform.console import err, out, show_csv, show_json, show_table, tell
+from airline_platform.console import err, out, progress, show_csv, show_json, show_table, tell
 from airline_platform.dagster_client import DagsterClient, days_between
 from airline_platform.errors import AirlineError, StackUnavailable, WrongCall
 from airline_platform.feeds import FEEDS
+from airline_platform.generators.files import RECIPES, Order, generate_files, summary
 from airline_platform.settings import Settings, get_settings
 from airline_platform.uploads import expand, plan_upload
 from resources.landing import Landing
@@ -238,6 +239,33 @@ def backfill(
             remedy="--from must not be after --to; airports have no days.",
         )
     travel.backfill(DagsterClient.of(get_settings()), FEEDS[feed], days, timeout if wait_for_it else 0)
+
+
+@app.command()
+def generate(
+    feed: Annotated[str, typer.Argument(help=f"One of {', '.join(RECIPES)}.")],
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the files.")],
+    *,
+    rows: Annotated[int | None, typer.Option(help="Rows of each day; the feed's own number else.")] = None,
+    seed: Annotated[int, typer.Option(help="Another one gives other files.")] = 1,
+    dirty: Annotated[bool, typer.Option("--dirty", help="Spoil 2 % of the rows, in many ways.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write synthetic landing files; the same seed gives the same ones."""
+    order = Order(feed, first.date(), last.date(), folder, rows=rows, seed=seed, dirty=dirty)
+    with progress() as bars:
+        task = bars.add_task("generating", total=len(order.days))
+        document = summary(order, generate_files(order, lambda _: bars.advance(task)).values())
+    if as_json:
+        show_json(document)
+        return
+    if dirty:
+        show_table(document["dirty"], "Dirty rows")
+    line = "files {files:,}, rows {rows:,}, bytes {bytes:,}".format_map(document)
+    rejected = f"; rows to be rejected {document['rejected']:,}" if dirty else ""
+    out.print(f"Generated in {folder}: {line}{rejected}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -1,0 +1,54 @@
+"""Synthetic customers: names from Faker, and e-mail addresses in domains that nobody can own."""
+
+import re
+import unicodedata
+from random import Random
+from typing import NamedTuple
+
+from airline_platform.errors import AirlineError
+
+PEOPLE = 5_000
+LOCALES = {"en_US": 80, "es_MX": 8, "en_GB": 4, "fr_FR": 3, "de_DE": 3, "pl_PL": 2}
+"""Where names come from, and how many of a hundred people have one from there."""
+
+DOMAINS = ("example.com", "example.net", "example.org")
+"""Reserved (RFC 2606): no mail to them ever reaches anybody."""
+
+
+class Person(NamedTuple):
+    """A customer; no two have the same e-mail address."""
+
+    name: str
+    email: str
+
+
+def people(seed: int) -> list[Person]:
+    """The customers of a seed, for one version of Faker always the same.
+
+    Raises:
+        AirlineError: Faker is not installed.
+    """
+    try:
+        from faker import Faker  # noqa: PLC0415 - production installs no Faker
+    except ImportError as error:
+        raise AirlineError(
+            "Faker, which makes up the people, is not installed",
+            remedy="Install the laptop's parts: pip install -c constraints.txt -e '.[local]'.",
+        ) from error
+    # Drawing real frequencies of names costs ten times as much.
+    fakers = {locale: Faker(locale, use_weighting=False) for locale in LOCALES}
+    for locale, faker in fakers.items():
+        faker.seed_instance(f"{seed}/people/{locale}")
+    chance = Random(f"{seed}/people")  # noqa: S311 - repeatable on purpose
+    drawn = chance.choices(list(LOCALES), list(LOCALES.values()), k=PEOPLE)
+    names = ((fakers[locale].first_name(), fakers[locale].last_name()) for locale in drawn)
+    return [
+        Person(f"{first} {last}", f"{_ascii(first)}.{_ascii(last)}.{number}@{chance.choice(DOMAINS)}")
+        for number, (first, last) in enumerate(names, start=1)
+    ]
+
+
+def _ascii(name: str) -> str:
+    """A name as it stands in an address: `Müller-Lüdenscheidt` as `mullerludenscheidt`."""
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ł", "l").replace("Ł", "L"))
+    return re.sub("[^a-z]", "", plain.lower())
