@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import re
 import subprocess
@@ -19,7 +20,17 @@ from airline_platform.demo_data import airports
 from airline_platform.errors import AirlineError, WrongCall
 from airline_platform.feeds import BOOKINGS, FEEDS, FLIGHTS, Feed
 from airline_platform.generators import people as people_module
-from airline_platform.generators.bookings import CABINS, CURRENCIES, LASTING, LIVES, Booking, Bookings
+from airline_platform.generators.bookings import (
+    CABINS,
+    CURRENCIES,
+    LASTING,
+    LIVES,
+    LOCATOR,
+    LOCATOR_LENGTH,
+    LOCATOR_STRIDE,
+    Booking,
+    Bookings,
+)
 from airline_platform.generators.dirt import DIRT
 from airline_platform.generators.files import RECIPES, Generated, Order, generate_files, summary
 from airline_platform.generators.network import CARRIERS, HUBS, schedule
@@ -396,6 +407,7 @@ def test_no_number_of_a_day_has_the_locator_of_another() -> None:
     bookings = Bookings(3, rows=1)
 
     assert len({bookings._locator(number) for number in range(40_000)}) == 40_000
+    assert math.gcd(LOCATOR_STRIDE, len(LOCATOR) ** LOCATOR_LENGTH) == 1
 
 
 # --- dirty ones
