@@ -43,7 +43,8 @@ def show_table(
     table = Table(title=title, title_justify="left")
     for column in columns:
         numbers = all(isinstance(row[column], int | float | Decimal | None) for row in rows)
-        table.add_column(column.replace("_", " "), justify="right" if numbers else "left")
+        name = column.replace("_", " ")
+        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
     out.print(table)

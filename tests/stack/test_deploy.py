@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from airline_platform.deploy import (
+    TEMPLATE,
     deploy_stack,
     glue_programs,
     store_warehouse_secret,
@@ -236,15 +237,18 @@ def test_a_value_a_parameter_cannot_have_is_refused_and_changes_nothing(gateway:
     assert deploy_stack(settings).change == "created"
 
 
-def test_what_only_an_account_has_is_deployed_there(gateway: Gateway) -> None:
+def test_what_only_an_account_has_is_deployed_there(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     settings = gateway.settings("an-account")
+    monkeypatch.setattr("airline_platform.deploy.TEMPLATE", without_the_trail(tmp_path))
     account_only = {
         "Stage": "aws",
         "WarehouseJdbcUrl": "jdbc:redshift://warehouse.example:5439/dev",
         "WarehouseSubnetId": "subnet-0123456789abcdef0",
         "WarehouseSecurityGroupId": "sg-0123456789abcdef0",
     }
-    deploy_stack(settings, parameters=account_only)
+    outputs = deploy_stack(settings, parameters=account_only).outputs
     glue = make_client(settings, "glue")
 
     job = glue.get_job(JobName=settings.job_name("flights"))["Job"]
@@ -253,6 +257,19 @@ def test_what_only_an_account_has_is_deployed_there(gateway: Gateway) -> None:
     assert target == {"ConnectionName": "an-account-warehouse", "Path": "dev/airlines/%"}
     connection = glue.get_connection(Name="an-account-warehouse")["Connection"]
     assert connection["ConnectionProperties"]["SECRET_ID"] == settings.warehouse_secret
+    role = outputs["RunRoleArn"].rpartition("/")[2]
+    held = make_client(settings, "iam").list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    assert [policy["PolicyArn"] for policy in held] == [outputs["DagsterPolicyArn"]]
+    assert outputs["AuditBucketName"] == settings.audit_bucket
+
+
+def without_the_trail(folder: Path) -> Path:
+    """The template as MiniStack takes it: it knows no AWS::CloudTrail::Trail."""
+    text = TEMPLATE.read_text()
+    begin = text.index("  Trail:\n    Type: AWS::CloudTrail::Trail")
+    template = folder / TEMPLATE.name
+    template.write_text(text[:begin] + text[text.index("\n  # --- ", begin) :])
+    return template
 
 
 def test_a_stack_lost_to_a_kill_comes_back_around_the_buckets_with_every_version(tmp_path: Path) -> None:

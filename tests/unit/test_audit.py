@@ -390,6 +390,19 @@ def test_with_json_each_call_is_an_object_and_nothing_else_goes_to_stdout(airlin
     assert "could not be read" not in err
 
 
+def test_in_a_narrow_terminal_nothing_is_cut_off(
+    airline, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    key = "manifests/" + "0123456789" * 12
+    bucket.objects = dict([log_file(1, record(requestParameters={"bucketName": "b", "key": key}))])
+
+    _, out, _ = airline("audit", RUN, "--date", "2013-02-01")
+
+    cells = [line.split("│")[4].strip() for line in out.splitlines() if line.startswith("│")]
+    assert "".join(cells) == f"s3://b/{key}"
+
+
 def test_people_see_a_table_and_what_could_not_be_read(
     airline, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
