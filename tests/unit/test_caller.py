@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
+import boto3
 import pytest
 from dagster import (
     DagsterInstance,
@@ -65,6 +66,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, no_stack: Settings) -> Iterator[type[Re
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     monkeypatch.setattr(Recorder, "asked", [])
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers the credentials it has found
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
     get_settings.cache_clear()
     assert no_stack.stage == "local"
