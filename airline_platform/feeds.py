@@ -179,7 +179,8 @@ _BOOKING_ID = Column(
     "Names the booking; the same one in every file that speaks of it.",
     required=True,
     length=32,
-    pattern=("[A-Za-z0-9][A-Za-z0-9-]*", "letters, digits and hyphens"),
+    # With a digit, so that no name in the wrong column is taken for one and shown.
+    pattern=("[A-Za-z0-9-]*[0-9][A-Za-z0-9-]*", "letters, digits and hyphens, among them a digit"),
 )
 _BOOKED_AT = Column("booked_at", "timestamp", "When it was booked, in UTC.", required=True)
 _CARRIER = Column(
