@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 1.0
 SUFFIX = ".jsonl"
+NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class AuditLog:
@@ -174,7 +175,8 @@ class Watch:
             self._exchange.status = message["status"]
             found = {name.lower(): value.decode("latin-1") for name, value in message.get("headers", ())}
             self._exchange.answer_headers = found
-            self._left = float(found.get(b"content-length", "inf"))
+            self._left = 0.0 if self._has_no_body() else float(found.get(b"content-length", "inf"))
+            self._see(b"", last=False)  # the server sends what it has: without a body this is the answer
         elif message["type"] == "http.response.body":
             self._see(message.get("body", b""), last=not message.get("more_body"))
         await self._send(message)
@@ -184,6 +186,9 @@ class Watch:
         if not self._exchange.status:
             self._exchange.status = HTTPStatus.INTERNAL_SERVER_ERROR
         self._keep()
+
+    def _has_no_body(self) -> bool:
+        return self._exchange.method == "HEAD" or self._exchange.status in NO_BODY
 
     def _see(self, part: bytes, *, last: bool) -> None:
         exchange = self._exchange

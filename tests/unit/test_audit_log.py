@@ -249,6 +249,22 @@ def test_an_answer_in_parts_is_on_disk_before_the_part_that_completes_it(
     assert [count for _, count in seen] == [0, 0, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("method", "status", "length"), [("PUT", 200, b"0"), ("HEAD", 200, b"1000"), ("DELETE", 204, None)]
+)
+def test_an_answer_without_a_body_is_on_disk_before_its_head_is_sent(
+    new_log: Callable[[], AuditLog], method: str, status: int, length: bytes | None
+) -> None:
+    async def head(_receive: Any, send: Any) -> None:
+        sent = [(b"content-length", length)] if length else []
+        await send({"type": "http.response.start", "status": status, "headers": sent})
+        await send({"type": "http.response.body", "body": b""})
+
+    seen = call(new_log(), "/b/k", answer=head, method=method)
+
+    assert [count for _, count in seen] == [1, 1]
+
+
 def test_what_was_called_is_in_the_bucket_after_a_flush_and_no_longer_in_the_folder(
     new_log: Callable[[], AuditLog], bucket: Bucket, tmp_path: Path
 ) -> None:
