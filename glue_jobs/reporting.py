@@ -7,6 +7,7 @@ from io import StringIO
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from dagster_pipes import (
     PipesCliArgsParamsLoader,
     PipesContext,
@@ -38,9 +39,13 @@ class _Writer(PipesS3MessageWriter):
 
 
 @contextmanager
-def reporting() -> Iterator[PipesContext]:
-    """The Pipes session of this job run; outside Dagster it reports to nobody, with a warning."""
-    s3 = boto3.client("s3")
+def reporting(config: Config) -> Iterator[PipesContext]:
+    """The Pipes session of this job run; outside Dagster it reports to nobody, with a warning.
+
+    Args:
+        config: Of the S3 client.
+    """
+    s3 = boto3.client("s3", config=config)
     with open_dagster_pipes(
         context_loader=PipesS3ContextLoader(client=s3),
         message_writer=_Writer(client=s3),

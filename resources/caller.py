@@ -46,10 +46,10 @@ def sign(request: Any, **_: Any) -> None:
         request.headers["User-Agent"] = f"{agent} {MARK}{run}"
 
 
-def spark_options() -> dict[str, str]:
-    """Arguments with which a Glue job calls S3 in the name of the current run."""
+def job_arguments() -> dict[str, str]:
+    """Arguments with which a Glue job and its Spark call AWS in the name of the current run."""
     run = current_run()
-    return {"conf": f"{SPARK_AGENT}={MARK}{run}"} if run else {}
+    return {"caller": f"{MARK}{run}", "conf": f"{SPARK_AGENT}={MARK}{run}"} if run else {"caller": "nobody"}
 
 
 def agent_of(conf: str) -> str:

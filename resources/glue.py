@@ -163,7 +163,7 @@ class Glue(AuditedResource):
             reaching(get_settings()),
             open_pipes_session(context=context, context_injector=injector, message_reader=reader) as session,
         ):
-            passed = {**arguments, **session.get_bootstrap_cli_arguments(), **caller.spark_options()}
+            passed = {**arguments, **session.get_bootstrap_cli_arguments(), **caller.job_arguments()}
             run_id = client.start_job_run(
                 JobName=job,
                 Arguments={f"--{name.removeprefix('--')}": value for name, value in passed.items()},

@@ -195,9 +195,11 @@ def test_a_run_that_fails_leaves_its_name_to_nobody(aws: type[Recorder]) -> None
     assert (caller.current_run(), aws.asked) == (None, [])
 
 
-def test_a_glue_job_is_told_in_whose_name_spark_calls_s3(run: str) -> None:
-    conf = caller.spark_options()["conf"]
+def test_a_glue_job_is_told_in_whose_name_it_and_its_spark_call(run: str) -> None:
+    arguments = caller.job_arguments()
+    conf = arguments["conf"]
 
+    assert arguments["caller"] == f"airline-run/{run}"
     assert conf == f"spark.hadoop.fs.s3a.user.agent.prefix=airline-run/{run}"
     assert caller.agent_of(conf) == caller.agent_of(f"a=1 --conf {conf} --conf b=2") == f"airline-run/{run}"
 
@@ -207,7 +209,7 @@ def test_a_glue_job_is_told_in_whose_name_spark_calls_s3(run: str) -> None:
     ["", "spark.sql.x=1", f"{caller.SPARK_AGENT}=somebody", f"{caller.SPARK_AGENT}=airline-run/x\r\ny"],
 )
 def test_a_glue_job_of_no_run_calls_s3_in_no_runs_name(conf: str) -> None:
-    assert caller.spark_options() == {}
+    assert caller.job_arguments() == {"caller": "nobody"}
     assert caller.agent_of(conf) == ""
 
 

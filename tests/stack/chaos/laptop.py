@@ -18,12 +18,14 @@ from chaos.faults import Faults
 from psycopg2.extras import RealDictCursor
 
 from airline_platform.demo_data import write_airports, write_flights
-from airline_platform.feeds import AIRPORTS, FLIGHTS
+from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS
+from airline_platform.generators.files import Order, generate_files
 from airline_platform.local import processes, stack
 from airline_platform.local.postgres import PostgresServer
 from airline_platform.settings import Settings
 
 POLL_SECONDS = 0.2
+BOOKINGS_A_DAY = 200
 COMPONENTS = {"supervisor", "postgres", "gateway", "code-server", "webserver", "daemon"}
 
 
@@ -132,6 +134,12 @@ class ChaosLaptop:
             write_flights(self.files, [day])
         lines = (self.files / key).read_bytes().splitlines(keepends=True)
         self.put(key, b"".join(lines[: len(lines) - without]))
+
+    def land_bookings(self, day: date) -> None:
+        """Land a day's synthetic bookings; some are earlier days' with another status."""
+        generate_files(Order(BOOKINGS.name, day, day, self.files, rows=BOOKINGS_A_DAY), lambda _day: None)
+        key = BOOKINGS.key("bookings.csv", day)
+        self.put(key, (self.files / key).read_bytes())
 
     def put(self, key: str, body: bytes) -> None:
         """Land an object past the proxy."""

@@ -15,7 +15,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from chaos.laptop import POLL_SECONDS, ChaosLaptop
 
-from airline_platform.feeds import AIRPORTS, FLIGHTS
+from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, Feed
 from airline_platform.inbox import read_alerts
 
 CONVERGE_SECONDS = 150.0
@@ -61,6 +61,29 @@ SELECT flight_date, carrier, origin, destination, departure.name, arrival.name,
 FROM flights
 LEFT JOIN airports AS departure ON departure.id = origin
 LEFT JOIN airports AS arrival ON arrival.id = destination
+"""
+
+BOOKINGS_FACT = """
+SELECT booking_id, file_date::text, booked_at::text, carrier, flight_number, origin_airport_id, dep_city,
+  dest_airport_id, arr_city, flight_date::text, cabin, fare_amount, currency, status
+FROM airlines.fact_bookings
+"""
+EXPECTED_BOOKINGS = """
+WITH airports AS (
+  SELECT airport_id::BIGINT AS id, city FROM read_csv($airports, all_varchar = true, header = true)
+), newest AS (
+  SELECT *, regexp_extract(filename, 'date=([0-9-]+)', 1) AS file_date, row_number() OVER (
+    PARTITION BY booking_id ORDER BY file_date DESC
+  ) AS place
+  FROM read_csv($bookings, all_varchar = true, header = true, filename = true, hive_partitioning = false)
+)
+SELECT booking_id, file_date, booked_at, carrier, flight_number::BIGINT, origin_airport_id::BIGINT,
+  departure.city, dest_airport_id::BIGINT, arrival.city, flight_date, cabin, fare_amount::DECIMAL(14, 3),
+  currency, status
+FROM newest
+LEFT JOIN airports AS departure ON departure.id = origin_airport_id::BIGINT
+LEFT JOIN airports AS arrival ON arrival.id = dest_airport_id::BIGINT
+WHERE place = 1
 """
 
 NOT_YET = (
@@ -196,21 +219,21 @@ class Oracle:
         )
 
     def the_warehouse_holds_what_landed(self, landed: dict[str, str]) -> None:
-        places = {
-            "airports": str(self.folder / "airport_codes" / "*.csv"),
-            "flights": [
-                str(self.folder / key)
-                for key in landed
-                if key.startswith(FLIGHTS.prefix) and key not in self._forgiven
-            ],
-        }
+        known = {"airports": str(self.folder / "airport_codes" / "*.csv")}
         with duckdb.connect() as engine:
-            airports = engine.execute(EXPECTED_DIMENSION, {"airports": places["airports"]}).fetchall()
+            airports = engine.execute(EXPECTED_DIMENSION, known).fetchall()
             assert Counter(airports) == self._rows(DIMENSION), "the dimension is not what landed"
-            if places["flights"]:
-                flights = engine.execute(EXPECTED_FACT, places).fetchall()
-                found = self._rows(FACT)
-                _same(Counter(flights), self._without_forgiven(found))
+            if flights := self._files(FLIGHTS, landed):
+                expected = engine.execute(EXPECTED_FACT, known | {"flights": flights}).fetchall()
+                _same(Counter(expected), self._without_forgiven(self._rows(FACT)))
+            bookings = self._files(BOOKINGS, landed)
+            if bookings and not any(key.startswith(BOOKINGS.prefix) for key in self._forgiven):
+                expected = engine.execute(EXPECTED_BOOKINGS, known | {"bookings": bookings}).fetchall()
+                _same(Counter(expected), self._rows(BOOKINGS_FACT))
+
+    def _files(self, feed: Feed, landed: dict[str, str]) -> list[str]:
+        keys = [key for key in landed if key.startswith(feed.prefix) and key not in self._forgiven]
+        return [str(self.folder / key) for key in keys]
 
     def _without_forgiven(self, rows: Counter[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
         days = {day for day, *_ in rows}

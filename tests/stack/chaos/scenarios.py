@@ -18,6 +18,7 @@ from chaos.laptop import ChaosLaptop, freeze, thaw, until
 from airline_platform.accounting import queue_depth
 from airline_platform.dagster_client import DagsterClient
 from airline_platform.feeds import FLIGHTS
+from airline_platform.inbox import read_alerts
 from airline_platform.local import processes, stack
 from airline_platform.settings import Settings
 from resources.warehouse import CONNECT_SECONDS
@@ -319,6 +320,36 @@ def crawler_is_busy(laptop: ChaosLaptop, day: date) -> None:
         until(lambda: refusals.hits == 4, "the crawler asked four times")
 
 
+def permission_is_missing(laptop: ChaosLaptop, day: date) -> None:
+    """The run may not start the crawler: people are told which permission it lacks."""
+    glue = laptop.client("glue")
+    with suppress(glue.exceptions.EntityNotFoundException):
+        glue.delete_table(DatabaseName=laptop.settings.glue_database, Name="landing_daily_flights")
+    forbidden = Refuse(matches=calls("glue", "StartCrawler"), status=400, code="AccessDeniedException")
+
+    def told() -> list[str]:
+        alerts = [alert["message"] for alert in read_alerts(laptop.settings) if alert["event"] == "failed"]
+        return [text for text in alerts if f"Partition: {day}" in text]
+
+    with laptop.faults.rule(forbidden):
+        laptop.land(day)
+        (text, *_) = until(told, "an alert")
+    assert "Stage:     crawler and catalog" in text
+    assert "AccessDeniedException) when calling the StartCrawler operation" in text
+    assert "What to do: give the role that runs Dagster this permission" in text
+
+
+def bookings_die(laptop: ChaosLaptop, day: date) -> None:
+    """A newer day's bookings are there already, and the run of the older one dies in its transaction."""
+    newer = day + timedelta(days=1)
+    laptop.land_bookings(newer)
+    until(partial(laptop.loaded, newer), "the newer day")
+    with STAGE["before the commit"].hold(laptop, day) as reach:
+        laptop.land_bookings(day)
+        reach()
+        kill_run(laptop)
+
+
 def disk_is_full(laptop: ChaosLaptop, day: date) -> None:
     """No file of the worker's JVM may grow any more: what writing to a full disk is, of whatever disk."""
     with STAGE["in Glue"].reached(laptop, day):
@@ -429,6 +460,8 @@ def others() -> list[Scenario]:
         Scenario("S3 fails", "until a run failed of it", s3_fails),
         Scenario("Glue throttles", "the whole way", glue_throttles),
         Scenario("crawler already runs", "before Glue", crawler_is_busy),
+        Scenario("permission missing", "StartCrawler", permission_is_missing),
+        Scenario("bookings' run killed", "before the commit", bookings_die),
         Scenario("disk full", "in Glue", disk_is_full),
         Scenario("PostgreSQL freezes", "after Glue", warehouse_freezes),
         Scenario("file overwritten", "after Glue", partial(overwritten, "after Glue")),
@@ -456,6 +489,8 @@ SHORT = [
     ("everything killed", TOLD),
     ("file overwritten", "after Glue"),
     ("event lost", "before the message is received"),
+    ("permission missing", "StartCrawler"),
+    ("bookings' run killed", "before the commit"),
 ]
 """Every victim, and where a fault is most dangerous."""
 
