@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo dev test lint unit glue jvm stack chaos clean
+.PHONY: setup demo dev test lint docs unit glue jvm stack chaos clean
 
 setup: $(VENV)/.ready
 
@@ -28,6 +28,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/cfn-lint infra/*.yaml
+
+docs: setup
+	$(BIN)/python -m airline_platform.feeds_page > docs/feeds.md
 
 unit: setup
 	$(BIN)/pytest tests/unit

@@ -11,7 +11,7 @@ REJECT_COLUMNS = (
     SOURCE_FILE,
     Column("line_number", "bigint", "Line in that file, counted from 1."),
     Column("reject_reason", "string", "The column, what came, and what was expected."),
-    Column("raw_text", "string", "The line as it landed; of a very long one the beginning."),
+    Column("raw_text", "string", "The line as it landed, or its beginning; *** for what may be a person."),
 )
 
 _FORMATS = {
