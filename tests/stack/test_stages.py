@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform.dagster_client import LAUNCH_BACKFILL, DagsterClient
+from airline_platform.dagster_client import REPOSITORY, DagsterClient
 from airline_platform.feeds import BOOKINGS
 
 pytestmark = pytest.mark.usefixtures("airports")
@@ -27,6 +27,9 @@ from pyspark.context import SparkContext
 context = SparkContext.getOrCreate()
 full = [context._jvm.java.nio.ByteBuffer.allocate(2_000_000_000) for _ in range(64)]
 """
+
+LAUNCH = """mutation($run: ExecutionParams!) { launchRun(executionParams: $run) {
+  __typename ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } } }"""
 
 RUNS_OF = """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) {
   ... on Runs { results { status } } } }"""
@@ -103,7 +106,6 @@ def test_a_job_that_fails_is_told_with_its_own_reason(stack, day: str, body: str
     assert "Glue job airline-bookings run jr_" in told
     assert "ended with FAILED" in told
     assert reason in told
-    works_again(stack, day)
 
 
 def test_a_job_that_takes_too_long_is_stopped_and_told(stack):
@@ -134,7 +136,6 @@ def test_a_job_without_its_secret_is_told(stack):
         secrets.create_secret(Name=name, SecretString=customer_key)
     assert "ResourceNotFoundException" in told
     assert customer_key not in told
-    works_again(stack, "2013-07-13")
 
 
 def test_a_crawler_with_a_bad_path_is_told(stack):
@@ -173,7 +174,6 @@ def test_a_crawler_that_finds_another_schema_is_told(stack):
         glue.update_crawler(Name=name, SchemaChangePolicy=policy)
     assert "Stage:     crawler and catalog" in told
     assert "has columns ['shipping_id', 'customer']; expected booking_id," in told
-    works_again(stack, "2013-07-17")
 
 
 def test_a_crawler_that_runs_already_is_waited_for(stack):
@@ -206,12 +206,7 @@ def test_anything_else_that_fails_is_told(stack):
     until(lambda: loaded(stack, day))
     note = {"Bucket": stack.settings.lake_bucket, "Key": f"manifests/bookings_enriched/{day}.json"}
     stack.client("s3").put_object(**note, Body=b"{not json")
-    tables = [{"path": [table.name]} for table in BOOKINGS.tables]
-    DagsterClient.of(stack.settings)._ask(
-        LAUNCH_BACKFILL,
-        expect="LaunchBackfillSuccess",
-        backfill={"assetSelection": tables, "partitionNames": [day]},
-    )
+    DagsterClient.of(stack.settings)._ask(LAUNCH, expect="LaunchRunSuccess", run=load_alone(day))
     told = until(
         lambda: [a["message"] for a in stack.alerts("failed") if f"Partition: {day}" in a["message"]]
     )[0]
@@ -225,7 +220,19 @@ def test_anything_else_that_fails_is_told(stack):
 def test_in_the_end_every_day_that_failed_is_loaded_when_it_is_asked_for_again(stack):
     stack.run("status", "--reconcile")
     stack.wait()
-    assert all(loaded(stack, f"2013-07-{number:02}") for number in range(1, 25) if number not in (9, 10, 20))
+    assert all(loaded(stack, f"2013-07-{number:02}") for number in (1, 3, 5, 7, 11, 13, 15, 17, 21, 23))
+
+
+def load_alone(day: str) -> dict[str, Any]:
+    """What the UI sends when somebody materializes the tables of a day and nothing before them."""
+    return {
+        "selector": REPOSITORY
+        | {
+            "pipelineName": "__ASSET_JOB",
+            "assetSelection": [{"path": [table.name]} for table in BOOKINGS.tables],
+        },
+        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": day}]},
+    }
 
 
 def forget_table(stack: Any) -> None:
