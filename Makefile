@@ -43,7 +43,7 @@ jvm: setup
 	$(BIN)/python -m airline_platform.local.spark_jvm $(VENV)/var/spark-jvm
 
 stack: jvm
-	$(BIN)/pytest tests/stack
+	$(BIN)/pytest tests/stack --durations=30
 
 # Every component killed at every stage, and every other fault; `stack` runs the short form.
 chaos: jvm

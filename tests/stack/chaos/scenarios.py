@@ -481,7 +481,6 @@ def others() -> list[Scenario]:
 SCENARIOS = [*kills(), *others()]
 
 SHORT = [
-    ("run killed", "before the commit"),
     ("daemon killed", "after the message is received"),
     ("worker killed", "in Glue"),
     ("gateway killed", "during COPY"),
