@@ -39,7 +39,7 @@ def loaded_alert(
     table = feed.table.name
     what = f"{table} {describe_days(days)}".strip()
     lines = [
-        f"Table:     {feed.table.qualified_name}",
+        f"Table:     {', '.join(each.qualified_name for each in feed.tables)}",
         f"Loaded:    {rows['rows_loaded']:,} rows",
         f"Rejected:  {rows['rows_rejected']:,} rows",
     ]

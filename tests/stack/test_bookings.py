@@ -183,7 +183,8 @@ def test_a_landed_day_becomes_bookings_without_people_and_an_alert(stack):
     assert (str(rows["A-1"]["fare_amount"]), rows["A-1"]["currency"]) == ("129.900", "USD")
     assert str(rows["A-1"]["booked_at"]) == "2013-05-31 10:11:12"
     assert history(stack, "A-1") == [("2013-06-01", "CONFIRMED")]
-    assert [alert for alert in stack.alerts("loaded") if "2013-06-01" in alert["subject"]]
+    told = next(alert for alert in stack.alerts("loaded") if "2013-06-01" in alert["subject"])
+    assert "Table:     airlines.fact_booking_status, airlines.fact_bookings" in told["message"]
 
 
 @pytest.mark.usefixtures("story")
