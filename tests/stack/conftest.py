@@ -13,9 +13,10 @@ from typing import Any
 import boto3
 import psutil
 import pytest
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from airline_platform import travel
-from airline_platform.accounting import Account
+from airline_platform.accounting import Account, queue_depth
 from airline_platform.dagster_client import DagsterClient
 from airline_platform.demo_data import write_airports, write_flights
 from airline_platform.inbox import read_alerts
@@ -66,6 +67,13 @@ class Laptop:
         accounts = travel.wait(self.settings, DagsterClient.of(self.settings), 120)
         assert [each.key for each in accounts if each.state == "waiting"] == []
         return accounts
+
+    def wait_until_idle(self) -> None:
+        """Until the sensors used every event and no run is under way: also of keys nobody waits for."""
+        client = DagsterClient.of(self.settings)
+        Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(120))(
+            lambda: queue_depth(self.settings, self.settings.landing_queue) + client.unfinished_runs()
+        )
 
     def alerts(self, event: str) -> list[dict[str, Any]]:
         """As the command reads them, without its start."""

@@ -15,7 +15,6 @@ import pytest
 from pyarrow import parquet
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform.dagster_client import DagsterClient
 from airline_platform.demo_data import write_flights
 from airline_platform.feeds import FLIGHTS
 
@@ -443,14 +442,6 @@ def put(stack: Any, objects: Mapping[str, bytes]) -> None:
         list(pool.map(lambda key: s3.put_object(Bucket=bucket, Key=key, Body=objects[key]), objects))
 
 
-def wait_for_an_empty_queue(stack: Any) -> None:
-    """Until the sensor used every event, and no run is under way: also of keys nobody waits for."""
-    client = DagsterClient.of(stack.settings)
-    Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(60))(
-        lambda: stack.json("status")["queue"] + client.unfinished_runs()
-    )
-
-
 @pytest.fixture(scope="module")
 def landed(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Landed:
     """Everything landed, first what is to be kept, then the rest in one go; then read once for all tests."""
@@ -462,7 +453,7 @@ def landed(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Landed:
     flown = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.csv")}
     put(stack, flown | beside | {key_of(case): case.body for case in [*CASES, *UNKNOWN]})
     stack.wait()
-    wait_for_an_empty_queue(stack)
+    stack.wait_until_idle()
     for row in stack.query("SELECT * FROM airlines.ingested_files ORDER BY landed_at, loaded_at"):
         found.ledger[row["key"]].append(row)
     between = f"flight_date BETWEEN '{FIRST_DAY}' AND '{NEIGHBOURS[-1]}'"
@@ -629,7 +620,7 @@ def test_the_alert_of_a_load_names_the_first_rejects_with_file_line_and_reason(s
     key = FLIGHTS.key("some rejects.csv", day)
     put(stack, {key: file(*FORTY, "B6,12478,12892,late,5", "B6,12478")})
     stack.wait()
-    wait_for_an_empty_queue(stack)
+    stack.wait_until_idle()
 
     (told,) = [alert["message"] for alert in stack.alerts("loaded") if f"{day}" in alert["subject"]]
     url = f"s3://{stack.settings.landing_bucket}/{key}"
@@ -689,7 +680,7 @@ def test_events_no_warehouse_could_store_are_told_and_stop_nothing(stack: Any) -
             sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"detail": {"object": event}}))
         put(stack, {FLIGHTS.key("flights.csv", day): file(GOOD)})
         stack.wait()
-        wait_for_an_empty_queue(stack)
+        stack.wait_until_idle()
     finally:
         # Else they stay for the tests behind this one.
         sqs.purge_queue(QueueUrl=queue)

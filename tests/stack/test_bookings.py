@@ -5,14 +5,17 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import psycopg2
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from airline_platform.dagster_client import DagsterClient, days_between
 from airline_platform.feeds import BOOKINGS
 
 HEADER = BOOKINGS.header
@@ -93,6 +96,9 @@ def until(found: Callable[[], Any], seconds: float = 60) -> Any:
 STATES = ["PENDING", "CONFIRMED", "CANCELLED"]
 MANY_DAYS = [f"2013-06-{day}" for day in range(13, 18)]
 
+FLAT = "flat"
+"""Stands for the name of a file in the flat layout."""
+
 Files = dict[tuple[str, str], str]
 """What lies under a day and a name."""
 
@@ -121,30 +127,29 @@ class Story:
 def story(stack: Any, airports: None) -> Story:  # noqa: ARG001 - they land first
     """All files of these tests in three waves: what was there, what came later, and what came then."""
     many_files = {(day, "1.csv"): many(range(n * 20, n * 20 + 60), 10 + n) for n, day in enumerate(MANY_DAYS)}
-    put(
+    wave(
         stack,
         {
+            ("2013-05-30", "bookings.csv"): file(line("G-1", status="PENDING")),
+            ("2013-05-31", "bookings.csv"): file(line("G-1", status="CANCELLED"), line("G-2")),
             ("2013-06-01", "bookings.csv"): file(line("A-1"), line("A-2", email="", cabin="FIRST")),
+            ("2013-06-02", FLAT): file(line("B-1")),
             ("2013-06-03", "bookings.csv"): file(line("C-1", status="PENDING"), line("C-2")),
             ("2013-06-06", "bookings.csv"): file(line("D-1", status="CANCELLED")),
             ("2013-06-07", "z.csv"): file(line("E-1", status="PENDING")),
             ("2013-06-08", "bookings.csv"): file(line("F-1", status="PENDING"), line("F-2")),
             ("2013-06-09", "bookings.csv"): file(line("F-1", status="CANCELLED"), line("F-3")),
-            ("2013-06-10", "bookings.csv"): file(line("G-1", status="PENDING")),
-            ("2013-06-11", "bookings.csv"): file(line("G-1", status="CANCELLED"), line("G-2")),
             ("2013-06-12", "bookings.csv"): file(*(line("H-1", status=status) for status in STATES)),
             (MANY_DAYS[3], "1.csv"): many_files[MANY_DAYS[3], "1.csv"],
             ("2013-06-18", "bookings.csv"): file(line("J-1", dest_airport_id=NOWHERE)),
             ("2013-06-19", "bookings.csv"): file(line("K-1")),
         },
     )
-    stack.put("bookings/2013-06-02.csv", file(line("B-1")))
-    stack.wait()
     first = Story(statuses(stack, ""), bookings(stack, "J-")["J-1"]["arr_city"], many_files)
     stack.put(
         "airport_codes/one_more.csv", f"airport_id,city,state,name\n{NOWHERE},Nowhere,XX,Nowhere Field\n"
     )
-    put(
+    wave(
         stack,
         many_files
         | {
@@ -155,21 +160,32 @@ def story(stack: Any, airports: None) -> Story:  # noqa: ARG001 - they land firs
             ("2013-06-19", "bookings.csv"): file(line("K-1", status="CANCELLED"), line("K-2", status="LOST")),
         },
     )
-    stack.client("s3").delete_object(Bucket=stack.settings.landing_bucket, Key=key("2013-06-11"))
-    stack.wait()
     then = {
         (MANY_DAYS[1], "2.csv"): many(range(0, 200, 7), 50),
         (MANY_DAYS[4], "1.csv"): many(range(100, 110), 60),
     }
-    put(stack, then)
-    stack.wait()
+    stack.client("s3").delete_object(Bucket=stack.settings.landing_bucket, Key=key("2013-05-31"))
+    wave(stack, then)
     many_files.update(then)
     return first
 
 
-def put(stack: Any, files: Files) -> None:
-    for (day, name), text in files.items():
-        stack.put(key(day, name), text)
+def wave(stack: Any, files: Files) -> None:
+    """Land files at once, with something for each day between: one run takes them all."""
+    days = [day for day, _ in files]
+    client = DagsterClient.of(stack.settings)
+    client.set_sensor("landing_sensor", running=False)
+    try:
+        for number, day in enumerate(
+            days_between(date.fromisoformat(min(days)), date.fromisoformat(max(days)))
+        ):
+            if day not in days:
+                stack.put(key(day, f"{uuid4()}.csv"), file(line(f"Z-{day}-{number}")))
+        for (day, name), text in files.items():
+            stack.put(f"bookings/{day}.csv" if name == FLAT else key(day, name), text)
+    finally:
+        client.set_sensor("landing_sensor", running=True)
+    stack.wait()
 
 
 @pytest.mark.usefixtures("story")
@@ -183,7 +199,7 @@ def test_a_landed_day_becomes_bookings_without_people_and_an_alert(stack):
     assert (str(rows["A-1"]["fare_amount"]), rows["A-1"]["currency"]) == ("129.900", "USD")
     assert str(rows["A-1"]["booked_at"]) == "2013-05-31 10:11:12"
     assert history(stack, "A-1") == [("2013-06-01", "CONFIRMED")]
-    told = next(alert for alert in stack.alerts("loaded") if "2013-06-01" in alert["subject"])
+    told = next(alert for alert in stack.alerts("loaded") if alert["feed"] == "bookings")
     assert "Table:     airlines.fact_booking_status, airlines.fact_bookings" in told["message"]
 
 
@@ -220,16 +236,16 @@ def test_an_overwritten_day_takes_back_what_it_no_longer_says(stack, story: Stor
 
 @pytest.mark.usefixtures("story")
 def test_forgetting_a_day_takes_back_what_it_said(stack):
-    until(lambda: [alert for alert in stack.alerts("gone") if key("2013-06-11") in alert["message"]])
+    until(lambda: [alert for alert in stack.alerts("gone") if key("2013-05-31") in alert["message"]])
     assert statuses(stack, "G-") == {"G-1": "CANCELLED", "G-2": "CONFIRMED"}
-    assert "2 rows of 2013-06-11 are gone" in stack.run("forget", key("2013-06-11")).stdout
+    assert "2 rows of 2013-05-31 are gone" in stack.run("forget", key("2013-05-31")).stdout
     assert statuses(stack, "G-") == {"G-1": "PENDING"}
 
 
 @pytest.mark.usefixtures("story")
 def test_repeated_bookings_are_counted_and_the_last_one_is_loaded(stack):
     assert statuses(stack, "H-") == {"H-1": "CANCELLED"}
-    (row,) = stack.query("SELECT * FROM airlines.ingested_files WHERE partition_date = '2013-06-12'")
+    (row,) = stack.query("SELECT * FROM airlines.ingested_files WHERE key = '" + key("2013-06-12") + "'")
     assert (row["state"], row["rows_read"], row["rows_loaded"], row["rows_rejected"]) == ("loaded", 3, 1, 2)
     told = next(alert for alert in stack.alerts("loaded") if alert["run_id"] == row["run_id"])
     assert (
@@ -292,7 +308,8 @@ def test_nothing_that_identifies_people_leaves_the_landing_bucket(stack):
     assert len(bookings(stack, "L-")) == 60
     states = stack.query(
         "SELECT partition_date, state, rows_rejected FROM airlines.ingested_files "
-        "WHERE partition_date BETWEEN '2013-06-20' AND '2013-06-22' ORDER BY partition_date"
+        "WHERE feed = 'bookings' AND partition_date BETWEEN '2013-06-20' AND '2013-06-22' "
+        "ORDER BY partition_date"
     )
     assert [(row["state"], row["rows_rejected"]) for row in states] == [
         ("loaded", 3),

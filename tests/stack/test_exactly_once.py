@@ -208,25 +208,15 @@ def test_events_that_come_twice_late_and_in_the_wrong_order_change_nothing(stack
     for etag in (new["etag"], old["etag"], new["etag"]):
         body = f'{{"detail": {{"object": {{"key": "{key("2013-04-10")}", "etag": "{etag}"}}}}}}'
         sqs.send_message(QueueUrl=url, MessageBody=body)
-    wait_until_idle(stack)
+    stack.wait_until_idle()
     assert carriers(stack, "2013-04-10") == {"V2": 2}
     assert verdicts(stack, "2013-04-10") == before
-
-
-def wait_until_idle(stack: Any) -> None:
-    """Until the queue is empty and nothing runs."""
-    client = DagsterClient.of(stack.settings)
-
-    def idle() -> bool:
-        return stack.json("status")["queue"] == 0 and not client.unfinished_runs()
-
-    until(idle, seconds=120)
 
 
 def test_a_bad_header_is_refused_at_the_first_run_and_never_retried(stack):
     stack.put(key("2013-04-11"), "Carrier,Origin\nAA,1\n")
     stack.wait()
-    wait_until_idle(stack)
+    stack.wait_until_idle()
     runs = DagsterClient.of(stack.settings)._ask(
         """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) {
             ... on Runs { results { status stats { ... on RunStatsSnapshot { stepsFailed } } } } } }""",

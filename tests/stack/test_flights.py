@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from dagster import DagsterInstance, materialize
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from airline_platform.dagster_client import DagsterClient
 from airline_platform.definitions import resources
@@ -73,7 +72,7 @@ def test_the_same_bytes_again_start_no_run(stack, flights: Flights):
     stack.wait()
     (before,) = ledger(stack, "daily_flights/date=2013-02-07/flights.csv")
     stack.land(folder)
-    wait_for_an_empty_queue(stack)
+    stack.wait_until_idle()
     assert ledger(stack, "daily_flights/date=2013-02-07/flights.csv") == [before]
     assert len(day_rows(stack, "2013-02-07")) == count
 
@@ -141,7 +140,7 @@ def test_a_key_no_feed_knows_is_told_and_stops_nothing(stack, flights: Flights):
     folder, count = flights(date(2013, 2, 13))
     stack.land(folder)
     stack.wait()
-    wait_for_an_empty_queue(stack)
+    stack.wait_until_idle()
     told = "\n".join(alert["message"] for alert in stack.alerts("unknown_key"))
     assert "daily_flights/date=2013-02-30/flights.csv: 2013-02-30 is not a day of the calendar" in told
     assert "invoices/2013.csv: no feed lands here" in told
@@ -261,11 +260,3 @@ def read_lake(stack: Any, prefix: str) -> str:
     s3, bucket = stack.client("s3"), stack.settings.lake_bucket
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]]
     return "\n".join(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys)
-
-
-def wait_for_an_empty_queue(stack: Any) -> None:
-    """Until the sensor used every event and no run is under way."""
-    client = DagsterClient.of(stack.settings)
-    Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(60))(
-        lambda: stack.json("status")["queue"] + client.unfinished_runs()
-    )

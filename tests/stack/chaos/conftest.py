@@ -81,7 +81,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(" | ".join(cells).rstrip())
 
 
-@pytest.fixture(scope="session")
+# Not longer than its module: it costs a tenth of a core, and its settings are not for other stacks.
+@pytest.fixture(scope="module")
 def chaos_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosLaptop]:
     """The stack, with the airports loaded."""
     home = tmp_path_factory.mktemp("chaos")
@@ -97,7 +98,7 @@ def chaos_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosLapt
             laptop.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def oracle(chaos_laptop: ChaosLaptop, tmp_path_factory: pytest.TempPathFactory) -> Oracle:
     oracle = Oracle(chaos_laptop, tmp_path_factory.mktemp("landed"))
     chaos_laptop.land_airports()
