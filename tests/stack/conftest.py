@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,12 +17,18 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from airline_platform import travel
 from airline_platform.accounting import Account, queue_depth
-from airline_platform.dagster_client import DagsterClient
+from airline_platform.dagster_client import REPOSITORY, DagsterClient
 from airline_platform.demo_data import write_airports, write_flights
+from airline_platform.feeds import Feed
 from airline_platform.inbox import read_alerts
 from airline_platform.local import stack as laptop
 from airline_platform.settings import Settings
+from airline_platform.tables import Table
+from assets.alerts import RANGE_TAGS
 from resources.warehouse import Warehouse
+
+LAUNCH = """mutation($run: ExecutionParams!) { launchRun(executionParams: $run) {
+  __typename ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } } }"""
 
 AIRLINE = [str(Path(sys.executable).with_name("airline"))]
 
@@ -73,6 +79,25 @@ class Laptop:
         client = DagsterClient.of(self.settings)
         Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(120))(
             lambda: queue_depth(self.settings, self.settings.landing_queue) + client.unfinished_runs()
+        )
+
+    def launch(self, feed: Feed, first: str, last: str, tables: Sequence[Table] = ()) -> None:
+        """What the UI sends when somebody materializes a range of days: a run at once, not by the daemon.
+
+        Args:
+            feed: Whose days.
+            first: ISO day.
+            last: ISO day, inclusive.
+            tables: Only these assets; everything of the feed where none is named.
+        """
+        selector = REPOSITORY | {"pipelineName": "__ASSET_JOB" if tables else f"{feed.name}_job"}
+        if tables:
+            selector |= {"assetSelection": [{"path": [table.name]} for table in tables]}
+        tags = [{"key": key, "value": day} for key, day in zip(RANGE_TAGS, (first, last), strict=True)]
+        DagsterClient.of(self.settings)._ask(
+            LAUNCH,
+            expect="LaunchRunSuccess",
+            run={"selector": selector, "executionMetadata": {"tags": tags}},
         )
 
     def alerts(self, event: str) -> list[dict[str, Any]]:

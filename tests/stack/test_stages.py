@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform.dagster_client import REPOSITORY, DagsterClient
+from airline_platform.dagster_client import DagsterClient
 from airline_platform.feeds import BOOKINGS
 
 pytestmark = pytest.mark.usefixtures("airports")
@@ -27,9 +27,6 @@ from pyspark.context import SparkContext
 context = SparkContext.getOrCreate()
 full = [context._jvm.java.nio.ByteBuffer.allocate(2_000_000_000) for _ in range(64)]
 """
-
-LAUNCH = """mutation($run: ExecutionParams!) { launchRun(executionParams: $run) {
-  __typename ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } } }"""
 
 RUNS_OF = """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) {
   ... on Runs { results { status } } } }"""
@@ -215,7 +212,7 @@ def test_anything_else_that_fails_is_told(stack):
     until(lambda: loaded(stack, day))
     note = {"Bucket": stack.settings.lake_bucket, "Key": f"manifests/bookings_enriched/{day}.json"}
     stack.client("s3").put_object(**note, Body=b"{not json")
-    DagsterClient.of(stack.settings)._ask(LAUNCH, expect="LaunchRunSuccess", run=load_alone(day))
+    stack.launch(BOOKINGS, day, day, tables=BOOKINGS.tables)
     told = until(
         lambda: [a["message"] for a in stack.alerts("failed") if f"Partition: {day}" in a["message"]]
     )[0]
@@ -226,23 +223,11 @@ def test_anything_else_that_fails_is_told(stack):
     works_again(stack, day)
 
 
-def test_one_backfill_loads_every_day_that_failed(stack):
+def test_one_run_over_the_range_loads_every_day_that_failed(stack):
     failed = [f"2013-07-{number:02}" for number in (1, 3, 5, 7, 11, 13, 15, 17, 21)]
     assert not any(loaded(stack, day) for day in failed)
-    stack.run("backfill", "bookings", "--from", failed[0], "--to", failed[-1], "--wait")
-    assert all(loaded(stack, day) for day in failed)
-
-
-def load_alone(day: str) -> dict[str, Any]:
-    """What the UI sends when somebody materializes the tables of a day and nothing before them."""
-    return {
-        "selector": REPOSITORY
-        | {
-            "pipelineName": "__ASSET_JOB",
-            "assetSelection": [{"path": [table.name]} for table in BOOKINGS.tables],
-        },
-        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": day}]},
-    }
+    stack.launch(BOOKINGS, failed[0], failed[-1])
+    until(lambda: all(loaded(stack, day) for day in failed))
 
 
 def forget_table(stack: Any) -> None:
