@@ -71,7 +71,9 @@ def infer(s3: "S3Client", files: list[tuple[ObjectUri, int]]) -> Schema:
         texts = [_text(s3, uri, size, whole_arrays=kind == "json") for uri, size in samples]
         return _csv(texts, compression) if kind == "csv" else _json(texts, compression)
     except (duckdb.Error, pa.ArrowException, OSError, EOFError, zlib.error) as reason:
-        raise SchemaError(f"{first} and what lies beside it can't be read as {kind}: {reason}") from reason
+        # Not more of it: DuckDB quotes the line it stumbled over, which may name a person.
+        why = (str(reason).splitlines() or [""])[0]
+        raise SchemaError(f"{first} and what lies beside it can't be read as {kind}: {why}") from reason
 
 
 def spread(files: list[tuple[ObjectUri, int]]) -> list[tuple[ObjectUri, int]]:
@@ -150,11 +152,12 @@ def _parquet(bodies: list[bytes]) -> Schema:
 
 def _csv(texts: list[bytes], compression: str) -> Schema:
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
-        paths = _write(texts, Path(folder), "csv")
+        # A crawl is about columns: rows that can't be read are the job's to judge.
+        paths = _write([text.decode("utf-8", "replace").encode() for text in texts], Path(folder), "csv")
         delimiter, header = connection.execute(
-            "SELECT Delimiter, HasHeader FROM sniff_csv(?)", [paths[0]]
+            "SELECT Delimiter, HasHeader FROM sniff_csv(?, ignore_errors = true)", [paths[0]]
         ).fetchall()[0]
-        options = "union_by_name = true, sample_size = -1, delim = ?, header = ?"
+        options = "union_by_name = true, sample_size = -1, ignore_errors = true, delim = ?, header = ?"
         reading = f"DESCRIBE SELECT * FROM read_csv(?, {options})"  # noqa: S608 - nothing but constants
         described = connection.execute(reading, [paths, delimiter, header]).fetchall()
     names = [row[0] if header else f"col{position}" for position, row in enumerate(described)]

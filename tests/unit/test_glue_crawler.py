@@ -2,11 +2,15 @@
 
 import gzip
 import io
+from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from airline_platform.feeds import BOOKINGS, FLIGHTS, Feed
+from airline_platform.generators.files import Order, generate_files
 from airline_platform.local.glue_crawler import (
     CrawlError,
     differs,
@@ -65,6 +69,25 @@ def test_csv_has_lower_case_columns_types_and_a_header_to_skip():
     ]
     assert (schema.format, list(schema.columns)) == ("csv", types)
     assert schema.parameters["skip.header.line.count"] == "1"
+
+
+@pytest.mark.parametrize("feed", [BOOKINGS, FLIGHTS], ids=lambda feed: feed.name)
+@pytest.mark.parametrize("seed", range(3))
+def test_dirty_rows_do_not_keep_a_file_from_being_crawled(feed: Feed, seed: int, tmp_path: Path):
+    day = date(2013, 6, 1)
+    generate_files(Order(feed.name, day, day, tmp_path, rows=1000, seed=seed, dirty=True), lambda _day: None)
+    (path,) = tmp_path.rglob("*.csv")
+    schema = Bucket(**{"a.csv": path.read_bytes()}).infer()
+    assert [name for name, _ in schema.columns] == [column.name.lower() for column in feed.columns]
+    assert schema.parameters["skip.header.line.count"] == "1"
+
+
+def test_a_failed_crawl_quotes_no_line_of_the_file():
+    body = b"PAR1" + b"Zaphod Beeblebrox\n" * 20
+    with pytest.raises(SchemaError) as refused:
+        Bucket(**{"a.parquet": body}).infer()
+    assert "Zaphod" not in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_csv_without_a_header_numbers_its_columns():
