@@ -127,6 +127,8 @@ AIRPORTS = Feed(
     daily=False,
 )
 
+_ORIGIN = Column("origin_airport_id", "bigint", "US DOT id of the airport of departure.", required=True)
+_DEST = Column("dest_airport_id", "bigint", "US DOT id of the airport of arrival.", required=True)
 _AIRPORT_NAMES = (
     Column("dep_airport", "string", "Name of the airport of departure; empty: unknown.", length=200),
     Column("arr_airport", "string", "Name of the airport of arrival; empty: unknown.", length=200),
@@ -157,8 +159,8 @@ FLIGHTS = Feed(
         columns=(
             Column("flight_date", "date", "Day of the flight, from the file's key.", required=True),
             Column("carrier", "string", "Carrier code, as IATA assigns it.", required=True, length=10),
-            Column("origin_airport_id", "bigint", "US DOT id of the airport of departure.", required=True),
-            Column("dest_airport_id", "bigint", "US DOT id of the airport of arrival.", required=True),
+            _ORIGIN,
+            _DEST,
             *_AIRPORT_NAMES,
             Column("dep_delay", "bigint", "Departure delay in minutes, early is negative; empty: cancelled."),
             Column("arr_delay", "bigint", "Arrival delay in minutes; empty: cancelled or diverted."),
@@ -194,8 +196,6 @@ _CARRIER = Column(
 _FLIGHT_NUMBER = Column(
     "flight_number", "bigint", "Number of the flight, without the carrier's code.", required=True, minimum=1
 )
-_ORIGIN = Column("origin_airport_id", "bigint", "US DOT id of the airport of departure.", required=True)
-_DEST = Column("dest_airport_id", "bigint", "US DOT id of the airport of arrival.", required=True)
 _FLIGHT_DATE = Column("flight_date", "date", "Day of the flight; not before the booking.", required=True)
 _CABIN = Column("cabin", "string", "Cabin class.", required=True, length=16, one_of=CABINS)
 _FARE = Column("fare_amount", "decimal", "Fare in units of the currency.", required=True, minimum=0)
