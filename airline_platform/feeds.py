@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 from airline_platform.currencies import CURRENCIES
 from airline_platform.tables import SOURCE_FILE, Column, Table
@@ -52,8 +53,13 @@ class Feed:
         name: The feed's name, and that of its pool, crawler and Glue job.
         prefix: Where its files land, ending in `/`.
         noun: What one row is, in the plural, for people.
-        columns: As landed, in the documented order; files may order and case them differently.
-        table: The warehouse table it becomes, replaced day by day.
+        columns: As landed, in the documented order; files may order them differently, CSV also case them.
+        table: The table it becomes, replaced day by day.
+        format: Of its files. JSON is an object a line, or one array of objects.
+        typed: The table of its rows as landed, typed, people and all: Parquet beside the landed files, under
+            the feed's own prefix. Such a feed stays in the lake; one without becomes a warehouse table.
+        answer: The asset that has the last word on a file; its table's where not given.
+        expires: Whether its landed files are deleted by S3 after `AIRLINE_PEOPLE_DAYS`.
         daily: Whether every file is for one day, named by its key.
         lookups: Columns of its table that come from the airports.
         newest: The table that follows from it, where a thing's newest row is what counts.
@@ -65,6 +71,10 @@ class Feed:
     noun: str
     columns: tuple[Column, ...]
     table: Table
+    format: Literal["csv", "json"] = "csv"
+    typed: Table | None = None
+    answer: str = ""
+    expires: bool = False
     daily: bool = True
     lookups: tuple[Lookup, ...] = ()
     newest: Newest | None = None
@@ -72,13 +82,30 @@ class Feed:
 
     @property
     def header(self) -> str:
-        """The documented header line."""
+        """The documented header line, or the fields of an object."""
         return ",".join(column.name for column in self.columns)
+
+    @property
+    def suffixes(self) -> tuple[str, str]:
+        """How its files' names end; anything else under its prefix is an unknown key."""
+        return f".{self.format}", f".{self.format}.gz"
 
     @property
     def tables(self) -> tuple[Table, ...]:
         """Every warehouse table it becomes."""
+        if self.typed:
+            return ()
         return (self.table, self.newest.table) if self.newest else (self.table,)
+
+    @property
+    def last_asset(self) -> str:
+        """The asset with which a file gets its verdict."""
+        return self.answer or self.table.name
+
+    @property
+    def typed_prefix(self) -> str:
+        """Where its typed rows stand in the landing bucket, by day; nothing lands there."""
+        return f"{self.prefix}{self.typed.name}/" if self.typed else ""
 
     @property
     def personal(self) -> bool:
@@ -278,26 +305,83 @@ BOOKINGS = Feed(
     ),
 )
 
+_LINE = Column(
+    "record_number", "bigint", "Place of the row in its file, from 1: line, or element of the array."
+)
+_SHIPPING_ID = Column("shipping_id", "bigint", "Names the shipment.", required=True)
+_SHIPPING_DATE = Column("shipping_date", "date", "Day of the shipment.", required=True, separator="/")
+_CITY = Column("destination_city", "string", "City it goes to.", required=True, length=100)
+_SHIPPING_FACTS = (
+    Column("shipping_cost", "decimal", "What the shipping costs, in US dollars.", required=True, minimum=0),
+    Column("shipping_distance", "decimal", "How far it goes, in kilometres.", required=True, minimum=0),
+    Column("quantity", "decimal", "How much is shipped, in units of the product.", required=True, minimum=0),
+    Column("product_id", "bigint", "Names the product.", required=True),
+)
+_SHIPMENT_COLUMNS = (
+    _SHIPPING_ID,
+    _SHIPPING_DATE,
+    Column("customer_name", "string", "Name of the customer.", length=200, personal=True),
+    Column("street_address", "string", "Street and number it goes to.", length=300, personal=True),
+    _CITY,
+    *_SHIPPING_FACTS,
+)
+
+SHIPMENTS = Feed(
+    name="shipments",
+    prefix="shipments/",
+    noun="shipments",
+    columns=_SHIPMENT_COLUMNS,
+    format="json",
+    typed=Table(
+        name="shipments_parquet",
+        description="One row per landed shipment that is one, with its customer.",
+        columns=(_FILE_DATE, *_SHIPMENT_COLUMNS, _LINE, _LANDED_AT, SOURCE_FILE),
+        partition_column=_FILE_DATE.name,
+    ),
+    table=Table(
+        name="shipments_normalized",
+        description="One row per shipment of a day's files, without its customer.",
+        columns=(
+            _FILE_DATE,
+            _SHIPPING_ID,
+            _SHIPPING_DATE,
+            Column("destination_city", "string", "City it goes to, spelled in one way.", required=True),
+            *_SHIPPING_FACTS,
+            _LANDED_AT,
+            SOURCE_FILE,
+        ),
+        partition_column=_FILE_DATE.name,
+        key=(_FILE_DATE.name, _SHIPPING_ID.name),
+    ),
+    answer="shipping_totals",
+    expires=True,
+)
+
 REPEATED = "is repeated further down in this file; the last row counts"
 """How the reason of a row ends that is sound, and that a later one of its file replaces."""
 
 UNKNOWN = "unknown"
 """Stands in the ledger in a feed's place for keys no feed claims."""
 
-FEEDS: dict[str, Feed] = {feed.name: feed for feed in (AIRPORTS, FLIGHTS, BOOKINGS)}
+FEEDS: dict[str, Feed] = {feed.name: feed for feed in (AIRPORTS, FLIGHTS, BOOKINGS, SHIPMENTS)}
 
 LONGEST_NAME = 255
 """Bytes of a file's name that every file system takes, on which Spark's jobs may have to put it."""
 
-SUFFIXES = (".csv", ".csv.gz")
-"""Files every feed reads; anything else in a feed's prefix is an unknown key."""
+SUFFIXES = tuple(dict.fromkeys(suffix for feed in FEEDS.values() for suffix in feed.suffixes))
+"""How the names of files end that some feed reads."""
+
+
+def is_own(key: str) -> bool:
+    """Whether the platform itself wrote an object of the landing bucket: a feed's typed rows."""
+    return any(feed.typed and key.startswith(feed.typed_prefix) for feed in FEEDS.values())
 
 
 def parse_key(key: str, *, first_day: date, last_day: date) -> LandedKey | UnknownKey:
     """Tell which feed and day an object key belongs to.
 
     Daily feeds land as `<prefix>date=YYYY-MM-DD/<file>.csv` or `<prefix>YYYY-MM-DD.csv`, others as
-    `<prefix><file>.csv`; `.csv.gz` likewise.
+    `<prefix><file>.csv`; `.csv.gz` likewise, and `.json` where the feed is JSON.
 
     Args:
         key: Object key, decoded.
@@ -315,7 +399,7 @@ def parse_key(key: str, *, first_day: date, last_day: date) -> LandedKey | Unkno
         return UnknownKey(key, problem)
     if not feed.daily:
         return LandedKey(feed, None) if "/" not in rest else UnknownKey(key, _expected(feed))
-    match = re.fullmatch(rf"date={_DAY}/[^/]+|{_DAY.replace('day', 'flat')}\.csv(\.gz)?", rest)
+    match = re.fullmatch(rf"date={_DAY}/[^/]+|{_DAY.replace('day', 'flat')}\.{feed.format}(\.gz)?", rest)
     if match is None:
         return UnknownKey(key, _expected(feed))
     return _landed(feed, key, match["day"] or match["flat"], first_day, last_day)
@@ -325,8 +409,8 @@ def _problem(feed: Feed, key: str) -> str | None:
     """Why no file of the feed can have this key, whatever its day."""
     if _UNUSABLE.search(key):
         return "the key has control characters"
-    if not key.endswith(SUFFIXES):
-        return f"{feed.name} files end in {' or '.join(SUFFIXES)}"
+    if not key.endswith(feed.suffixes):
+        return f"{feed.name} files end in {' or '.join(feed.suffixes)}"
     name = key.rpartition("/")[2]
     if name.startswith(("_", ".")):
         return "Spark skips files whose names start with _ or ."
@@ -346,9 +430,10 @@ def _landed(feed: Feed, key: str, day: str, first_day: date, last_day: date) -> 
 
 
 def _expected(feed: Feed) -> str:
+    end = feed.format
     if not feed.daily:
-        return f"{feed.name} files land as {feed.prefix}<file>.csv"
-    return f"{feed.name} files land as {feed.prefix}date=YYYY-MM-DD/<file>.csv or {feed.prefix}YYYY-MM-DD.csv"
+        return f"{feed.name} files land as {feed.prefix}<file>.{end}"
+    return f"{feed.name} files land as {feed.prefix}date=YYYY-MM-DD/<file>.{end} or {feed.prefix}YYYY-MM-DD.{end}"
 
 
 def _prefixes() -> Iterator[str]:

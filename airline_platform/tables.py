@@ -43,6 +43,7 @@ class Column:
         one_of: The only values there are; strings only, empty for any.
         pattern: Regular expression a whole value matches, and what it says in words; strings only.
         minimum: Smallest value; numbers only.
+        separator: Between the parts of a date in landed files; dates only.
         personal: Whether it identifies a person. Such a value stays in the landing bucket: no table, log,
             alert or reject ever has it.
     """
@@ -55,6 +56,7 @@ class Column:
     one_of: tuple[str, ...] = ()
     pattern: tuple[str, str] | None = None
     minimum: int | None = None
+    separator: str = "-"
     personal: bool = False
 
     @property
@@ -76,10 +78,10 @@ SOURCE_FILE = Column(
 
 @dataclass(frozen=True)
 class Table:
-    """One warehouse table.
+    """One table of the warehouse, or of the lake.
 
     Args:
-        name: Without the schema.
+        name: Without the schema or database.
         description: What one row is.
         columns: In the order of the table and of the Parquet files copied into it: COPY goes by position.
         partition_column: The date column whose values are replaced together; None: the whole table is.
