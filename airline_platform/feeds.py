@@ -430,10 +430,10 @@ def _landed(feed: Feed, key: str, day: str, first_day: date, last_day: date) -> 
 
 
 def _expected(feed: Feed) -> str:
-    end = feed.format
+    lands = f"{feed.name} files land as {feed.prefix}"
     if not feed.daily:
-        return f"{feed.name} files land as {feed.prefix}<file>.{end}"
-    return f"{feed.name} files land as {feed.prefix}date=YYYY-MM-DD/<file>.{end} or {feed.prefix}YYYY-MM-DD.{end}"
+        return f"{lands}<file>.{feed.format}"
+    return f"{lands}date=YYYY-MM-DD/<file>.{feed.format} or {feed.prefix}YYYY-MM-DD.{feed.format}"
 
 
 def _prefixes() -> Iterator[str]:
