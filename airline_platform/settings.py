@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     max_rejected_shares: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         {}, description='Share of rejected rows above which a load is refused, by feed: `{"flights": 0.1}`.'
     )
+    people_days: int = Field(
+        30,
+        ge=1,
+        description="Days landed files that name people are kept, for the feeds that declare it; deployed.",
+    )
     reconcile_seconds: int = Field(
         0,
         ge=0,

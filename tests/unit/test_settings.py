@@ -37,6 +37,7 @@ def test_an_empty_environment_is_a_laptop(no_stack: Settings) -> None:
         ("AIRLINE_NAME", "9lives"),
         ("AIRLINE_START_DATE", "yesterday"),
         ("AIRLINE_MAX_PARTITIONS_PER_RUN", "0"),
+        ("AIRLINE_PEOPLE_DAYS", "0"),
         ("AIRLINE_RECONCILE_SECONDS", "-1"),
         ("AIRLINE_UI_PORT", "70000"),
     ],
