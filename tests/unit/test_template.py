@@ -17,7 +17,7 @@ from botocore import xform_name
 from dagster._core.utils import make_new_run_id
 
 from airline_platform.deploy import BUCKETS, PROGRAM_PACKAGE, REPOSITORY, TEMPLATE, glue_programs
-from airline_platform.feeds import FEEDS, SUFFIXES
+from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings
 
 NAMES = {
@@ -99,30 +99,113 @@ def test_its_name_parameter_takes_what_the_settings_take(template: dict[str, Any
     assert template["Parameters"]["Name"]["Default"] == Settings.model_fields["name"].default
 
 
-def test_every_feed_has_its_row_and_its_crawler(template: dict[str, Any]) -> None:
-    rows = template["Mappings"]["Feeds"]
-    crawlers, crawler = loop(template, "Crawlers")
+def test_what_lands_has_its_crawler_and_what_the_lake_keeps_for_athena_too(template: dict[str, Any]) -> None:
+    settings = Settings(name="acme-air")
+    rows = template["Mappings"]["Crawlers"]
+    keys, crawler = loop(template, "Crawlers")
+    (target,) = crawler["Targets"]["S3Targets"]
+    declared = {}
+    for key in keys:
+        row = rows[key]
+        name = crawler["Name"]["Fn::Sub"][0].replace("${Name}", settings.name)
+        path = target["Path"]["Fn::Sub"][0].replace("${Name}", settings.name)
+        path = path.replace("${Bucket}", row["Bucket"]).replace("${Prefix}", row["Prefix"])
+        table = row["TablePrefix"] + row["Prefix"].rstrip("/").rpartition("/")[2]
+        declared[name.replace("${CrawlerName}", row["Name"])] = (path, table)
 
-    assert {row["Feed"]: row["Prefix"] for row in rows.values()} == {f.name: f.prefix for f in FEEDS.values()}
-    assert crawlers == list(rows)
-    assert crawler["Name"]["Fn::Sub"][0] == "${Name}-${FeedName}"
+    wanted = {
+        settings.crawler_name(feed.name): (
+            f"s3://{settings.landing_bucket}/{feed.typed_prefix or feed.prefix}",
+            feed.typed.name if feed.typed else f"landing_{feed.prefix.rstrip('/')}",
+        )
+        for feed in FEEDS.values()
+    }
+    wanted |= {
+        settings.crawler_name(feed.table.name): (
+            f"s3://{settings.lake_bucket}/{feed.table.name}/",
+            feed.table.name,
+        )
+        for feed in FEEDS.values()
+        if feed.typed
+    }
+    assert declared == wanted
+    assert keys == list(rows)
 
 
-def test_crawlers_of_daily_feeds_pass_over_the_files_of_the_flat_layout(template: dict[str, Any]) -> None:
-    for row in template["Mappings"]["Feeds"].values():
-        flat = {f"*{suffix}" for suffix in SUFFIXES}
-        assert (flat <= set(row["Exclusions"])) == FEEDS[row["Feed"]].daily
+def test_crawlers_of_landed_days_pass_over_the_files_of_the_flat_layout(template: dict[str, Any]) -> None:
+    rows = {row["Prefix"]: row for row in template["Mappings"]["Crawlers"].values()}
+    for feed in FEEDS.values():
+        excluded = set(rows[feed.typed_prefix or feed.prefix]["Exclusions"])
+        flat = {f"*{suffix}" for suffix in feed.suffixes}
+        assert (flat <= excluded) == (feed.daily and not feed.typed)
 
 
 def test_every_job_of_the_template_has_its_script_and_every_script_its_job(template: dict[str, Any]) -> None:
-    jobs, job = loop(template, "Jobs")
+    keys, job = loop(template, "Jobs")
     location = job["Command"]["ScriptLocation"]["Fn::Sub"][0]
-    rows = template["Mappings"]["Feeds"]
+    rows = template["Mappings"]["Jobs"]
 
-    scripts = {location.replace("${FeedName}", rows[key]["Feed"]) for key in jobs}
+    scripts = {location.replace("${JobName}", rows[key]["Name"]) for key in keys}
 
     uploaded = {f"s3://${{LakeBucket}}/{key}" for key in glue_programs()}
     assert scripts | {job["DefaultArguments"]["--extra-py-files"]["Fn::Sub"]} == uploaded
+    assert keys == list(rows)
+    assert job["Name"]["Fn::Sub"][0].replace("${Name}", "acme-air") == Settings(name="acme-air").job_name(
+        "${JobName}"
+    )
+
+
+def test_files_that_name_people_expire_with_their_typed_rows_when_the_settings_say(
+    template: dict[str, Any],
+) -> None:
+    landing = template["Resources"]["LandingBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = [rule for rule in landing if "ExpirationInDays" in rule]
+    expires = [feed for feed in FEEDS.values() if feed.expires]
+
+    assert [rule["Prefix"] for rule in expiring] == [feed.prefix for feed in expires]
+    assert all(feed.typed_prefix.startswith(feed.prefix) for feed in expires if feed.typed)
+    for rule in expiring:
+        assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", {"Ref": "PeopleDays"})
+        assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    parameter, setting = template["Parameters"]["PeopleDays"], Settings.model_fields["people_days"]
+    (least,) = [m.ge for m in setting.metadata if hasattr(m, "ge")]
+    assert (parameter["Default"], parameter["MinValue"]) == (setting.default, least)
+
+
+def test_jobs_write_nothing_into_the_landing_bucket_but_typed_rows(template: dict[str, Any]) -> None:
+    on_landing = [
+        (statement["Resource"], action)
+        for statement in statements_of(template["Resources"]["JobRole"]["Properties"]["Policies"])
+        for action in statement["Action"]
+        if "LandingBucket" in str(statement["Resource"])
+    ]
+    writing = [where for where, action in on_landing if not action.startswith(("s3:Get", "s3:List"))]
+
+    typed = [
+        {"Fn::Sub": f"${{LandingBucket.Arn}}/{feed.typed_prefix}*"} for feed in FEEDS.values() if feed.typed
+    ]
+    assert {action for where, action in on_landing if where == typed} == {
+        "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload",
+    }  # fmt: skip
+    assert all(where == typed for where in writing)
+
+
+def test_crawlers_read_of_the_lake_just_what_they_crawl(template: dict[str, Any]) -> None:
+    readable = [
+        statement["Resource"]
+        for statement in statements_of(template["Resources"]["CrawlerRole"]["Properties"]["Policies"])
+        if "s3:GetObject" in statement["Action"] and "LakeBucket" in str(statement["Resource"])
+    ]
+    crawled = [row["Prefix"] for row in template["Mappings"]["Crawlers"].values() if row["Bucket"] == "lake"]
+
+    assert readable == [{"Fn::Sub": f"${{LakeBucket.Arn}}/{prefix}*"} for prefix in crawled]
+
+
+def statements_of(policies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Statements of a role's policies, conditional ones too, each with a list of actions."""
+    statements = [s for policy in policies for s in policy["PolicyDocument"]["Statement"]]
+    chosen = [s["Fn::If"][1] if "Fn::If" in s else s for s in statements]
+    return [s | {"Action": [s["Action"]] if isinstance(s["Action"], str) else s["Action"]} for s in chosen]
 
 
 def test_glue_installs_the_dagster_pipes_that_dagster_runs_with(template: dict[str, Any]) -> None:
@@ -141,12 +224,7 @@ def test_what_a_deployment_adopts_is_what_outlives_the_stack(template: dict[str,
 
 def dagster_policy(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What whoever runs Dagster in an account may do: statements by their Sid."""
-    statements = template["Resources"]["DagsterPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    chosen = [s["Fn::If"][1] if "Fn::If" in s else s for s in statements]
-    return {
-        s["Sid"]: s | {"Action": [s["Action"]] if isinstance(s["Action"], str) else s["Action"]}
-        for s in chosen
-    }
+    return {s["Sid"]: s for s in statements_of([template["Resources"]["DagsterPolicy"]["Properties"]])}
 
 
 def test_a_run_may_be_named_by_its_role_and_then_do_what_dagster_may(template: dict[str, Any]) -> None:
