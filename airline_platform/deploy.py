@@ -107,7 +107,7 @@ def deploy(
         customer_key: Key customers are hashed with, for a laptop, whose secrets are forgotten; None leaves
             the stored one, or makes one. Another key would make every customer another one.
         parameters: Template parameters by name, `AlertEmail` for one. What is left out keeps the value the
-            stack has, or the template's default.
+            stack has, or the template's default; `Name`, `Stage` and `PeopleDays` are the settings'.
         on_progress: Called with a line about what is being done.
 
     Raises:
@@ -222,7 +222,9 @@ class _Stack:
         return {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])} if stack else {}
 
     def _given(self, parameters: Mapping[str, str]) -> "list[ParameterTypeDef]":
-        given = {"Name": self._name, "Stage": self._settings.stage, **parameters}
+        settings = self._settings
+        given = {"Name": self._name, "Stage": settings.stage, "PeopleDays": str(settings.people_days)}
+        given |= parameters
         return [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
 
     def _describe(self, stack: str | None = None) -> "StackTypeDef | None":
@@ -436,6 +438,7 @@ def _package() -> bytes:
         shared / "__init__.py",
         shared / "currencies.py",
         shared / "feeds.py",
+        shared / "json_records.py",
         shared / "tables.py",
         *jobs,
     ]

@@ -174,6 +174,8 @@ def test_crawlers_and_jobs_are_defined_under_the_names_the_settings_give(deploye
     glue = make_client(deployed, "glue")
 
     airports = glue.get_crawler(Name=deployed.crawler_name("airports"))["Crawler"]
+    typed = glue.get_crawler(Name=deployed.crawler_name("shipments"))["Crawler"]
+    normalized = glue.get_crawler(Name=deployed.crawler_name("shipments_normalized"))["Crawler"]
     flights = glue.get_crawler(Name=deployed.crawler_name("flights"))["Crawler"]
     job = glue.get_job(JobName=deployed.job_name("flights"))["Job"]
 
@@ -181,6 +183,11 @@ def test_crawlers_and_jobs_are_defined_under_the_names_the_settings_give(deploye
     assert target["Path"] == f"s3://{deployed.landing_bucket}/daily_flights/"
     assert "*.csv" in target["Exclusions"]
     assert airports["Targets"]["S3Targets"][0]["Path"] == f"s3://{deployed.landing_bucket}/airport_codes/"
+    assert [each["Targets"]["S3Targets"][0]["Path"] for each in (typed, normalized)] == [
+        f"s3://{deployed.landing_bucket}/shipments/shipments_parquet/",
+        f"s3://{deployed.lake_bucket}/shipments_normalized/",
+    ]
+    assert [each.get("TablePrefix", "") for each in (flights, typed, normalized)] == ["landing_", "", ""]
     assert {flights["DatabaseName"], airports["DatabaseName"]} == {"acme_air"}
     assert glue.get_database(Name=deployed.glue_database)["Database"]["Name"] == "acme_air"
     assert job["Command"]["ScriptLocation"] == f"s3://{deployed.lake_bucket}/glue_jobs/flights_job.py"
@@ -213,6 +220,17 @@ def test_a_parameter_given_once_stays_when_it_is_not_given_again(gateway: Gatewa
 
     assert deploy_stack(settings).change == "unchanged"
     assert deploy_stack(settings, parameters={"AlertEmail": ""}).change == "updated"
+
+
+def test_the_stack_is_told_how_long_files_that_name_people_are_kept(gateway: Gateway) -> None:
+    settings = gateway.settings("with-people")
+    deploy_stack(settings.model_copy(update={"people_days": 7}))
+    cloudformation = make_client(settings, "cloudformation")
+
+    (stack,) = cloudformation.describe_stacks(StackName=settings.name)["Stacks"]
+
+    assert {"ParameterKey": "PeopleDays", "ParameterValue": "7"} in stack["Parameters"]
+    assert deploy_stack(settings).change == "updated"
 
 
 def test_a_failed_creation_says_why_and_the_next_one_recovers(gateway: Gateway) -> None:
