@@ -108,6 +108,11 @@ class Feed:
         return f"{self.prefix}{self.typed.name}/" if self.typed else ""
 
     @property
+    def hashed(self) -> bool:
+        """Whether its table names people by a keyed hash."""
+        return self.personal and not self.typed
+
+    @property
     def personal(self) -> bool:
         """Whether its files identify people."""
         return any(column.personal for column in self.columns)
@@ -326,18 +331,20 @@ _SHIPMENT_COLUMNS = (
     *_SHIPPING_FACTS,
 )
 
+SHIPMENTS_TYPED = Table(
+    name="shipments_parquet",
+    description="One row per landed shipment that is one, with its customer.",
+    columns=(_FILE_DATE, *_SHIPMENT_COLUMNS, _LINE, _LANDED_AT, SOURCE_FILE),
+    partition_column=_FILE_DATE.name,
+)
+
 SHIPMENTS = Feed(
     name="shipments",
     prefix="shipments/",
     noun="shipments",
     columns=_SHIPMENT_COLUMNS,
     format="json",
-    typed=Table(
-        name="shipments_parquet",
-        description="One row per landed shipment that is one, with its customer.",
-        columns=(_FILE_DATE, *_SHIPMENT_COLUMNS, _LINE, _LANDED_AT, SOURCE_FILE),
-        partition_column=_FILE_DATE.name,
-    ),
+    typed=SHIPMENTS_TYPED,
     table=Table(
         name="shipments_normalized",
         description="One row per shipment of a day's files, without its customer.",

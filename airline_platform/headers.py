@@ -1,4 +1,4 @@
-"""The verdict on a landed file's first line: can this be what its feed promises?"""
+"""The verdict on a landed file's beginning: can this be what its feed promises?"""
 
 import codecs
 import csv
@@ -7,9 +7,10 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from airline_platform.feeds import Feed
+from airline_platform.json_heads import judge_json
+from airline_platform.verdicts import Accepted, Refused
 
 HEAD_BYTES = 64 * 1024
 """How much of an object is read to judge it; a longer header line is refused."""
@@ -24,6 +25,9 @@ _GZIP = zlib.MAX_WBITS | 16
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLANK = codecs.BOM_UTF8 + b" \t\r\n"
 
+_FIRST_BYTES = 4
+"""UTF-16 and UTF-32 show here, by the zeros of `[` or `{`."""
+
 _FORMATS = {
     b"PAR1": "Parquet",
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
@@ -31,40 +35,14 @@ _FORMATS = {
     codecs.BOM_UTF16_LE: "UTF-16 or UTF-32",
     codecs.BOM_UTF16_BE: "UTF-16 or UTF-32",
 }
-"""First bytes of what is not CSV, and what it is."""
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """A file that can be read.
-
-    Args:
-        header: Its first line, without line end and byte order mark, as Spark reads it too.
-        columns: The feed's column names in the file's order.
-    """
-
-    header: str
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A file that can't be this feed: what came on which line, what was expected, what to do."""
-
-    line: int
-    found: str
-    expected: str
-    remedy: str
-
-    def __str__(self) -> str:
-        """One sentence for alerts and the ledger."""
-        return f"line {self.line}: {self.found}; expected {self.expected}. {self.remedy}"
+"""First bytes of what is no text in UTF-8, and what it is."""
 
 
 def judge(feed: Feed, head: bytes, size: int, *, gzipped: bool = False) -> Accepted | Refused:
     """Judge a file by its first bytes.
 
-    Columns are matched by name, whatever their order or case; missing, extra and doubled ones refuse it.
+    Columns of CSV are matched by name, whatever their order or case; missing, extra and doubled ones refuse
+    it.
 
     Args:
         feed: What the file should be.
@@ -76,14 +54,16 @@ def judge(feed: Feed, head: bytes, size: int, *, gzipped: bool = False) -> Accep
         The verdict. Never raises.
     """
     if size == 0:
-        return Refused(1, "the file is empty", f"the header {feed.header}", "Land the file again, complete.")
+        wanted = f"the {'header' if feed.format == 'csv' else 'fields'} {feed.header}"
+        return Refused(1, "the file is empty", wanted, "Land the file again, complete.")
     whole = len(head) >= size
     if gzipped:
-        unpacked = _unpack_head(head, whole=whole)
+        unpacked = _unpack_head(feed, head, whole=whole)
         if isinstance(unpacked, Refused):
             return unpacked
         head, whole = unpacked
-    return _judge_format(head) or _judge_text(feed, head, whole=whole)
+    judge_text = _judge_csv if feed.format == "csv" else judge_json
+    return _judge_format(feed, head) or judge_text(feed, head, whole=whole)
 
 
 def unpack(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -163,10 +143,10 @@ class _LineCount:
         return max(self._feeds, self._returns) + 1
 
 
-def _unpack_head(head: bytes, *, whole: bool) -> tuple[bytes, bool] | Refused:
+def _unpack_head(feed: Feed, head: bytes, *, whole: bool) -> tuple[bytes, bool] | Refused:
     """The first bytes of what gzip holds, and whether they are all; or why it can't be read."""
     if not head.startswith(_GZIP_MAGIC):
-        remedy = "Compress the file, or let its name end in .csv."
+        remedy = f"Compress the file, or let its name end in .{feed.format}."
         return Refused(1, "the file is not gzip", "gzip, as the name says", remedy)
     lines, text = _LineCount(), b""
     try:
@@ -193,21 +173,22 @@ def _broken(lines: _LineCount, error: Exception) -> Refused:
     )
 
 
-def _judge_format(head: bytes) -> Refused | None:
+def _judge_format(feed: Feed, head: bytes) -> Refused | None:
     """Refuse what is no text at all. A NUL further down is its row's fault, not the file's."""
-    first = _LINE_END.split(head, maxsplit=1)[0]
+    first = _LINE_END.split(head, maxsplit=1)[0] if feed.format == "csv" else head[:_FIRST_BYTES]
     kinds = [kind for magic, kind in _FORMATS.items() if head.startswith(magic)]
     if b"\0" in first:
         kinds.append("binary data or UTF-16")
     if not kinds:
         return None
-    remedy = "Export the file as CSV in UTF-8."
+    kind = feed.format.upper()
+    remedy = f"Export the file as {kind} in UTF-8."
     if head.startswith(_GZIP_MAGIC):
-        remedy = "Let its name end in .csv.gz, or land it uncompressed."
-    return Refused(1, f"the file is {kinds[0]}", "CSV text in UTF-8", remedy)
+        remedy = f"Let its name end in .{feed.format}.gz, or land it uncompressed."
+    return Refused(1, f"the file is {kinds[0]}", f"{kind} text in UTF-8", remedy)
 
 
-def _judge_text(feed: Feed, head: bytes, *, whole: bool) -> Accepted | Refused:
+def _judge_csv(feed: Feed, head: bytes, *, whole: bool) -> Accepted | Refused:
     wanted = f"the header {feed.header}"
     lines = _LINE_END.split(head, maxsplit=1)
     if len(lines) == 1 and not whole:

@@ -1,14 +1,8 @@
-"""Landed CSV files as DataFrames: read by manifest, parsed by each file's own header, judged row by row.
-
-Records are lines: a quoted line break makes two records, which are rejected with their line numbers, because
-each has an odd number of quotes. Reading lines instead of using Spark's CSV source keeps the raw text and the
-line number of what is rejected.
-"""
+"""Landed files in a job: told by a manifest, judged row by row, whatever their format."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import reduce
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
@@ -26,6 +20,9 @@ LANDED_AT = "landed_at"
 POSITION = "position"
 """Orders the rows of a file as they stand in it; means nothing else."""
 
+FIELDS = "_row"
+"""What a format makes of a record: a struct with the text of each field, by the feed's names."""
+
 LONGEST_LINE = 20_000
 """Most characters of a record; longer lines are cut there and rejected. Two lines of 10 MB used up the heap
 of a laptop's job, DuckDB reads no JSON record of 16 MB, and Spark's parser raises at 20,480 fields."""
@@ -35,12 +32,6 @@ NOT_TEXT = "[\\x{FFFD}\\x00]"
 
 PROVENANCE = (SOURCE_FILE.name, POSITION, LINE, REASON, RAW)
 """Where a row came from and why it can't be used; every transform passes these columns through."""
-
-
-def selected(table: Table) -> list[str]:
-    """What a transform selects in the end: the table's columns, in its order, and `PROVENANCE`."""
-    return [*(name for name in table.column_names if name not in PROVENANCE), *PROVENANCE]
-
 
 WITHHELD = "***"
 """Stands for a value that identifies a person, or might: what is not what its column says can be a name."""
@@ -54,13 +45,28 @@ _GLOB = str.maketrans({character: f"\\{character}" for character in "\\{}[]*?"})
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One entry of the manifest: its URI, its day and when it landed (ISO), its first line, its columns."""
+    """One entry of the manifest: its URI, its day and when it landed (ISO), and how its rows stand in it.
+
+    Args:
+        url: `s3://bucket/key`.
+        partition: Its day.
+        landed_at: With its offset from UTC.
+        header: First line of a CSV file.
+        columns: The feed's columns in the order of a CSV file.
+        shape: `lines`, or `array` for a JSON file that is one.
+    """
 
     url: str
     partition: str
     landed_at: str
     header: str
     columns: tuple[str, ...]
+    shape: str
+
+
+def selected(table: Table) -> list[str]:
+    """What a transform selects in the end: the table's columns, in its order, and `PROVENANCE`."""
+    return [*(name for name in table.column_names if name not in PROVENANCE), *PROVENANCE]
 
 
 def read_manifest(spark: SparkSession, uri: str) -> list[LandedFile]:
@@ -68,27 +74,49 @@ def read_manifest(spark: SparkSession, uri: str) -> list[LandedFile]:
     entries = json.loads(LakePath(spark, uri).read_text())["entries"]
     return [
         LandedFile(
-            found["url"], found["partition"], found["landed_at"], found["header"], tuple(found["columns"])
+            found["url"],
+            found["partition"],
+            found["landed_at"],
+            found["header"],
+            tuple(found["columns"]),
+            found["shape"],
         )
         for found in entries
     ]
 
 
-def read_lines(spark: SparkSession, files: Sequence[LandedFile]) -> DataFrame:
-    """One row per line: source_file, partition_date, landed_at, header, columns, position, raw_text.
+def paths(files: Sequence[LandedFile]) -> list[str]:
+    """What Spark is to read, with nothing in it that Spark takes for a pattern."""
+    return [file.url.translate(_GLOB) for file in files]
 
-    line_number stays empty.
-    """
-    lines = spark.read.text([file.url.translate(_GLOB) for file in files]).select(
+
+def source_file(path: str) -> SparkColumn:
+    """The file of a row, from a column in which Spark has its path."""
+    # Spark gives the path as a URI, where a plus sign stands for itself.
+    return F.expr(f"url_decode(replace({path}, '+', '%2B'))").alias(SOURCE_FILE.name)
+
+
+def read_lines(spark: SparkSession, files: Sequence[LandedFile]) -> DataFrame:
+    """One row per line: source_file, position, raw_text, and line_number, which stays empty."""
+    return spark.read.text(paths(files)).select(
         F.substring("value", 1, LONGEST_LINE + 1).alias(RAW),
-        # Spark gives the path as a URI, where a plus sign stands for itself.
-        F.expr("url_decode(replace(_metadata.file_path, '+', '%2B'))").alias(SOURCE_FILE.name),
+        source_file("_metadata.file_path"),
         F.struct("_metadata.file_block_start", F.monotonically_increasing_id()).alias(POSITION),
         F.lit(None).cast("int").alias(LINE),
     )
+
+
+def number_lines(lines: DataFrame) -> DataFrame:
+    """Count line_number from 1 in each file, which costs a shuffle."""
+    in_file = Window.partitionBy(SOURCE_FILE.name).orderBy(POSITION)
+    return lines.withColumn(LINE, F.row_number().over(in_file))
+
+
+def with_manifest(records: DataFrame, files: Sequence[LandedFile]) -> DataFrame:
+    """Add what the manifest says of each record's file: partition_date, landed_at, header, columns."""
     # A literal, because a DataFrame made of Python objects costs a job of its own.
     text = F.lit(json.dumps([asdict(file) for file in files]))
-    known = spark.range(1).select(F.inline(F.from_json(text, _FILES_SCHEMA)))
+    known = records.sparkSession.range(1).select(F.inline(F.from_json(text, _FILES_SCHEMA)))
     known = known.select(
         F.col("url").alias(SOURCE_FILE.name),
         F.to_date("partition").alias(PARTITION),
@@ -96,71 +124,57 @@ def read_lines(spark: SparkSession, files: Sequence[LandedFile]) -> DataFrame:
         "header",
         "columns",
     )
-    return lines.join(F.broadcast(known), SOURCE_FILE.name)
+    return records.join(F.broadcast(known), SOURCE_FILE.name)
 
 
-def number_lines(lines: DataFrame) -> DataFrame:
-    """Count line_number from 1 in each file: costs a shuffle, so only for what is to be rejected."""
-    in_file = Window.partitionBy(SOURCE_FILE.name).orderBy(POSITION)
-    return lines.withColumn(LINE, F.row_number().over(in_file))
-
-
-def data_lines(lines: DataFrame) -> DataFrame:
-    """The lines that are rows: neither blank nor the file's header."""
-    return lines.where((F.trim(RAW) != "") & (F.col(RAW) != F.col("header")))
-
-
-def parse(lines: DataFrame, feed: Feed, orders: Sequence[Sequence[str]]) -> DataFrame:
-    """Parse each line by its own file's column order and cast it to the feed's types.
+def judge(
+    rows: DataFrame,
+    feed: Feed,
+    broken: SparkColumn,
+    order: Sequence[str],
+    write: Callable[[dict[str, SparkColumn]], SparkColumn],
+) -> DataFrame:
+    """Cast the fields of each record to the feed's types, and say which rows can't be used.
 
     Args:
-        lines: As `data_lines` gives them.
+        rows: With `FIELDS` and raw_text.
         feed: Declares names, types and which values are required.
-        orders: Every column order that occurs in the manifest.
+        broken: Why a record is none of the format's, before any of its fields is looked at; null: it is one.
+        order: The columns, as the record has them.
+        write: Makes a record's text of its fields, in their order.
 
     Returns:
-        The columns of `lines`, the feed's columns typed, and reject_reason: null for a good row, else a
+        The columns of `rows`, the feed's columns typed, and reject_reason: null for a good row, else a
         sentence that names the column, what came and what was expected. Where the feed identifies people,
         no reason quotes a value, and raw_text has only values that are what their columns say.
     """
-    return reduce(DataFrame.unionByName, (_parse_order(lines, feed, order) for order in orders))
-
-
-def column_orders(files: Sequence[LandedFile]) -> list[tuple[str, ...]]:
-    """The different column orders of the files."""
-    return sorted({file.columns for file in files})
-
-
-def _parse_order(lines: DataFrame, feed: Feed, order: Sequence[str]) -> DataFrame:
-    schema = ", ".join(f"`{name}` string" for name in order) + ", _corrupt string"
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt", "escape": '"'}
-    mine = lines.where(F.col("columns") == F.array(*(F.lit(name) for name in order)))
-    parsed = mine.withColumn("_row", F.from_csv(RAW, schema, options))
-    quotes = F.length(RAW) - F.length(F.translate(RAW, '"', ""))
-    unreadable = F.col("_row").isNull() | F.col("_row._corrupt").isNotNull()
-    broken = (
-        F.when(
-            F.length(RAW) > LONGEST_LINE, F.lit(f"expected at most {LONGEST_LINE:,} characters, found more")
-        )
-        .when(quotes % 2 == 1, F.lit("expected a record on one line, found an odd number of quotes"))
-        .when(unreadable, F.lit(f"expected {len(order)} fields ({','.join(order)})"))
-        .when(F.col(RAW).rlike(NOT_TEXT), F.lit("expected UTF-8 text without NUL, found other bytes"))
+    too_long = F.lit(f"expected at most {LONGEST_LINE:,} characters, found more")
+    broken = F.coalesce(
+        F.when(F.length(RAW) > LONGEST_LINE, too_long),
+        broken,
+        F.when(F.col(RAW).rlike(NOT_TEXT), F.lit("expected UTF-8 text without NUL, found other bytes")),
     )
     problems = {column.name: _problem(column, quote=not feed.personal) for column in feed.columns}
     found = {column.name: F.expr(_typed(column)) for column in feed.columns}
     found |= {REASON: F.coalesce(broken, *problems.values())}
     if feed.personal:
-        personal = {column.name for column in feed.columns if column.personal}
-        shown = [
-            F.lit(WITHHELD)
-            if name in personal
-            else F.when(problems[name].isNull(), F.coalesce(F.col(f"_row.`{name}`"), F.lit(""))).otherwise(
-                WITHHELD
+        masked = {column.name: F.lit(WITHHELD) for column in feed.columns if not _may_be_shown(column)}
+        shown = {
+            name: masked.get(
+                name,
+                F.when(
+                    problems[name].isNull(), F.coalesce(F.expr(f"{FIELDS}.`{name}`"), F.lit(""))
+                ).otherwise(WITHHELD),
             )
             for name in order
-        ]
-        found |= {RAW: F.when(broken.isNull(), F.concat_ws(",", *shown)).otherwise(WITHHELD)}
-    return parsed.withColumns(found).drop("_row")
+        }
+        found |= {RAW: F.when(broken.isNull(), write(shown)).otherwise(WITHHELD)}
+    return rows.withColumns(found).drop(FIELDS)
+
+
+def _may_be_shown(column: Column) -> bool:
+    """Whether no name can stand in the column: one that takes any text might hold one, slipped in."""
+    return not column.personal and (column.type != "string" or bool(column.one_of or column.pattern))
 
 
 def last_wins(rows: DataFrame, key: Sequence[str]) -> DataFrame:
@@ -179,7 +193,7 @@ def last_wins(rows: DataFrame, key: Sequence[str]) -> DataFrame:
 
 def _text(column: Column) -> str:
     """SQL of a field's text, empty as null. Names are our own declarations'."""
-    return f"nullif(trim(_row.`{column.name}`), '')"
+    return f"nullif(trim({FIELDS}.`{column.name}`), '')"
 
 
 def _typed(column: Column) -> str:
@@ -187,12 +201,15 @@ def _typed(column: Column) -> str:
     text = _text(column)
     if column.type == "string":
         return text
-    plain = f"try_cast({text} as {column.glue_type})"
+    if column.type == "date" and column.separator != "-":
+        plain = f"try_cast(replace({text}, '{column.separator}', '-') as date)"
+    else:
+        plain = f"try_cast({text} as {column.glue_type})"
     if column.type == "bigint":
         # A whole number may come as 12.0 from tools that widen integer columns with gaps; 12.5 may not.
         return f"coalesce({plain}, try_cast(regexp_replace({text}, '[.]0+$', '') as bigint))"
     # A cast alone takes 2013 for New Year's Day, and rounds what has more decimals.
-    return f"if({text} rlike '{_FORMS[column.type]}', {plain}, null)"
+    return f"if({text} rlike '{_form(column)}', {plain}, null)"
 
 
 def _problem(column: Column, *, quote: bool) -> SparkColumn:
@@ -211,7 +228,8 @@ def _problem(column: Column, *, quote: bool) -> SparkColumn:
 def _expectations(column: Column, text: SparkColumn) -> Iterator[tuple[SparkColumn, str]]:
     """What can be wrong with a field's text, and what was expected of it."""
     if column.type != "string":
-        yield text.isNotNull() & F.expr(_typed(column)).isNull(), _EXPECTED[column.type]
+        expected = _EXPECTED[column.type].replace("-", column.separator)
+        yield text.isNotNull() & F.expr(_typed(column)).isNull(), expected
     else:
         yield F.octet_length(text) > column.length, f"{column.length} bytes at most"
     if column.one_of:
@@ -231,9 +249,16 @@ _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})?"
 _FORMS: dict[ColumnType, str] = {
     "decimal": f"^[+-]?[0-9]{{1,{DIGITS - DECIMALS}}}([.][0-9]{{1,{DECIMALS}}})?$",
-    "date": f"^{_DATE}$",
     "timestamp": f"^{_DATE}[ T]{_TIME}$",
 }
+
+
+def _form(column: Column) -> str:
+    """Regular expression of a value's text."""
+    if column.type == "date":
+        return column.separator.join(("^[0-9]{4}", "[0-9]{2}", "[0-9]{2}$"))
+    return _FORMS[column.type]
+
 
 _EXPECTED: dict[ColumnType, str] = {
     "bigint": "a whole number",

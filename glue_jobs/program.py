@@ -1,14 +1,16 @@
-"""The program of a landed feed's job around its transform: arguments, session, report.
+"""The program around a job's transform: arguments, session, report.
 
-Arguments: `--manifest` (landed files, see `landing.read_manifest`), `--airports` (Parquet of the airport
-dimension, or `none`), `--output` and `--rejects` (prefixes ending in `/`), Dagster Pipes' two and, where the
-feed identifies people, `--customer_key`: the name in Secrets Manager of the key they are hashed with.
-`--caller` stands in the user agent of the job's own calls, as in that of the run which started it.
-Reports to Dagster one message: for every file the rows read, loaded and rejected.
+A landed feed's job has the arguments `--manifest` (landed files, see `landing.read_manifest`), `--output` and
+`--rejects` (prefixes ending in `/`) and Dagster Pipes' two; where the feed has lookups, `--airports` (Parquet
+of the airport dimension, or `none`); where it hashes what identifies people, `--customer_key`: the key's name
+in Secrets Manager. `--caller` stands in the user agent of the job's own calls, as in that of the run which
+started it. Reports to Dagster one message: for every file the rows read, loaded and rejected.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import boto3
 from awsglue.context import GlueContext
@@ -16,34 +18,70 @@ from awsglue.job import Job
 from awsglue.utils import getResolvedOptions
 from botocore.config import Config
 from pyspark.context import SparkContext
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from airline_platform.feeds import AIRPORTS, Feed
 from glue_jobs.reporting import reporting
 from glue_jobs.runner import FeedRun
 
-OPTIONS = ["JOB_NAME", "caller", "manifest", "airports", "output", "rejects"]
+OPTIONS = ["manifest", "output", "rejects"]
+AIRPORTS_OPTION = "airports"
 KEY_OPTION = "customer_key"
 
 
-def run_feed_job(feed: Feed, transform: Callable[..., DataFrame]) -> None:
-    """Run a feed's job with the arguments Glue passes.
+@dataclass(frozen=True)
+class JobRun:
+    """One run of a job.
 
     Args:
-        feed: What the files are.
-        transform: Takes the parsed rows, the airports and, where the feed identifies people, their key.
+        spark: The session.
+        arguments: By name, without the dashes.
+        config: Of the boto3 clients it makes.
+        report: Sends Dagster what became of each file.
     """
-    arguments = getResolvedOptions(sys.argv, [*OPTIONS, KEY_OPTION] if feed.personal else OPTIONS)
+
+    spark: SparkSession
+    arguments: Mapping[str, str]
+    config: Config
+    report: Callable[[list[dict[str, object]]], None]
+
+
+@contextmanager
+def job_run(options: Sequence[str]) -> Iterator[JobRun]:
+    """Begin the run that Glue has started this script for, and commit it at the end.
+
+    Args:
+        options: Arguments there have to be.
+    """
+    arguments = getResolvedOptions(sys.argv, ["JOB_NAME", "caller", *options])
     glue = GlueContext(SparkContext.getOrCreate())
     job = Job(glue)
     job.init(arguments["JOB_NAME"], arguments)
     config = Config(user_agent_extra=arguments["caller"])
     with reporting(config) as pipes:
-        run = FeedRun(glue.spark_session, feed, arguments)
-        passed: list[DataFrame | str] = [run.dimension(AIRPORTS, arguments["airports"])]
-        if feed.personal:
-            secrets = boto3.client("secretsmanager", config=config)
-            passed.append(secrets.get_secret_value(SecretId=arguments[KEY_OPTION])["SecretString"])
-        counts = run.execute(lambda landed: transform(landed, *passed))
-        pipes.report_custom_message({"files": counts})
+        yield JobRun(
+            glue.spark_session,
+            arguments,
+            config,
+            lambda counts: pipes.report_custom_message({"files": counts}),
+        )
     job.commit()
+
+
+def run_feed_job(feed: Feed, transform: Callable[..., DataFrame]) -> None:
+    """Run a landed feed's job with the arguments Glue passes.
+
+    Args:
+        feed: What the files are.
+        transform: Takes the parsed rows; the airports, where the feed has lookups; the key, where it hashes.
+    """
+    options = [*OPTIONS, *([AIRPORTS_OPTION] if feed.lookups else []), *([KEY_OPTION] if feed.hashed else [])]
+    with job_run(options) as job:
+        run = FeedRun(job.spark, feed, job.arguments)
+        passed: list[DataFrame | str] = []
+        if feed.lookups:
+            passed.append(run.dimension(AIRPORTS, job.arguments[AIRPORTS_OPTION]))
+        if feed.hashed:
+            secrets = boto3.client("secretsmanager", config=job.config)
+            passed.append(secrets.get_secret_value(SecretId=job.arguments[KEY_OPTION])["SecretString"])
+        job.report(run.execute(lambda landed: transform(landed, *passed)))

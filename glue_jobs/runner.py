@@ -8,21 +8,9 @@ from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.feeds import REPEATED, Feed
 from airline_platform.tables import SOURCE_FILE
+from glue_jobs import csv_files, json_files
 from glue_jobs.lake import count_by_file, read_partitions, remove_partitions, replace_partitions
-from glue_jobs.landing import (
-    LINE,
-    PARTITION,
-    POSITION,
-    RAW,
-    REASON,
-    column_orders,
-    data_lines,
-    last_wins,
-    number_lines,
-    parse,
-    read_lines,
-    read_manifest,
-)
+from glue_jobs.landing import LINE, PARTITION, POSITION, RAW, REASON, last_wins, read_manifest
 
 Transform = Callable[[DataFrame], DataFrame]
 
@@ -55,7 +43,7 @@ class FeedRun:
         self.rejects = arguments["rejects"]
         self.partition = feed.table.partition_column or PARTITION
         self.files = read_manifest(spark, arguments["manifest"])
-        self.orders = column_orders(self.files)
+        self.format = csv_files if feed.format == "csv" else json_files
         self.partition_of = {file.url: file.partition for file in self.files}
 
     def dimension(self, feed: Feed, uri: str) -> DataFrame:
@@ -74,17 +62,17 @@ class FeedRun:
         Raises:
             RuntimeError: Some file gave no row at all, or its rows read are not rows loaded plus rejected.
         """
-        lines = data_lines(read_lines(self.spark, self.files))
-        read_in_all, loaded = self._write_good(self._judged(lines, transform))
+        records = self.format.records(self.spark, self.files)
+        read_in_all, loaded = self._write_good(self._judged(records, transform))
         # Where nothing was rejected, what was loaded of a file is what was read of it.
-        read = loaded if read_in_all == sum(loaded.values()) else count_by_file(lines)
+        read = loaded if read_in_all == sum(loaded.values()) else count_by_file(records)
         dirty = {url for url in self.partition_of if read.get(url, 0) != loaded.get(url, 0)}
         rejected = self._write_rejects(transform, dirty)
         return self._balance(read, loaded, rejected)
 
-    def _judged(self, lines: DataFrame, transform: Transform) -> DataFrame:
+    def _judged(self, records: DataFrame, transform: Transform) -> DataFrame:
         """The transform's rows, each with its verdict."""
-        rows = transform(parse(lines, self.feed, self.orders))
+        rows = transform(self.format.parse(records, self.feed, self.files))
         return last_wins(rows, self.feed.newest.table.key) if self.feed.newest else rows
 
     def _write_good(self, rows: DataFrame) -> tuple[int, dict[str, int]]:
@@ -116,7 +104,7 @@ class FeedRun:
         if not dirty:
             return {}
         files = [file for file in self.files if file.url in dirty]
-        numbered = data_lines(number_lines(read_lines(self.spark, files)))
+        numbered = self.format.records(self.spark, files, numbered=True)
         bad = self._judged(numbered, transform).where(F.col(REASON).isNotNull())
         rejects = bad.select(self.partition, SOURCE_FILE.name, LINE, REASON, RAW)
         replace_partitions(rejects, self.rejects, file_format="json", partition=self.partition)

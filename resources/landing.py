@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from airline_platform.feeds import Feed, LandedKey, UnknownKey, parse_key
-from airline_platform.headers import HEAD_BYTES, Accepted, Refused, judge, judge_gzip
+from airline_platform.feeds import Feed, LandedKey, UnknownKey, is_own, parse_key
+from airline_platform.headers import HEAD_BYTES, judge, judge_gzip, unpack
+from airline_platform.json_heads import judge_array
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
+from airline_platform.verdicts import Accepted, Refused, Shape
 from resources.audited import AuditedResource
 from resources.aws import make_client, reaching
 
@@ -39,6 +41,7 @@ class LandedObject:
     version_id: str | None = None
     header: str | None = None
     columns: tuple[str, ...] = ()
+    shape: Shape = "lines"
     refused: str | None = field(default=None)
 
     @property
@@ -75,7 +78,7 @@ class Page:
     """One call's worth of a listing.
 
     Args:
-        objects: Current objects in the order of their keys, whatever their names.
+        objects: Current objects in the order of their keys, whatever their names, but for the platform's own.
         first: Exclusive lower bound of the keys it speaks of.
         last: Inclusive upper bound; None where the listing ended.
         now: S3's clock, because ours may differ.
@@ -174,10 +177,7 @@ class Landing(AuditedResource):
             answer = self.client().list_objects_v2(
                 Bucket=self.bucket, Prefix=prefix, StartAfter=after, MaxKeys=PAGE
             )
-        objects = tuple(_listed(item) for item in answer.get("Contents", ()))
-        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        last = objects[-1].key if answer["IsTruncated"] else None
-        return Page(objects, after, last, now.astimezone(UTC))
+        return page_of(answer, after)
 
     def exists(self, key: str) -> bool:
         """Whether an object has a current version.
@@ -220,8 +220,8 @@ class Landing(AuditedResource):
             answer, size, head = client.head_object(Bucket=self.bucket, Key=key), 0, b""
         size = len(head) if size is None else size
         verdict = judge(feed, head, size, gzipped=key.endswith(".gz"))
-        if isinstance(verdict, Accepted) and key.endswith(".gz"):
-            verdict = self._whole_gzip(key, answer["ETag"]) or verdict
+        if isinstance(verdict, Accepted):
+            verdict = self._judge_whole(key, answer["ETag"], verdict) or verdict
         return LandedObject(
             bucket=self.bucket,
             key=key,
@@ -232,13 +232,23 @@ class Landing(AuditedResource):
             version_id=_version_id(answer.get("VersionId")),
             header=verdict.header if isinstance(verdict, Accepted) else None,
             columns=verdict.columns if isinstance(verdict, Accepted) else (),
+            shape=verdict.shape if isinstance(verdict, Accepted) else "lines",
             refused=str(verdict) if isinstance(verdict, Refused) else None,
         )
 
-    def _whole_gzip(self, key: str, etag: str) -> Refused | None:
-        """Read a compressed object to its end: a broken one would end the job of every other file."""
+    def _judge_whole(self, key: str, etag: str, verdict: Accepted) -> Refused | None:
+        """Read what is gzip, or an array, to its end: a broken one would end every other file's job."""
+        refused, gzipped = None, key.endswith(".gz")
+        if gzipped:
+            refused = judge_gzip(self._pieces(key, etag))
+        if not refused and verdict.shape == "array":
+            pieces = self._pieces(key, etag)
+            refused = judge_array(unpack(pieces) if gzipped else pieces)
+        return refused
+
+    def _pieces(self, key: str, etag: str) -> Iterator[bytes]:
         body = self.client().get_object(Bucket=self.bucket, Key=key, IfMatch=etag)["Body"]
-        return judge_gzip(body.iter_chunks(CHUNK))
+        return body.iter_chunks(CHUNK)
 
 
 def spans(feed: Feed, days: Sequence[str]) -> list[tuple[str, str]]:
@@ -249,6 +259,17 @@ def spans(feed: Feed, days: Sequence[str]) -> list[tuple[str, str]]:
         (f"{feed.prefix}{layout}{days[0]}", f"{feed.prefix}{layout}{days[-1]}\U0010ffff")
         for layout in ("", "date=")
     ]
+
+
+def page_of(answer: Any, after: str) -> Page:
+    """What S3 answers to ListObjectsV2, read: its last key bounds the page, whosever object that is."""
+    items = answer.get("Contents", [])
+    return Page(
+        objects=tuple(_listed(item) for item in items if not is_own(item["Key"])),
+        first=after,
+        last=items[-1]["Key"] if answer["IsTruncated"] else None,
+        now=parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC),
+    )
 
 
 def _parse(key: str) -> LandedKey | UnknownKey:

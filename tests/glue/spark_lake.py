@@ -44,6 +44,7 @@ class Lake:
             "landed_at": at,
             "header": header,
             "columns": names,
+            "shape": "lines",
         }
 
     def manifest(self, entries: Sequence[Mapping[str, Any]]) -> str:
@@ -71,8 +72,8 @@ class Lake:
             "rejects": "s3://lake/rejects/",
         }
         run = FeedRun(self.spark, self.feed, arguments)
-        known = run.dimension(AIRPORTS, airports)
-        counts: Any = run.execute(lambda landed: self.transform(landed, known, *passed))
+        known = [run.dimension(AIRPORTS, airports)] if self.feed.lookups else []
+        counts: Any = run.execute(lambda landed: self.transform(landed, *known, *passed))
         return list(counts)
 
     def loaded(self) -> list[Row]:
