@@ -17,7 +17,7 @@ from dagster import (
 )
 
 from airline_platform.errors import StackNotStarted
-from airline_platform.feeds import AIRPORTS, FEEDS, UNKNOWN, LandedKey, UnknownKey, parse_key
+from airline_platform.feeds import AIRPORTS, FEEDS, UNKNOWN, LandedKey, UnknownKey, is_own, parse_key
 from airline_platform.jobs import FEED_JOBS, request_run
 from airline_platform.partitions import last_day, ranges
 from airline_platform.settings import get_settings
@@ -62,7 +62,8 @@ def plan(
 ) -> Plan:
     """Turn events into run requests. Pure, but for what `known` asks.
 
-    The dimension goes first: while airports are landing, flights wait, or they would be enriched without.
+    The dimension goes first: while airports are landing, what looks them up waits, or it would be enriched
+    without. What the platform itself wrote into the bucket is nobody's landing.
 
     Args:
         events: In any order, with repeats.
@@ -79,7 +80,9 @@ def plan(
     unknown: dict[LandingEvent, UnknownKey] = {}
     for event in events:
         verdict = _judge(event, days)
-        if event.deleted:
+        if is_own(event.key or ""):
+            made.used.append(event.receipt)
+        elif event.deleted:
             made.deleted.extend([event.key] if event.key and isinstance(verdict, LandedKey) else [])
             made.used.append(event.receipt)
         elif isinstance(verdict, UnknownKey):
@@ -100,7 +103,7 @@ def plan(
     known_count = sum(len(landed[feed]) - len(found) for feed, found in new.items())
     for feed, found in new.items():
         receipts = [event.receipt for event in landed[feed]]
-        if FEEDS[feed].daily and wait and found:
+        if FEEDS[feed].lookups and wait and found:
             made.later.extend(receipts)
             continue
         made.used.extend(receipts)

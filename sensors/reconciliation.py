@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -153,7 +153,7 @@ def _pages(landing: Landing, cursor: dict[str, Any]) -> Iterator[Page]:
         if feed.daily:
             recent = (last_day() - RECENT).isoformat(), last_day().isoformat()
             for first, last in spans(feed, recent):
-                yield from _between(landing, feed.prefix, first, last)
+                yield from between(landing.page, feed.prefix, first, last)
     for _ in range(1 if cursor["rounds"] else FIRST_ROUND_PAGES):
         page = landing.page("", cursor["after"])
         yield page
@@ -163,11 +163,12 @@ def _pages(landing: Landing, cursor: dict[str, Any]) -> Iterator[Page]:
             return
 
 
-def _between(landing: Landing, prefix: str, first: str, last: str) -> Iterator[Page]:
+def between(list_page: Callable[[str, str], Page], prefix: str, first: str, last: str) -> Iterator[Page]:
+    """The pages of the keys between two, and not one page more."""
     after: str | None = first
     while after is not None:
-        page = landing.page(prefix, after)
+        page = list_page(prefix, after)
         inside = tuple(version for version in page.objects if version.key <= last)
-        ends = len(inside) < len(page.objects) or page.last is None
+        ends = page.last is None or page.last > last
         yield Page(inside, page.first, last if ends else page.last, page.now)
         after = None if ends else page.last

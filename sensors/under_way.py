@@ -18,7 +18,7 @@ class RunUnderWay:
     """A run that is queued, works, or is about to be retried.
 
     Args:
-        feeds: The feeds whose tables it loads.
+        feeds: The feeds whose files get their verdict from it.
         first: First day it takes (ISO); empty where it has no days.
         last: The last one.
         since: When it was asked for, or what it retries was: it has read what had landed by then, at least.
@@ -62,5 +62,5 @@ def _under_way(record: RunRecord, instance: DagsterInstance) -> RunUnderWay:
 
 def _feeds(run: DagsterRun) -> frozenset[str]:
     selected = run.asset_selection or set()
-    chosen = {feed.name for feed in FEEDS.values() if AssetKey(feed.table.name) in selected}
+    chosen = {feed.name for feed in FEEDS.values() if AssetKey(feed.last_asset) in selected}
     return frozenset(chosen | {run.tags[FEED_TAG]} if FEED_TAG in run.tags else chosen)

@@ -18,6 +18,7 @@ from sensors.under_way import RunUnderWay
 AIRPORTS_RUN = RunUnderWay(frozenset({"airports"}), "", "", datetime(2013, 1, 1, tzinfo=UTC))
 DAYS = (date(2013, 1, 1), date(2013, 12, 31))
 AIRPORTS_KEY = "airport_codes/airport_codes.csv"
+OWN = "shipments/shipments_parquet/date=2013-01-01/part-0.parquet"
 START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -140,6 +141,16 @@ def test_flights_do_not_wait_for_airports_that_are_loaded_already() -> None:
     assert made.later == []
 
 
+@pytest.mark.parametrize(
+    ("key", "waits"),
+    [("shipments/date=2013-01-01/a.json", False), ("bookings/date=2013-01-01/a.csv", True)],
+)
+def test_only_feeds_that_look_airports_up_wait_for_them(key: str, waits: bool) -> None:
+    made = planned([event(key)], airports_pending=True)
+
+    assert (len(made.requests), len(made.later)) == ((0, 1) if waits else (1, 0))
+
+
 def test_a_version_the_ledger_knows_makes_no_run_and_is_acknowledged() -> None:
     made = planned([flights(1)], ledger={(flights(1).key or "", "e1")})
 
@@ -260,6 +271,17 @@ def test_nothing_stands_of_a_deleted_key_no_feed_claims(key: str) -> None:
     assert (made.deleted, made.unknown, made.used) == ([], [], ["r"])
 
 
+@pytest.mark.parametrize("happened", ["Object Created", "Object Deleted"])
+@pytest.mark.parametrize(
+    "name", ["", "date=2013-01-01/part-0.parquet", "_SUCCESS", "date=2013-01-01/shipments.json"]
+)
+def test_what_the_platform_itself_writes_is_nobodys_landing(happened: str, name: str) -> None:
+    found = {"key": f"shipments/shipments_parquet/{name}", "etag": "e1"}
+    body = json.dumps({"detail-type": happened, "detail": {"object": found}})
+
+    assert planned([parse_event("r", body)]) == Plan(used=["r"])
+
+
 KEYS = st.one_of(
     st.builds(
         "daily_flights/date=2013-{:02}-{:02}/{}.csv".format,
@@ -268,7 +290,7 @@ KEYS = st.one_of(
         st.sampled_from("ab"),
     ),
     st.builds("daily_flights/2013-{:02}-{:02}.csv".format, st.integers(1, 3), st.integers(1, 28)),
-    st.sampled_from([AIRPORTS_KEY, "airport_codes/more.csv", "unknown/x.csv", "daily_flights/x.csv"]),
+    st.sampled_from([AIRPORTS_KEY, "airport_codes/more.csv", "unknown/x.csv", "daily_flights/x.csv", OWN]),
 )
 VERSIONS = st.tuples(KEYS, st.sampled_from(["e1", "e2"]))
 BATCHES = st.lists(VERSIONS, max_size=30).map(
@@ -296,7 +318,7 @@ def test_every_used_version_is_unknown_or_known_or_in_exactly_one_run(
     unknown = {found.key for _, found in made.unknown}
     for found in events:
         key = found.key or ""
-        if found.receipt in made.later or key in unknown or (key, found.etag) in ledger:
+        if found.receipt in made.later or key in unknown or key == OWN or (key, found.etag) in ledger:
             continue
         if key.startswith("airport_codes/"):
             assert "airports_job" in [request.job_name for request in made.requests]

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.landing import Page, Version
-from sensors.reconciliation import Difference, attempt, compare
+from airline_platform.feeds import SHIPMENTS
+from resources.landing import Page, Version, page_of, spans
+from sensors.reconciliation import Difference, attempt, between, compare
 from sensors.under_way import RunUnderWay
 
 NOW = datetime(2013, 6, 1, 12, tzinfo=UTC)
@@ -71,6 +74,45 @@ def test_a_refused_file_that_is_gone_and_one_told_of_are_no_news(row: dict[str, 
 
 def test_a_source_that_is_back_is_asked_for() -> None:
     assert compared([version()], [verdict(reason="the source is gone")]).missing == (version(),)
+
+
+OWN = "shipments/shipments_parquet/date=2013-01-01/part-{}.parquet"
+LANDED = "shipments/date=2013-01-0{}/a.json"
+
+
+def listing(keys: Sequence[str], *, more: bool) -> dict[str, Any]:
+    """What S3 answers to ListObjectsV2."""
+    contents = [{"Key": key, "ETag": '"e1"', "Size": 1, "LastModified": NOW} for key in keys]
+    headers = {"date": format_datetime(NOW, usegmt=True)}
+    answer = {"IsTruncated": more, "ResponseMetadata": {"HTTPHeaders": headers}}
+    return answer | {"Contents": contents} if contents else answer
+
+
+def test_a_listing_is_without_what_the_platform_wrote_and_goes_on_behind_it() -> None:
+    page = page_of(listing([LANDED.format(1), OWN.format(0), OWN.format(1)], more=True), "shipments/")
+
+    assert [version.key for version in page.objects] == [LANDED.format(1)]
+    assert (page.first, page.last, page.now) == ("shipments/", OWN.format(1), NOW)
+    assert page_of(listing([], more=False), "z").last is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_days_are_listed_to_the_end_and_not_a_page_further(size: int) -> None:
+    keys = [*(LANDED.format(day) for day in range(1, 6)), *(OWN.format(n) for n in range(20))]
+    asked = []
+
+    def page(_prefix: str, after: str) -> Page:
+        asked.append(after)
+        left = [key for key in keys if key > after]
+        return page_of(listing(left[:size], more=len(left) > size), after)
+
+    first, last = spans(SHIPMENTS, ["2013-01-02", "2013-01-04"])[1]
+    pages = list(between(page, SHIPMENTS.prefix, first, last))
+
+    assert [it.key for found in pages for it in found.objects] == [LANDED.format(day) for day in (2, 3, 4)]
+    assert (pages[0].first, pages[-1].last) == (first, last)
+    assert [found.last for found in pages[:-1]] == [found.first for found in pages[1:]]
+    assert len(asked) == 3 // size + 1
 
 
 @given(st.floats(30, 40 * 86_400), st.floats(0, 40 * 86_400))

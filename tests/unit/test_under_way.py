@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus
 
+from airline_platform.feeds import FEEDS, SHIPMENTS, Feed
 from sensors.under_way import RunUnderWay, runs_under_way
 
 DAY = {"dagster/partition": "2013-01-01"}
@@ -44,6 +45,25 @@ def test_a_backfill_takes_the_feeds_whose_tables_it_loads(instance: DagsterInsta
     found = under_way(instance, loads, reads)
 
     assert sorted(run.feeds for run in found) == [frozenset(), frozenset({"flights"})]
+
+
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS)
+def test_a_backfill_takes_a_feed_whose_last_asset_it_makes(instance: DagsterInstance, feed: Feed) -> None:
+    selection = frozenset({AssetKey(feed.last_asset)})
+    run = DagsterRun("__ASSET_JOB", status=DagsterRunStatus.STARTED, tags=DAY, asset_selection=selection)
+
+    (found,) = under_way(instance, run)
+
+    assert found.feeds == frozenset({feed.name})
+
+
+def test_a_backfill_that_stops_before_the_last_asset_takes_no_feed(instance: DagsterInstance) -> None:
+    selection = frozenset({AssetKey(SHIPMENTS.table.name)})
+    run = DagsterRun("__ASSET_JOB", status=DagsterRunStatus.STARTED, tags=DAY, asset_selection=selection)
+
+    (found,) = under_way(instance, run)
+
+    assert found.feeds == frozenset()
 
 
 @pytest.mark.parametrize(
