@@ -5,6 +5,7 @@ AirlineError
 │   ├── UnusableInput     no landed file of the run can be what its feed promises
 │   ├── GlueJobFailed     the job's script failed, timed out or was stopped
 │   ├── CrawlerFailed     the crawler ended with anything but success
+│   ├── QueryFailed       Athena refused the query, or it failed, was cancelled or took too long
 │   └── LoadRefused       what would be committed is not what was promised
 ├── StackUnavailable      the AWS endpoint or the warehouse does not answer
 │   └── StackNotStarted   no laptop stack runs here (permanent, too)
@@ -45,6 +46,10 @@ class GlueJobFailed(PermanentError):  # noqa: N818 - Glue's own word for it
 
 class CrawlerFailed(PermanentError):  # noqa: N818 - Glue's own word for it
     """A crawl ended with a `LastCrawl.Status` other than SUCCEEDED."""
+
+
+class QueryFailed(PermanentError):  # noqa: N818 - it names what happened
+    """Athena refused a query, or it ended in FAILED or CANCELLED, or not in time."""
 
 
 class LoadRefused(PermanentError):  # noqa: N818 - it names what happened

@@ -52,3 +52,13 @@ def job_run_link(job: str, run_id: str) -> MetadataValue[Any]:
     return MetadataValue.url(
         f"https://{region}.console.aws.amazon.com/gluestudio/home?region={region}#/job/{job}/run/{run_id}"
     )
+
+
+def query_link(query_id: str) -> MetadataValue[Any]:
+    """A link to an Athena query: the console's page in an account, its id on a laptop."""
+    if get_settings().stage == "local":
+        return MetadataValue.text(query_id)
+    region = get_settings().region
+    return MetadataValue.url(
+        f"https://{region}.console.aws.amazon.com/athena/home?region={region}#/query-editor/history/{query_id}"
+    )

@@ -21,6 +21,7 @@ from airline_platform.settings import Settings
 from resources import caller
 
 if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -47,6 +48,8 @@ class RunRole(NamedTuple):
 def make_client(settings: Settings, service: Literal["s3"]) -> "S3Client": ...
 @overload
 def make_client(settings: Settings, service: Literal["glue"]) -> "GlueClient": ...
+@overload
+def make_client(settings: Settings, service: Literal["athena"]) -> "AthenaClient": ...
 @overload
 def make_client(settings: Settings, service: Literal["sqs"]) -> "SQSClient": ...
 @overload
