@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 
 from airline_platform.errors import StackUnavailable
 from airline_platform.local.asgi import App, Message, Receive, Scope, Send
+from airline_platform.local.athena_scan import GET_QUERY_EXECUTION, AthenaScans
 from airline_platform.local.audit_log import AuditLog
 from airline_platform.local.glue_api import GlueApi
 from airline_platform.local.glue_crawler import CrawlerEngine
@@ -116,19 +117,28 @@ class Gateway:
     """The ASGI application around MiniStack's: refuses what is dangerous, answers what MiniStack can't."""
 
     def __init__(
-        self, ministack: App, api: GlueApi, pool: SparkPool, audit: AuditLog, close: Callable[[], None]
+        self,
+        ministack: App,
+        api: GlueApi,
+        scans: AthenaScans,
+        pool: SparkPool,
+        audit: AuditLog,
+        *,
+        close: Callable[[], None],
     ) -> None:
         """Wrap MiniStack.
 
         Args:
             ministack: MiniStack's ASGI application.
             api: Answers Glue calls.
+            scans: Knows what Athena's queries read.
             pool: The Spark workers; they are started when the server starts.
             audit: Keeps what runs call.
             close: Stops the engines; called when the server stops.
         """
         self._ministack = ministack
         self._api = api
+        self._scans = scans
         self._pool = pool
         self._audit = audit
         self._close = close
@@ -163,6 +173,8 @@ class Gateway:
         action = glue_action(headers)
         if self._api.answers(action):
             await self._answer_glue(scope, receive, send, action)
+        elif headers.get(b"x-amz-target") == GET_QUERY_EXECUTION:
+            await self._answer_query_execution(scope, receive, send)
         else:
             await self._ministack(scope, receive, send)
 
@@ -191,6 +203,11 @@ class Gateway:
             answer = {"__type": error["Code"], "message": error["Message"]}
         except (ValueError, KeyError) as reason:
             answer = {"__type": "InvalidInputException", "message": f"{action}: {reason!r}"}
+        await respond(send, 400 if "__type" in answer else 200, answer)
+
+    async def _answer_query_execution(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._ask_ministack(scope, await read_body(receive))
+        await asyncio.to_thread(self._scans.correct, answer)
         await respond(send, 400 if "__type" in answer else 200, answer)
 
     async def _ask_ministack(self, scope: Scope, body: bytes) -> dict[str, Any]:
@@ -269,7 +286,7 @@ def build(port: int, state: Path) -> App:
         engine.close()
         crawlers.close()
 
-    return Gateway(app, GlueApi(engine, crawlers, client), pool, audit, close)
+    return Gateway(app, GlueApi(engine, crawlers, client), AthenaScans(client), pool, audit, close=close)
 
 
 @contextlib.contextmanager
