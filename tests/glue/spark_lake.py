@@ -29,7 +29,9 @@ class Lake:
         for bucket in (self.landing, self.lake):
             bucket.mkdir(parents=True)
 
-    def land(self, key: str, body: bytes | str, *, header: str = "", at: str = LANDED) -> dict[str, Any]:
+    def land(
+        self, key: str, body: bytes | str, *, header: str = "", at: str = LANDED, shape: str = "lines"
+    ) -> dict[str, Any]:
         """Put a file and return its entry of the manifest."""
         header = header or self.feed.header
         path = self.landing / key
@@ -44,7 +46,7 @@ class Lake:
             "landed_at": at,
             "header": header,
             "columns": names,
-            "shape": "lines",
+            "shape": shape,
         }
 
     def manifest(self, entries: Sequence[Mapping[str, Any]]) -> str:

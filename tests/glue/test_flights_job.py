@@ -12,8 +12,9 @@ from spark_lake import Lake, Transform
 
 from airline_platform.feeds import FLIGHTS, Feed
 from airline_platform.tables import SOURCE_FILE
+from glue_jobs import csv_files
 from glue_jobs.flights_job import transform
-from glue_jobs.landing import column_orders, data_lines, number_lines, parse, read_lines, read_manifest
+from glue_jobs.landing import read_manifest
 
 NewLake = Callable[[Feed, Transform], Lake]
 
@@ -179,8 +180,8 @@ def judged(spark: SparkSession, new_lake: NewLake) -> dict[str, Row]:
     lake = new_lake(FLIGHTS, transform)
     entry = lake.land(key("lines.csv"), csv_file(*GOOD, "", *BAD))
     files = read_manifest(spark, lake.manifest([entry]))
-    lines = data_lines(number_lines(read_lines(spark, files)))
-    return {row.raw_text: row for row in parse(lines, FLIGHTS, column_orders(files)).collect()}
+    lines = csv_files.records(spark, files, numbered=True)
+    return {row.raw_text: row for row in csv_files.parse(lines, FLIGHTS, files).collect()}
 
 
 def test_every_line_but_the_header_and_the_blank_one_is_judged_once(judged: dict[str, Row]) -> None:
