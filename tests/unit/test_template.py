@@ -280,17 +280,18 @@ def test_the_dagster_policy_allows_every_call_the_rooms_make(template: dict[str,
         for path in Path(REPOSITORY, room).glob("*.py")
     )
 
-    called = set()
+    called: dict[str, set[str]] = {}
     session = botocore.session.Session()
     for service in OPERATIONS_OF:
         for operation in session.get_service_model(service).operation_names:
             if re.search(
                 rf"""\.{xform_name(operation)}\(|paginator\(["']{xform_name(operation)}["']""", source
             ):
-                called.add(f"{service}:{operation}")
+                called.setdefault(operation, set()).add(f"{service}:{operation}")
 
-    assert called - allowed == set()
-    assert "glue:StartJobRun" in called
+    # Some services call their operations alike; it is one of them that is called.
+    assert [actions for actions in called.values() if not actions & allowed] == []
+    assert called["StartJobRun"] == {"glue:StartJobRun"}
 
 
 def test_the_package_for_glue_needs_nothing_but_python(tmp_path: Path) -> None:
