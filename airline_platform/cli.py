@@ -23,6 +23,7 @@ from airline_platform.feeds import FEEDS
 from airline_platform.generators.files import RECIPES, Order, generate_files, summary
 from airline_platform.settings import Settings, get_settings
 from airline_platform.uploads import expand, plan_upload
+from resources.lake import Lake
 from resources.landing import Landing
 from resources.warehouse import Warehouse, require_one_query
 
@@ -276,7 +277,8 @@ def forget(
     from assets.gone import forget as let_go  # noqa: PLC0415 - dagster costs a second
 
     settings = get_settings()
-    out.print(let_go(key, Landing(bucket=settings.landing_bucket), Warehouse.of(settings)), markup=False)
+    landing, lake = Landing(bucket=settings.landing_bucket), Lake(bucket=settings.lake_bucket)
+    out.print(let_go(key, landing, Warehouse.of(settings), lake), markup=False)
 
 
 @app.command()

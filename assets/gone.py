@@ -1,22 +1,26 @@
 """Landed files that were deleted: their rows stay, the ledger says so, and people are told once."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 
 from airline_platform.errors import WrongCall
-from airline_platform.feeds import FEEDS
+from airline_platform.feeds import FEEDS, Feed
+from airline_platform.settings import get_settings
 from airline_platform.tables import INGESTED_FILES
 from assets import ledger, newest
 from resources import outbox
+from resources.lake import Lake
 from resources.landing import Landing
 from resources.notifier import Alert
-from resources.warehouse import Warehouse
+from resources.warehouse import Session, Warehouse
 
 _TABLE = INGESTED_FILES.qualified_name
 
 SOURCE_GONE = "the source is gone from the landing bucket; its rows stay"
+EXPIRED = "the source has expired after {days} days, as its feed declares; its rows stay"
 
 STANDING = f"""
-SELECT feed, key, etag, partition_date, loaded_at FROM {_TABLE}
+SELECT feed, key, etag, partition_date, landed_at, loaded_at FROM {_TABLE}
 WHERE key IN %(keys)s AND state = 'loaded' AND reason IS NULL ORDER BY key
 """  # noqa: S608 - our own table's name
 MARK = f"""
@@ -31,8 +35,24 @@ UPDATE {_TABLE} SET state = 'superseded', reason = %(reason)s WHERE key = %(key)
 EMPTY_DAY = "DELETE FROM {table} WHERE {partition} = %(day)s"
 
 
+def has_expired(feed: Feed | None, landed_at: datetime, *, now: datetime, days: int) -> bool:
+    """Whether a file that is gone is gone by design: S3 deletes those of its feed after that many days.
+
+    A day earlier counts, too: S3 counts in whole ones. Its event would tell the cause, and may be lost.
+
+    Args:
+        feed: The file's; None for one that is declared no more.
+        landed_at: By the ledger.
+        now: The present.
+        days: `AIRLINE_PEOPLE_DAYS`.
+    """
+    return feed is not None and feed.expires and now - landed_at >= timedelta(days=days - 1)
+
+
 def note_gone(keys: Collection[str], landing: Landing, warehouse: Warehouse) -> list[str]:
-    """Write down, and into the outbox, which of the keys are gone while their rows stand; return those.
+    """Write down which of the keys are gone while their rows stand, and return those.
+
+    Into the outbox goes what is lost; a file that has expired is no news.
 
     Args:
         keys: Suspects: an event said so, or a listing lacked them. One that is there again is left alone.
@@ -45,15 +65,28 @@ def note_gone(keys: Collection[str], landing: Landing, warehouse: Warehouse) -> 
     with warehouse.transaction() as session:
         session.wait_for_turn()
         rows = session.execute(STANDING, {"keys": gone})
-        if rows:
-            session.execute(MARK, {"keys": gone, "reason": SOURCE_GONE})
-            files = [f"{row['key']} ({row['feed']} {row['partition_date'] or ''})" for row in rows]
-            about = [f"{row['key']} {row['etag']} {row['loaded_at']:%Y-%m-%dT%H:%M:%S.%f}" for row in rows]
+        now, days = datetime.now(UTC), get_settings().people_days
+        expired = {
+            row["key"]
+            for row in rows
+            if has_expired(FEEDS.get(row["feed"]), row["landed_at"], now=now, days=days)
+        }
+        lost = [row for row in rows if row["key"] not in expired]
+        _mark(session, expired, EXPIRED.format(days=days))
+        _mark(session, {row["key"] for row in lost}, SOURCE_GONE)
+        if lost:
+            files = [f"{row['key']} ({row['feed']} {row['partition_date'] or ''})" for row in lost]
+            about = [f"{row['key']} {row['etag']} {row['loaded_at']:%Y-%m-%dT%H:%M:%S.%f}" for row in lost]
             outbox.put(session, [gone_alert(files, about)])
     return [row["key"] for row in rows]
 
 
-def forget(key: str, landing: Landing, warehouse: Warehouse) -> str:
+def _mark(session: Session, keys: Collection[str], reason: str) -> None:
+    if keys:
+        session.execute(MARK, {"keys": tuple(keys), "reason": reason})
+
+
+def forget(key: str, landing: Landing, warehouse: Warehouse, lake: Lake) -> str:
     """Let go of the rows of a file that was deleted on purpose; return what is left to do.
 
     A day all of whose files are forgotten is emptied at once; another one is without these rows when it is
@@ -79,11 +112,23 @@ def forget(key: str, landing: Landing, warehouse: Warehouse) -> str:
         days = {"feed": feed.name, "days": (str(day),)}
         if session.execute(ledger.STANDING_OF_DAYS, days):
             return f"Load the rest of the day anew: `airline backfill {feed.name} --from {day} --to {day}`."
-        table = feed.table
-        statement = EMPTY_DAY.format(table=table.qualified_name, partition=table.partition_column)
-        with newest.following(session, feed, (str(day),)):
-            emptied = session.change(statement, {"day": day})
-        return f"{emptied:,} rows of {day} are gone."
+        return _empty_lake_day(lake, feed, str(day)) if feed.typed else _empty_day(session, feed, str(day))
+
+
+def _empty_day(session: Session, feed: Feed, day: str) -> str:
+    statement = EMPTY_DAY.format(table=feed.table.qualified_name, partition=feed.table.partition_column)
+    with newest.following(session, feed, (day,)):
+        emptied = session.change(statement, {"day": day})
+    return f"{emptied:,} rows of {day} are gone."
+
+
+def _empty_lake_day(lake: Lake, feed: Feed, day: str) -> str:
+    """Before the ledger's transaction ends: what fails in between can be asked for again.
+
+    The typed rows in the landing bucket expire by themselves, and nobody but the job may delete them.
+    """
+    removed = lake.remove(f"{feed.table.name}/date={day}/")
+    return f"The rows of {day} are gone: {removed:,} objects of {feed.table.name} removed from the lake."
 
 
 def gone_alert(files: Collection[str], about: Collection[str]) -> Alert:
@@ -96,7 +141,7 @@ def gone_alert(files: Collection[str], about: Collection[str]) -> Alert:
     lines = [
         *list(files)[:100],
         "",
-        "Their rows stay in the warehouse, and their days can't be loaded anew without them.",
+        "Their rows stay, and their days can't be loaded anew without them.",
         "What to do: nothing, if that is as it should be. To load such a day again, land the file under its",
         "key again. To let its rows go: `airline forget 'KEY'`.",
     ]

@@ -1,14 +1,17 @@
 """What has landed, sorted out: the files a run works on, and what is told of the others."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from dagster import AssetExecutionContext
 
 from airline_platform.errors import UnusableInput
 from airline_platform.feeds import Feed
+from airline_platform.settings import get_settings
 from assets import ledger
 from assets.alerts import refused_alert
+from assets.gone import has_expired
 from resources import outbox
 from resources.landing import LandedObject, Landing
 from resources.notifier import Notifier, describe_days
@@ -79,22 +82,33 @@ def _blocked_days(
 ) -> dict[str | None, str]:
     """Days that can't be made anew without losing rows, and why."""
     usable = {found.key: found.refused for found in landed}
-    rows = warehouse.query(ledger.STANDING_OF_DAYS, {"feed": feed.name, "days": tuple(days)})
+    now, kept = datetime.now(UTC), get_settings().people_days
     blocked: dict[str | None, str] = {}
-    for row in rows:
-        refused = usable.get(row["key"], "gone")
-        if refused:
-            blocked[str(row["partition_date"])] = _blocked(row, gone=row["key"] not in usable)
+    for row in warehouse.query(ledger.OF_DAYS, {"feed": feed.name, "days": tuple(days)}):
+        if row["state"] == "loaded" and usable.get(row["key"], "gone"):
+            gone = row["key"] not in usable
+            expired = gone and has_expired(feed, row["landed_at"], now=now, days=kept)
+            blocked[str(row["partition_date"])] = why_blocked(row, gone=gone, expired=expired)
     return blocked
 
 
-def _blocked(row: Mapping[str, Any], *, gone: bool) -> str:
-    what, way = (
-        ("is gone from the landing bucket", f", or let its rows go: `airline forget '{row['key']}'`")
-        if gone
-        else ("has a newer version that was refused", "")
-    )
+def why_blocked(row: Mapping[str, Any], *, gone: bool, expired: bool = False) -> str:
+    """Why a day is left as it is, and what to do.
+
+    Args:
+        row: The ledger's, of a file whose rows stand.
+        gone: Whether the file is, rather than refused in a newer version.
+        expired: Whether it is gone by design: then it will not come back.
+    """
+    what, way = "has a newer version that was refused", "Land it again under the same key"
+    if expired:
+        what = "has expired, as its feed's files do"
+        way = "Land a new file under a later day (its rows have dates of their own)"
+    elif gone:
+        what = "is gone from the landing bucket"
+    if gone:
+        way += f", or let its rows go: `airline forget '{row['key']}'`"
     return (
         f"{row['partition_date']} keeps its rows: {row['key']}, loaded at {row['loaded_at']:%Y-%m-%d %H:%M}, "
-        f"{what}; expected every file of the day. Land it again under the same key{way}."
+        f"{what}; expected every file of the day. {way}."
     )

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from airline_platform.errors import AirlineError
 from airline_platform.settings import get_settings
 from resources.audited import AuditedResource
 from resources.aws import make_client, reaching
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 HEAD_BYTES = 256 * 1024
 READERS = 16
@@ -45,6 +47,29 @@ class Lake(AuditedResource):
         """Size of an object in bytes."""
         with reaching(get_settings()):
             return self.client().head_object(Bucket=self.bucket, Key=path)["ContentLength"]
+
+    def remove(self, prefix: str) -> int:
+        """Delete every object below a prefix, a thousand in a call; return how many there were.
+
+        Raises:
+            AirlineError: S3 kept one of them, and why.
+        """
+        removed = 0
+        with reaching(get_settings()):
+            client = self.client()
+            for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                found: list[ObjectIdentifierTypeDef] = [{"Key": it["Key"]} for it in page.get("Contents", ())]
+                if not found:
+                    continue
+                told = client.delete_objects(Bucket=self.bucket, Delete={"Objects": found, "Quiet": True})
+                if kept := told.get("Errors"):
+                    raise AirlineError(
+                        f"expected every object below {self.uri(prefix)} to be deleted; {len(kept)} are not, "
+                        f"{kept[0].get('Key')} because of {kept[0].get('Code')} {kept[0].get('Message')}",
+                        remedy="See that DagsterPolicy holds for who asked, then ask again.",
+                    )
+                removed += len(found)
+        return removed
 
     def put_json(self, path: str, document: Any) -> str:
         """Write a JSON document; return its URI."""

@@ -1,0 +1,158 @@
+"""What becomes of rows whose file is gone, by design or not: a gateway and a warehouse, nothing else."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
+from airline_platform.deploy import store_warehouse_secret
+from airline_platform.feeds import FLIGHTS, SHIPMENTS, Feed
+from airline_platform.local.postgres import PostgresServer
+from airline_platform.local.stack import PortClaims
+from airline_platform.settings import get_settings
+from assets import ledger
+from assets.gone import forget, note_gone
+from resources.aws import make_client
+from resources.lake import Lake
+from resources.landing import LandedObject, Landing
+from resources.warehouse import Warehouse, apply_schema
+
+LANDING = Landing(bucket="airline-landing")
+LAKE = Lake(bucket="airline-lake")
+KEPT = timedelta(days=30)
+
+
+@contextmanager
+def gateway(folder: Path, port: int) -> Iterator[None]:
+    arguments = ["--port", str(port), "--state", str(folder / "state")]
+    with (folder / "gateway.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "airline_platform.local.gateway", *arguments],
+            env=os.environ | {"AIRLINE_SPARK_WORKERS": "0"}, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        Retrying(
+            retry=retry_if_exception_type(OSError),
+            wait=wait_fixed(0.05),
+            stop=stop_after_delay(60),
+        )(requests.get, f"http://127.0.0.1:{port}/_airline/health", timeout=5)
+        yield
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+
+
+@contextmanager
+def postgres(folder: Path, port: int) -> Iterator[PostgresServer]:
+    server = PostgresServer(folder / "home", port)
+    server.prepare()
+    child = server.start(log=server.home / "logs" / "postgres.log", environment=os.environ)
+    try:
+        Retrying(
+            retry=retry_if_result(lambda ready: not ready), wait=wait_fixed(0.05), stop=stop_after_delay(60)
+        )(server.ready)
+        yield server
+    finally:
+        server.stop(child)
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """A warehouse with its tables and two buckets without an object; this process's settings know them."""
+    folder = tmp_path_factory.mktemp("gone")
+    with PortClaims(folder / "claims") as claims, pytest.MonkeyPatch.context() as patch:
+        port = claims.first()
+        for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
+            patch.delenv(name)
+        patch.setenv("AIRLINE_HOME", str(folder / "home"))
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        get_settings.cache_clear()
+        with gateway(folder, port), postgres(folder, claims.first()) as server:
+            for bucket in (LANDING.bucket, LAKE.bucket):
+                make_client(get_settings(), "s3").create_bucket(Bucket=bucket)
+            store_warehouse_secret(get_settings(), server.warehouse_credentials())
+            apply_schema(get_settings())
+            yield Warehouse.of(get_settings())
+        get_settings.cache_clear()
+
+
+def load(warehouse: Warehouse, feed: Feed, day: str, name: str, age: timedelta) -> str:
+    """The ledger's row of a loaded file that landed a while ago and is no more; return its key."""
+    key = f"{feed.prefix}date={day}/{name}"
+    landed = LandedObject(LANDING.bucket, key, day, f"etag {key}", 1, datetime.now(UTC) - age)
+    with warehouse.transaction() as session:
+        ledger.record(session, [ledger.entry(landed, feed=feed.name, run_id="r", state="loaded")])
+    return key
+
+
+def verdict(warehouse: Warehouse, key: str) -> tuple[str, str | None]:
+    sql = "SELECT state, reason FROM airlines.ingested_files WHERE key = %(key)s"
+    (row,) = warehouse.query(sql, {"key": key})
+    return row["state"], row["reason"]
+
+
+def alerts_about(warehouse: Warehouse, key: str) -> int:
+    sql = "SELECT alert_id FROM airlines.alert_outbox WHERE event = 'gone' AND message LIKE %(key)s"
+    return len(warehouse.query(sql, {"key": f"%{key}%"}))
+
+
+def fill(day: str, objects: int) -> None:
+    s3 = make_client(get_settings(), "s3")
+    for n in range(objects):
+        s3.put_object(Bucket=LAKE.bucket, Key=f"shipments_normalized/date={day}/part-{n}.parquet", Body=b"x")
+
+
+def objects_of(day: str) -> int:
+    (entries,) = LAKE.list_files([f"shipments_normalized/date={day}/"]).values()
+    return len(entries)
+
+
+def test_what_expired_is_marked_and_only_what_is_lost_is_told(warehouse: Warehouse) -> None:
+    expired = load(warehouse, SHIPMENTS, "2013-01-01", "a.json", KEPT)
+    lost = load(warehouse, SHIPMENTS, "2013-01-02", "a.json", KEPT - timedelta(days=2))
+    flights = load(warehouse, FLIGHTS, "2013-01-01", "a.csv", 2 * KEPT)
+    keys = [expired, lost, flights]
+
+    assert sorted(note_gone(keys, LANDING, warehouse)) == sorted(keys)
+
+    stays = "the source is gone from the landing bucket; its rows stay"
+    assert verdict(warehouse, lost) == verdict(warehouse, flights) == ("loaded", stays)
+    assert verdict(warehouse, expired) == (
+        "loaded",
+        "the source has expired after 30 days, as its feed declares; its rows stay",
+    )
+    assert [alerts_about(warehouse, key) for key in keys] == [0, 1, 1]
+    assert note_gone(keys, LANDING, warehouse) == []
+
+
+def test_a_day_of_the_lake_is_emptied_when_its_last_file_is_forgotten(warehouse: Warehouse) -> None:
+    first = load(warehouse, SHIPMENTS, "2013-02-01", "a.json", KEPT)
+    second = load(warehouse, SHIPMENTS, "2013-02-01", "b.json", KEPT)
+    fill("2013-02-01", 3)
+    fill("2013-02-02", 1)
+
+    left = forget(first, LANDING, warehouse, LAKE)
+    assert "airline backfill shipments --from 2013-02-01 --to 2013-02-01" in left
+    assert objects_of("2013-02-01") == 3
+
+    told = forget(second, LANDING, warehouse, LAKE)
+    assert told == "The rows of 2013-02-01 are gone: 3 objects of shipments_normalized removed from the lake."
+    assert (objects_of("2013-02-01"), objects_of("2013-02-02")) == (0, 1)
+    assert verdict(warehouse, second)[0] == "superseded"
+
+
+def test_more_objects_than_one_call_deletes_are_removed(warehouse: Warehouse) -> None:
+    assert warehouse.query("SELECT 1 AS one")
+    fill("2013-03-01", 1001)
+
+    assert LAKE.remove("shipments_normalized/date=2013-03-01/") == 1001
+    assert objects_of("2013-03-01") == 0
+    assert LAKE.remove("shipments_normalized/date=2013-03-01/") == 0
