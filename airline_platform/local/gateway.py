@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
+from uuid import uuid4
 
 import boto3
 import uvicorn
@@ -256,7 +257,11 @@ async def read_body(receive: Receive) -> bytes:
 async def respond(send: Send, status: int, document: dict[str, Any]) -> None:
     """Answer with a JSON document, an AWS error in the shape boto3 makes exceptions of."""
     body = json.dumps(document).encode()
-    headers = [(b"content-type", b"application/x-amz-json-1.1"), (b"content-length", str(len(body)).encode())]
+    headers = [
+        (b"content-type", b"application/x-amz-json-1.1"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-amzn-requestid", str(uuid4()).encode()),
+    ]
     if "__type" in document:
         headers.append((b"x-amzn-errortype", document["__type"].encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
