@@ -9,9 +9,10 @@ from pathlib import Path
 
 from airline_platform.errors import WrongCall
 from airline_platform.feeds import FEEDS, SUFFIXES, Feed, UnknownKey, parse_key
-from airline_platform.headers import HEAD_BYTES, Accepted, judge
+from airline_platform.headers import HEAD_BYTES, judge
 from airline_platform.partitions import last_day
 from airline_platform.settings import Settings, get_settings
+from airline_platform.verdicts import Accepted
 from resources.aws import make_client, reaching
 
 UPLOADS = 8
@@ -38,7 +39,7 @@ def plan_upload(
     Args:
         path: The file.
         settings: Say which days are kept; this process's where not given.
-        feed: Its feed's name; read from the header where not given.
+        feed: Its feed's name; read from the file's name and its beginning where not given.
         day: Its day; read from the folder (`date=YYYY-MM-DD`) or the name where not given.
 
     Raises:
@@ -61,7 +62,7 @@ def _key(path: Path, feed: Feed, day: date | None) -> str:
     if not feed.daily:
         return feed.key(path.name, None)
     named = _day(path.name)
-    if day is None and path.name in {f"{named}{suffix}" for suffix in SUFFIXES}:
+    if day is None and path.name in {f"{named}{suffix}" for suffix in feed.suffixes}:
         return f"{feed.prefix}{path.name}"
     folder = path.parent.name
     day = day or (_day(folder) if folder.startswith("date=") else None) or named
@@ -100,17 +101,23 @@ def upload_all(settings: Settings, uploads: list[Upload], on_done: Callable[[Upl
 
 
 def _feed_of(path: Path) -> Feed:
+    possible = [feed for feed in FEEDS.values() if path.name.endswith(feed.suffixes)]
+    if not possible:
+        raise WrongCall(
+            f"{path}: expected a name that ends in one of {', '.join(SUFFIXES)}",
+            remedy="Rename the file, or name another.",
+        )
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     size, gzipped = path.stat().st_size, path.name.endswith(".gz")
-    verdicts = {feed: judge(feed, head, size, gzipped=gzipped) for feed in FEEDS.values()}
+    verdicts = {feed: judge(feed, head, size, gzipped=gzipped) for feed in possible}
     found = [feed for feed, verdict in verdicts.items() if isinstance(verdict, Accepted)]
     if len(found) == 1:
         return found[0]
     reasons = "; ".join(f"not {feed.name}: {verdict}" for feed, verdict in verdicts.items())
     raise WrongCall(
-        f"{path}: expected the header of a feed; {reasons}",
-        remedy=f"Correct the file, or say what it is: --feed {'|'.join(FEEDS)}.",
+        f"{path}: expected a file of a feed; {reasons}",
+        remedy=f"Correct the file, or say what it is: --feed {'|'.join(feed.name for feed in possible)}.",
     )
 
 

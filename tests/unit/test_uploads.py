@@ -1,17 +1,20 @@
-"""A file's feed is read from its header and its day from its folder or name; else the call is wrong."""
+"""A file's feed is read from its beginning and its day from its folder or name; else the call is wrong."""
 
 import gzip
+import re
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from airline_platform.errors import WrongCall
-from airline_platform.feeds import AIRPORTS, FLIGHTS, LandedKey, parse_key
+from airline_platform.feeds import AIRPORTS, FLIGHTS, SHIPMENTS, LandedKey, parse_key
 from airline_platform.uploads import expand, plan_upload
 
 FLIGHTS_CSV = b"Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay\nUA,11618,12266,2,11\n"
 AIRPORTS_CSV = b"airport_id,city,state,name\n10397,Atlanta,GA,Hartsfield-Jackson\n"
+SHIPMENT = b'{"shipping_id": 1, "shipping_date": "2013/01/05", "destination_city": "Boston"}'
+OTHER = b'{"a": 1}'
 
 
 def write(path: Path, body: bytes = FLIGHTS_CSV) -> Path:
@@ -32,6 +35,26 @@ def test_the_header_is_read_through_gzip(tmp_path: Path) -> None:
     path = write(tmp_path / "2013-01-05.csv.gz", gzip.compress(FLIGHTS_CSV))
 
     assert plan_upload(path).key == "daily_flights/2013-01-05.csv.gz"
+
+
+@pytest.mark.parametrize("body", [SHIPMENT + b"\n", b"[\n" + SHIPMENT + b"\n]\n"], ids=["lines", "array"])
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("date=2013-01-05/a.json", "shipments/date=2013-01-05/a.json"),
+        ("shipments_2013-01-05.json", "shipments/date=2013-01-05/shipments_2013-01-05.json"),
+        (
+            "date=2013-01-05/shipments-20260102T030405.678901Z.json",
+            "shipments/date=2013-01-05/shipments-20260102T030405.678901Z.json",
+        ),
+        ("2013-01-05.json", "shipments/2013-01-05.json"),
+        ("2013-01-05.json.gz", "shipments/2013-01-05.json.gz"),
+    ],
+)
+def test_shipments_are_told_by_their_objects(tmp_path: Path, name: str, key: str, body: bytes) -> None:
+    upload = plan_upload(write(tmp_path / name, gzip.compress(body) if name.endswith(".gz") else body))
+
+    assert (upload.feed, upload.day, upload.key) == (SHIPMENTS, "2013-01-05", key)
 
 
 @pytest.mark.parametrize(
@@ -104,16 +127,42 @@ def test_a_header_of_no_feed_is_told_feed_by_feed(tmp_path: Path) -> None:
     assert "--feed airports|flights" in wrong.value.remedy
 
 
+def test_a_file_is_judged_only_as_what_its_name_allows(tmp_path: Path) -> None:
+    with pytest.raises(WrongCall) as of_csv:
+        plan_upload(write(tmp_path / "2013-01-05.csv", OTHER))
+    with pytest.raises(WrongCall) as of_json:
+        plan_upload(write(tmp_path / "2013-01-05.json", OTHER))
+
+    assert "shipments" not in f"{of_csv.value} {of_csv.value.remedy}"
+    assert re.findall("not ([a-z]+): line", str(of_json.value)) == ["shipments"]
+    assert of_json.value.remedy.endswith("--feed shipments.")
+
+
+@pytest.mark.parametrize("name", ["2013-01-05.txt", "2013-01-05.csv.zip", "json"])
+def test_a_name_that_no_feed_has_is_told_how_names_end(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WrongCall) as wrong:
+        plan_upload(write(tmp_path / name))
+
+    assert "expected a name that ends in one of .csv, .csv.gz, .json, .json.gz" in str(wrong.value)
+    assert wrong.value.remedy == "Rename the file, or name another."
+
+
+def test_a_feed_that_was_said_still_needs_its_own_suffix(tmp_path: Path) -> None:
+    with pytest.raises(WrongCall, match=r"shipments files end in \.json or \.json\.gz"):
+        plan_upload(write(tmp_path / "2013-01-05.csv"), feed="shipments")
+
+
 def test_an_empty_file_is_told_to_be_empty(tmp_path: Path) -> None:
     with pytest.raises(WrongCall, match="the file is empty"):
         plan_upload(write(tmp_path / "2013-01-05.csv", b""))
 
 
 def test_a_folder_stands_for_its_data_files_at_any_depth_in_order(tmp_path: Path) -> None:
-    for name in ("b/2.csv", "b/1.csv.gz", "a.csv", "notes.txt", "b/c.parquet"):
+    for name in ("b/2.csv", "b/1.csv.gz", "b/3.json", "b/4.json.gz", "a.csv", "notes.txt", "b/c.parquet"):
         write(tmp_path / name)
     named = write(tmp_path / "elsewhere" / "named.txt")
 
     found = list(expand([named, tmp_path / "b", tmp_path / "a.csv"]))
 
-    assert found == [named, tmp_path / "b" / "1.csv.gz", tmp_path / "b" / "2.csv", tmp_path / "a.csv"]
+    inside = [tmp_path / "b" / name for name in ("1.csv.gz", "2.csv", "3.json", "4.json.gz")]
+    assert found == [named, *inside, tmp_path / "a.csv"]
