@@ -1,15 +1,18 @@
-"""Synthetic customers: names from Faker, and e-mail addresses in domains that nobody can own."""
+"""Synthetic customers: names and streets from Faker, and e-mail addresses in domains that nobody can own."""
 
 import re
 import unicodedata
 from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from airline_platform.errors import AirlineError
 
+if TYPE_CHECKING:
+    import faker
+
 PEOPLE = 5_000
 LOCALES = {"en_US": 80, "es_MX": 8, "en_GB": 4, "fr_FR": 3, "de_DE": 3, "pl_PL": 2}
-"""Where names come from, and how many of a hundred people have one from there."""
+"""Where people come from, and how many of a hundred come from there."""
 
 DOMAINS = ("example.com", "example.net", "example.org")
 """Reserved (RFC 2606): no mail to them ever reaches anybody."""
@@ -28,6 +31,33 @@ def people(seed: int) -> list[Person]:
     Raises:
         AirlineError: Faker is not installed.
     """
+    fakers = _fakers(f"{seed}/people")
+    chance = Random(f"{seed}/people")  # noqa: S311 - repeatable on purpose
+    names = ((fakers[home].first_name(), fakers[home].last_name()) for home in _homes(chance))
+    return [
+        Person(f"{first} {last}", f"{_ascii(first)}.{_ascii(last)}.{number}@{chance.choice(DOMAINS)}")
+        for number, (first, last) in enumerate(names, start=1)
+    ]
+
+
+def addresses(seed: int) -> list[str]:
+    """Street and number of each customer of a seed, in the order of `people`, each on one line.
+
+    Raises:
+        AirlineError: Faker is not installed.
+    """
+    fakers = _fakers(f"{seed}/addresses")
+    homes = _homes(Random(f"{seed}/people"))  # noqa: S311 - repeatable on purpose
+    return [fakers[home].street_address().replace("\n", ", ") for home in homes]
+
+
+def _homes(chance: Random) -> list[str]:
+    """The locale of each customer."""
+    return chance.choices(list(LOCALES), list(LOCALES.values()), k=PEOPLE)
+
+
+def _fakers(seed: str) -> dict[str, "faker.Faker"]:
+    """What makes people up, by locale."""
     try:
         from faker import Faker  # noqa: PLC0415 - production installs no Faker
     except ImportError as error:
@@ -37,15 +67,9 @@ def people(seed: int) -> list[Person]:
         ) from error
     # Drawing real frequencies of names costs ten times as much.
     fakers = {locale: Faker(locale, use_weighting=False) for locale in LOCALES}
-    for locale, faker in fakers.items():
-        faker.seed_instance(f"{seed}/people/{locale}")
-    chance = Random(f"{seed}/people")  # noqa: S311 - repeatable on purpose
-    drawn = chance.choices(list(LOCALES), list(LOCALES.values()), k=PEOPLE)
-    names = ((fakers[locale].first_name(), fakers[locale].last_name()) for locale in drawn)
-    return [
-        Person(f"{first} {last}", f"{_ascii(first)}.{_ascii(last)}.{number}@{chance.choice(DOMAINS)}")
-        for number, (first, last) in enumerate(names, start=1)
-    ]
+    for locale, made in fakers.items():
+        made.seed_instance(f"{seed}/{locale}")
+    return fakers
 
 
 def _ascii(name: str) -> str:
