@@ -252,10 +252,16 @@ def generate(
     rows: Annotated[int | None, typer.Option(help="Rows of each day; the feed's own number else.")] = None,
     seed: Annotated[int, typer.Option(help="Another one gives other files.")] = 1,
     dirty: Annotated[bool, typer.Option("--dirty", help="Spoil 2 % of the rows, in many ways.")] = False,
+    array: Annotated[
+        bool, typer.Option("--array", help="One JSON array a file, not an object a line; shipments only.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write synthetic landing files; the same seed gives the same ones."""
-    order = Order(feed, first.date(), last.date(), folder, rows=rows, seed=seed, dirty=dirty)
+    """Write synthetic landing files; the same seed gives the same rows.
+
+    Files of bookings and flights replace those that were generated before; shipments add a new one.
+    """
+    order = Order(feed, first.date(), last.date(), folder, rows=rows, seed=seed, dirty=dirty, array=array)
     with progress() as bars:
         task = bars.add_task("generating", total=len(order.days))
         document = summary(order, generate_files(order, lambda _: bars.advance(task)).values())

@@ -8,17 +8,19 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from airline_platform import cli
 from airline_platform.demo_data import airports
 from airline_platform.errors import AirlineError, WrongCall
-from airline_platform.feeds import BOOKINGS, FEEDS, FLIGHTS, Feed
+from airline_platform.feeds import BOOKINGS, FEEDS, FLIGHTS, SHIPMENTS, Feed
+from airline_platform.generators import files as files_module
 from airline_platform.generators import people as people_module
 from airline_platform.generators.bookings import (
     CABINS,
@@ -31,16 +33,17 @@ from airline_platform.generators.bookings import (
     Booking,
     Bookings,
 )
-from airline_platform.generators.dirt import DIRT
+from airline_platform.generators.dirt import DIRT, Dirt
 from airline_platform.generators.files import RECIPES, Generated, Order, generate_files, summary
 from airline_platform.generators.network import CARRIERS, HUBS, schedule
-from airline_platform.generators.people import PEOPLE, people
+from airline_platform.generators.people import PEOPLE, addresses, people
+from airline_platform.generators.shipments import SPELLINGS, Shipment, Shipments, as_object
 from airline_platform.settings import Settings
 from airline_platform.tables import DECIMALS, DIGITS, Column
 from airline_platform.uploads import expand, plan_upload
 
 FIRST = date(2013, 1, 1)
-ROWS = {"bookings": 500, "flights": 2_000}
+ROWS = {"bookings": 500, "flights": 2_000, "shipments": 500}
 DAYS = 16
 """One more than the latest change of a booking comes after it was made, and one for good measure."""
 
@@ -62,12 +65,27 @@ def make(out: Path, feed: Feed, first: date = FIRST, days: int = 1, **options) -
 
 
 def path(made: Made, feed: Feed, day: date = FIRST) -> Path:
-    return made.out / feed.prefix / f"date={day}" / f"{feed.name}.csv"
+    (found,) = (made.out / feed.prefix / f"date={day}").glob(f"{feed.name}*.{feed.format}")
+    return found
 
 
 def read(made: Made, feed: Feed, day: date = FIRST) -> list[dict[str, str]]:
+    if feed.format == "json":
+        return [row for line in data_lines(feed, path(made, feed, day)) if (row := row_of(feed, line))]
     with path(made, feed, day).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def objects(made: Made, day: date = FIRST) -> list[dict[str, Any]]:
+    """Shipments as they stand in their file; numbers are exact."""
+    lines = path(made, SHIPMENTS, day).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line, parse_float=Decimal) for line in lines]
+
+
+def data_lines(feed: Feed, file: Path) -> list[bytes]:
+    """The lines of a file that are neither blank nor its header."""
+    lines = [line for line in file.read_bytes().splitlines() if line]
+    return lines[1:] if feed.format == "csv" else lines
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +162,9 @@ def is_decimal(column: Column, text: str) -> bool:
     return bool(re.fullmatch(form, text)) and (column.minimum is None or Decimal(text) >= column.minimum)
 
 
-def is_date(_: Column, text: str) -> bool:
-    return str(date.fromisoformat(text)) == text
+def is_date(column: Column, text: str) -> bool:
+    found = date.fromisoformat(text.replace(column.separator, "-"))
+    return str(found).replace("-", column.separator) == text
 
 
 def is_timestamp(_: Column, text: str) -> bool:
@@ -205,8 +224,9 @@ def test_another_process_with_other_hashes_gives_the_same_bytes(feed: Feed, tmp_
         env={**os.environ, "PYTHONHASHSEED": "1", "AIRLINE_HOME": str(tmp_path / "home")},
     )
 
-    here = path(make(tmp_path / "here", feed, rows=200, dirty=True), feed)
-    assert here.read_bytes() == (tmp_path / "other" / here.relative_to(tmp_path / "here")).read_bytes()
+    here = make(tmp_path / "here", feed, rows=200, dirty=True)
+    other = here._replace(out=tmp_path / "other")
+    assert path(here, feed).read_bytes() == path(other, feed).read_bytes()
 
 
 # --- as they land
@@ -220,8 +240,9 @@ def test_a_file_has_its_feeds_header_and_as_many_rows_and_bytes_as_told(
 
     for day, told in made.days.items():
         body = path(made, feed, day).read_bytes()
-        assert body.startswith(f"{feed.header}\n".encode())
-        assert body.count(b"\n") - 1 == told.rows == ROWS[feed.name]
+        header = f"{feed.header}\n".encode() if feed.format == "csv" else b""
+        assert body.startswith(header)
+        assert body.count(b"\n") - header.count(b"\n") == told.rows == ROWS[feed.name]
         assert len(body) == told.size
         assert told.dirty == Counter()
 
@@ -251,7 +272,57 @@ def test_a_file_is_there_whole_or_not_at_all(
         make(tmp_path, feed, rows=10)
 
     assert not isinstance(failed.value, WrongCall)
-    assert list(expand([tmp_path])) == []
+    assert [found for found in tmp_path.rglob("*") if found.is_file()] == []
+
+
+@pytest.mark.parametrize("feed", [BOOKINGS, FLIGHTS], ids=lambda feed: feed.name)
+def test_a_csv_file_takes_the_place_of_the_one_before(feed: Feed, tmp_path: Path) -> None:
+    make(tmp_path, feed, rows=30)
+    second = make(tmp_path, feed, rows=20)
+
+    assert path(second, feed).name == f"{feed.name}.csv"
+    assert len(read(second, feed)) == 20
+
+
+def test_shipments_that_are_generated_again_lie_beside_the_first_ones(tmp_path: Path) -> None:
+    before = datetime.now(UTC)
+    first = path(make(tmp_path, SHIPMENTS, rows=30), SHIPMENTS)
+    body = first.read_bytes()
+
+    make(tmp_path, SHIPMENTS, rows=30)
+
+    files = sorted(expand([tmp_path]))
+    moments = [datetime.strptime(file.name, "shipments-%Y%m%dT%H%M%S.%f%z.json") for file in files]
+    assert files[0] == first
+    assert before <= moments[0] < moments[1] <= datetime.now(UTC)
+    assert [file.read_bytes() for file in files] == [body, body]
+
+
+class StoppedClock(datetime):
+    """Always shows the same moment."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "StoppedClock":
+        return cls(2026, 1, 2, 3, 4, 59, 999_998, tz)
+
+
+def test_a_name_that_is_taken_or_being_taken_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files_module, "datetime", StoppedClock)
+    first = path(make(tmp_path, SHIPMENTS, rows=30), SHIPMENTS)
+    body = first.read_bytes()
+    being_written = first.with_name("shipments-20260102T030459.999999Z.json.partial")
+    being_written.write_text("somebody else's")
+
+    make(tmp_path, SHIPMENTS, rows=20)
+
+    assert first.name == "shipments-20260102T030459.999998Z.json"
+    assert [file.name for file in expand([tmp_path])] == [
+        first.name,
+        "shipments-20260102T030500.000000Z.json",
+    ]
+    assert (first.read_bytes(), being_written.read_text()) == (body, "somebody else's")
 
 
 # --- what is in them
@@ -278,6 +349,8 @@ def test_what_is_drawn_from_is_declared_and_exists() -> None:
     statuses = {status for starts, then in LIVES for status in (starts, *then.values())}
 
     assert Booking._fields == tuple(columns)
+    assert Shipment._fields == tuple(column.name for column in SHIPMENTS.columns)
+    assert sum(share for share, _ in SPELLINGS) == 100
     assert tuple(CABINS) == columns["cabin"].one_of
     assert set(CURRENCIES) <= set(columns["currency"].one_of)
     assert statuses | set(LASTING) == set(columns["status"].one_of)
@@ -299,6 +372,15 @@ def test_no_two_people_share_an_address_and_none_is_anybodys() -> None:
     assert len({person.email for person in found}) == len(found) == PEOPLE
     assert all(re.fullmatch(r"[a-z]+[.][a-z]+[.]\d+@example[.](com|net|org)", each.email) for each in found)
     assert any(not person.name.isascii() for person in found)
+
+
+def test_every_customer_has_a_street_on_one_line() -> None:
+    found = addresses(1)
+
+    assert len(found) == PEOPLE
+    assert all(address.strip() and address.isprintable() for address in found)
+    assert any(not address.isascii() for address in found)
+    assert addresses(1) == found != addresses(2)
 
 
 def test_flights_are_seldom_cancelled_or_diverted_and_mostly_early(clean: dict[str, Made]) -> None:
@@ -410,6 +492,93 @@ def test_no_number_of_a_day_has_the_locator_of_another() -> None:
     assert math.gcd(LOCATOR_STRIDE, len(LOCATOR) ** LOCATOR_LENGTH) == 1
 
 
+# --- shipments
+
+
+def test_shipments_have_an_id_of_their_own_but_for_one_in_fifty_that_is_sent_again(
+    clean: dict[str, Made],
+) -> None:
+    known: set[int] = set()
+    for day in clean["shipments"].days:
+        ids = {row["shipping_id"] for row in objects(clean["shipments"], day)}
+        assert len(ids) == 490
+        assert not ids & known
+        known |= ids
+
+    assert max(known) < 2**53
+
+
+def test_a_shipment_that_is_sent_again_has_its_old_values_but_perhaps_another_cost(
+    clean: dict[str, Made],
+) -> None:
+    costs = []
+    for day in clean["shipments"].days:
+        known: dict[int, dict[str, Any]] = {}
+        for row in objects(clean["shipments"], day):
+            before = known.setdefault(row["shipping_id"], row)
+            assert {**row, "shipping_cost": 0} == {**before, "shipping_cost": 0}
+            if before is not row:
+                costs.append(row["shipping_cost"] == before["shipping_cost"])
+            known[row["shipping_id"]] = row
+
+    assert len(costs) == DAYS * 10
+    assert 0.3 < sum(costs) / len(costs) < 0.7
+
+
+def test_shipments_are_numbers_and_text_as_they_stand_in_utf8(clean: dict[str, Made]) -> None:
+    body = path(clean["shipments"], SHIPMENTS).read_text(encoding="utf-8")
+    rows = objects(clean["shipments"])
+
+    assert b"\\" not in body.encode()
+    assert not body.isascii()
+    assert {row["shipping_date"] for row in rows} == {"2013/01/01"}
+    assert {type(row[name]) for row in rows for name in ("shipping_id", "product_id")} == {int}
+    assert {-row["shipping_cost"].as_tuple().exponent for row in rows} == {2}
+    assert {-row["shipping_distance"].as_tuple().exponent for row in rows} == {1}
+    assert {-Decimal(row["quantity"]).as_tuple().exponent for row in rows} == {0, 1, 2, 3}
+
+
+def test_cities_are_those_of_airports_spelled_in_many_ways(clean: dict[str, Made]) -> None:
+    known = {airport.city for airport in airports()}
+    tidy = {city.casefold() for city in known}
+    found = [
+        row["destination_city"] for day in clean["shipments"].days for row in objects(clean["shipments"], day)
+    ]
+
+    assert {" ".join(city.replace("_", " ").split()).casefold() for city in found} == tidy
+    assert 0.5 < sum(city in known for city in found) / len(found) < 0.8
+    for untidy in (str.isupper, str.islower, " $", "^ ", r"\w  \w", "_"):
+        sure = untidy if callable(untidy) else re.compile(untidy).search
+        assert sum(bool(sure(city)) for city in found) > len(found) * 0.005
+
+
+def test_shipping_costs_more_the_farther_and_the_more(clean: dict[str, Made]) -> None:
+    rows = [row for day in clean["shipments"].days for row in objects(clean["shipments"], day)]
+    far = [row for row in rows if row["shipping_distance"] > 2_000]
+    near = [row for row in rows if row["shipping_distance"] <= 2_000]
+
+    def mean(found: list[dict[str, Any]]) -> Decimal:
+        return sum(row["shipping_cost"] for row in found) / len(found)
+
+    assert mean(far) > 2 * mean(near)
+    assert mean([row for row in far if row["quantity"] > 12]) > 2 * mean(
+        [row for row in far if row["quantity"] < 6]
+    )
+
+
+def test_an_array_has_the_rows_of_the_lines_each_on_its_own_line(
+    clean: dict[str, Made], tmp_path: Path
+) -> None:
+    array = make(tmp_path, SHIPMENTS, days=2, rows=ROWS["shipments"], array=True)
+
+    for day, told in array.days.items():
+        text = path(array, SHIPMENTS, day).read_text(encoding="utf-8")
+        lines = path(clean["shipments"], SHIPMENTS, day).read_text(encoding="utf-8").splitlines()
+        assert text == "[\n" + ",\n".join(lines) + "\n]\n"
+        assert json.loads(text) == [json.loads(line) for line in lines]
+        assert (told.rows, told.size) == (ROWS["shipments"], len(text.encode()))
+
+
 # --- dirty ones
 
 
@@ -427,9 +596,10 @@ def test_dirty_files_differ_from_clean_ones_in_their_dirty_lines_alone(
     feed: Feed, dirty: dict[str, Made], tmp_path: Path
 ) -> None:
     clean = make(tmp_path, feed, rows=2_000)
-    lines = [path(made, feed).read_bytes().split(b"\n") for made in (clean, dirty[feed.name])]
+    lines = [data_lines(feed, path(made, feed)) for made in (clean, dirty[feed.name])]
 
-    assert sum(one != other for one, other in zip(*lines, strict=True)) == 40
+    blank = dirty[feed.name].days[FIRST].dirty["blank_line"]
+    assert sum(one != other for one, other in zip(*lines, strict=True)) == 40 - blank
 
 
 @generated_feeds
@@ -437,10 +607,75 @@ def test_the_declaration_finds_exactly_the_rows_that_are_to_be_rejected(
     feed: Feed, dirty: dict[str, Made]
 ) -> None:
     for day, told in dirty[feed.name].days.items():
-        text = path(dirty[feed.name], feed, day).read_bytes().splitlines()[1:]
-        rejected = {dirt.kind for dirt in DIRT[feed.name] if dirt.rejected}
+        lines = data_lines(feed, path(dirty[feed.name], feed, day))
 
-        assert rejects(feed, text) == sum(told.dirty[kind] for kind in rejected)
+        assert rejects(feed, lines) == to_be_rejected(feed, told)
+
+
+def test_a_dirty_array_is_whole_and_has_no_other_rejects_than_those_announced(tmp_path: Path) -> None:
+    made = make(tmp_path, SHIPMENTS, days=2, rows=2_000, dirty=True, array=True)
+
+    for day, told in made.days.items():
+        body = path(made, SHIPMENTS, day).read_bytes()
+        elements = [line.removesuffix(b",") for line in body.splitlines()[1:-1]]
+        assert len(json.loads(body)) == len(elements) == told.rows == 2_000
+        assert rejects(SHIPMENTS, elements) == to_be_rejected(SHIPMENTS, told)
+        assert set(told.dirty) == {dirt.kind for dirt in DIRT["shipments"] if not dirt.lines_only}
+
+
+def test_a_json_files_first_object_is_clean(tmp_path: Path) -> None:
+    made = make(tmp_path, SHIPMENTS, days=300, rows=50, dirty=True)
+
+    for day in made.days:
+        first = row_of(SHIPMENTS, data_lines(SHIPMENTS, path(made, SHIPMENTS, day))[0])
+        assert first is not None
+        assert problems(SHIPMENTS, first) == []
+
+
+each_dirt = pytest.mark.parametrize("dirt", DIRT["shipments"], ids=lambda dirt: dirt.kind)
+
+
+@pytest.fixture(scope="module")
+def shipments() -> list[Shipment]:
+    return [Shipment(*row) for row in Shipments(1, 200).day(FIRST)]
+
+
+def spoilt(dirt: Dirt, shipment: Shipment) -> str:
+    line = dirt.spoil(shipment, shipment)
+    return line if isinstance(line, str) else as_object(zip(Shipment._fields, line, strict=True))
+
+
+@each_dirt
+def test_each_kind_of_dirty_shipment_becomes_what_it_says(dirt: Dirt, shipments: list[Shipment]) -> None:
+    for shipment in shipments:
+        row = row_of(SHIPMENTS, spoilt(dirt, shipment).encode())
+        assert (row is None or problems(SHIPMENTS, row) != []) == dirt.rejected
+
+
+@each_dirt
+def test_no_dirt_brings_a_person_into_a_column_that_is_kept(dirt: Dirt, shipments: list[Shipment]) -> None:
+    personal = {column.name for column in SHIPMENTS.columns if column.personal}
+
+    for shipment in shipments:
+        kept = json.dumps(
+            {name: value for name, value in named(spoilt(dirt, shipment)) if name not in personal},
+            ensure_ascii=False,
+        )
+        assert json.loads(shipment.customer_name) not in kept
+        assert json.loads(shipment.street_address) not in kept
+
+
+def named(text: str) -> Iterable[tuple[str, Any]]:
+    """The fields of an object; of anything else there are none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return []
+    return found.items() if isinstance(found, dict) else []
+
+
+def to_be_rejected(feed: Feed, told: Generated) -> int:
+    return sum(told.dirty[dirt.kind] for dirt in DIRT[feed.name] if dirt.rejected)
 
 
 def rejects(feed: Feed, lines: list[bytes]) -> int:
@@ -451,6 +686,40 @@ def rejects(feed: Feed, lines: list[bytes]) -> int:
 
 
 def row_of(feed: Feed, line: bytes) -> dict[str, str] | None:
+    return row_of_object(feed, line) if feed.format == "json" else row_of_fields(feed, line)
+
+
+class Number(str):
+    """A JSON number as it is written."""
+
+    __slots__ = ()
+
+
+def row_of_object(feed: Feed, line: bytes) -> dict[str, str] | None:
+    """The text of each value; nothing where it is no object of the feed's fields and of their types."""
+    columns = {column.name: column for column in feed.columns}
+    try:
+        pairs = json.loads(
+            line, object_pairs_hook=tuple, parse_int=Number, parse_float=Number, parse_constant=lambda _: None
+        )
+    except ValueError:
+        return None
+    if (
+        not isinstance(pairs, tuple)
+        or len(dict(pairs)) != len(pairs)
+        or not dict(pairs).keys() <= columns.keys()
+    ):
+        return None
+    row = dict.fromkeys(columns, "")
+    for name, value in pairs:
+        wanted = Number if columns[name].type in ("bigint", "decimal") else str
+        if value is not None and type(value) is not wanted:
+            return None
+        row[name] = "" if value is None else f"{Decimal(value):f}" if wanted is Number else value.strip()
+    return row
+
+
+def row_of_fields(feed: Feed, line: bytes) -> dict[str, str] | None:
     try:
         text = line.decode()
     except UnicodeDecodeError:
@@ -477,6 +746,27 @@ def test_a_day_never_has_so_many_rejects_that_it_is_not_loaded(tmp_path: Path) -
 
 
 # --- the command
+
+
+@pytest.mark.parametrize("options", [[], ["--array"]], ids=["lines", "array"])
+def test_shipments_are_objects_a_line_or_one_array(airline, options: list[str], tmp_path: Path) -> None:
+    days = ["--from", "2013-01-01", "--to", "2013-01-02", "--rows", "20"]
+
+    status, out, _ = airline("shipments", *days, "--out", str(tmp_path), "--json", *options)
+
+    files = list(expand([tmp_path]))
+    assert (status, len(files)) == (0, 2)
+    assert json.loads(out)["bytes"] == sum(file.stat().st_size for file in files)
+    assert [file.read_bytes()[:1] for file in files] == [b"[" if options else b"{"] * 2
+
+
+def test_the_figures_of_a_dirty_array_leave_out_what_only_lines_can_have(airline, tmp_path: Path) -> None:
+    days = ["--from", "2013-01-01", "--to", "2013-01-01"]
+
+    _, out, _ = airline("shipments", *days, "--out", str(tmp_path), "--dirty", "--array", "--json")
+
+    kinds = {dirt["kind"] for dirt in json.loads(out)["dirty"]}
+    assert kinds == {dirt.kind for dirt in DIRT["shipments"] if not dirt.lines_only}
 
 
 def test_the_command_tells_files_rows_and_bytes(airline, tmp_path: Path) -> None:
@@ -528,7 +818,16 @@ def test_json_is_one_document_with_the_figures(airline, options: list[str], tmp_
 @pytest.mark.parametrize(
     ("arguments", "told", "remedy"),
     [
-        (["trains"], "expected a feed that can be generated, got 'trains'", "Name one of bookings, flights."),
+        (
+            ["trains"],
+            "expected a feed that can be generated, got 'trains'",
+            "Name one of bookings, flights, shipments.",
+        ),
+        (
+            ["flights", "--array"],
+            "expected a feed of JSON with --array, got flights, whose files are CSV",
+            "Leave --array out, or name one of shipments.",
+        ),
         (
             ["airports"],
             "expected a feed that can be generated, got the feed airports",
@@ -568,14 +867,13 @@ def test_a_range_and_a_folder_must_be_named(airline, missing: str) -> None:
     assert missing in err
 
 
-def test_without_faker_bookings_fail_with_the_command_that_installs_it(
-    airline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("feed", ["bookings", "shipments"])
+def test_without_faker_a_feed_of_people_fails_with_the_command_that_installs_it(
+    airline, feed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "faker", None)
 
-    status, out, err = airline(
-        "bookings", "--from", "2013-01-01", "--to", "2013-01-01", "--out", str(tmp_path)
-    )
+    status, out, err = airline(feed, "--from", "2013-01-01", "--to", "2013-01-01", "--out", str(tmp_path))
 
     assert (status, out) == (1, "")
     assert "Faker, which makes up the people, is not installed" in err
