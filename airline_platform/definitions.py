@@ -7,6 +7,8 @@ from airline_platform.settings import Settings, get_settings
 from assets.airports import airport_codes_catalog, dim_airport_codes, raw_airport_codes
 from assets.bookings import bookings_assets
 from assets.flights import flights_assets
+from assets.shipping import shipping_assets
+from resources.athena import Athena
 from resources.events import LandingEvents
 from resources.glue import Glue
 from resources.lake import Lake
@@ -24,6 +26,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "landing": Landing(bucket=settings.landing_bucket),
         "lake": Lake(bucket=settings.lake_bucket),
         "glue": Glue(database=settings.glue_database, pipes_bucket=settings.lake_bucket),
+        "athena": Athena(database=settings.glue_database, workgroup=settings.workgroup),
         "warehouse": Warehouse.of(settings),
         "notifier": Notifier(topic=settings.alerts_topic),
         "landing_events": LandingEvents(queue=settings.landing_queue),
@@ -31,7 +34,14 @@ def resources(settings: Settings) -> dict[str, object]:
 
 
 defs = Definitions(
-    assets=[raw_airport_codes, airport_codes_catalog, dim_airport_codes, *flights_assets, *bookings_assets],
+    assets=[
+        raw_airport_codes,
+        airport_codes_catalog,
+        dim_airport_codes,
+        *flights_assets,
+        *bookings_assets,
+        *shipping_assets,
+    ],
     jobs=list(FEED_JOBS.values()),
     sensors=[landing_sensor, reconciliation_sensor, alert_sensor],
     resources=resources(get_settings()),

@@ -21,7 +21,7 @@ FEED_JOBS = {
         f"{feed.name}_job",
         selection=AssetSelection.groups(feed.name),
         tags={FEED_TAG: feed.name},
-        description=f"From the landed files of {feed.name} to {feed.table.qualified_name}.",
+        description=f"From the landed files of {feed.name} to {feed.last_asset}.",
     )
     for feed in FEEDS.values()
 }

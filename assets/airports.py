@@ -18,8 +18,8 @@ from airline_platform.settings import get_settings
 from airline_platform.tables import SOURCE_FILE
 from assets import ledger
 from assets.alerts import loaded_alert
+from assets.cataloging import landing_table, register
 from assets.description import OWNERS, column_schema, s3_link, table_metadata
-from assets.fact_feed import landing_table, register
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
 from assets.landed import accept, send_alerts
@@ -94,7 +94,7 @@ def airport_codes_catalog(context: AssetExecutionContext, glue: Glue) -> None:
     """Make the catalog true."""
     with permanent_errors_end_the_step():
         name = landing_table(AIRPORTS)
-        crawled = register(glue, AIRPORTS, name, {})
+        crawled = register(glue, name, AIRPORTS.columns, {}, crawler=AIRPORTS.name)
         context.add_output_metadata({"table": f"{glue.database}.{name}", "crawled": crawled})
 
 

@@ -23,36 +23,40 @@ def loaded_alert(
     rejects: Sequence[str],
     *,
     days: Sequence[str] = (),
+    figures: Sequence[str] = (),
     run: DagsterRun,
     instance: DagsterInstance,
 ) -> Alert:
-    """A warehouse table was loaded: which days, how many rows, how long it took.
+    """A table was loaded: which days, how many rows, how long it took.
 
     Args:
         feed: Whose table it is.
         rows: `rows_loaded`, `rows_rejected`, and counts worth a line when they are not 0.
         rejects: Sentences about the first rejected rows.
         days: ISO days; none for a table without days.
+        figures: Lines with what the rows add up to.
         run: The Dagster run.
         instance: Dagster's.
     """
     table = feed.table.name
     what = f"{table} {describe_days(days)}".strip()
     lines = [
-        f"Table:     {', '.join(each.qualified_name for each in feed.tables)}",
+        f"Table:     {', '.join(each.qualified_name for each in feed.tables) or _lake_table(feed)}",
         f"Loaded:    {rows['rows_loaded']:,} rows",
         f"Rejected:  {rows['rows_rejected']:,} rows",
     ]
     if rows.get("rows_repeated"):
         lines.append(
-            f"Repeated:  {rows['rows_repeated']:,} of these, because a later row of their file has the same "
-            f"{', '.join(feed.newest.table.key) if feed.newest else 'key'}"
+            f"Repeated:  {rows['rows_repeated']:,} of these, because a later row of their "
+            f"{'day' if feed.typed else 'file'} has the same {_names_a_row(feed)}"
         )
     if rows.get("rows_duplicated"):
         lines.append(f"Identical: {rows['rows_duplicated']:,} rows are copies of another (kept)")
     if rows.get("rows_healed"):
         lines.append(f"Healed:    {rows['rows_healed']:,} rows got an airport that was unknown")
     lines += [f"Duration:  {_seconds(instance, run.run_id):.0f} s", f"Run:       {run_link(run.run_id)}"]
+    if figures:
+        lines += ["", *figures]
     if rejects:
         lines += [
             "",
@@ -62,6 +66,16 @@ def loaded_alert(
         ]
     subject = f"Loaded {what}: {rows['rows_loaded']:,} rows"
     return Alert("loaded", subject, lines, feed.name, run.run_id, about=[root_of(run), table, *days])
+
+
+def _lake_table(feed: Feed) -> str:
+    return f"{get_settings().glue_database}.{feed.table.name}, in the lake"
+
+
+def _names_a_row(feed: Feed) -> str:
+    """The columns of which a row of the feed has others than any other one of its file or day."""
+    key = feed.newest.table.key if feed.newest else feed.table.key
+    return ", ".join(name for name in key if name != feed.table.partition_column)
 
 
 def refused_alert(feed: str, files: Sequence[str], run: DagsterRun) -> Alert:
@@ -102,8 +116,10 @@ def stage_of(step: str) -> str:
         return "landed files"
     if step.endswith("_catalog"):
         return "crawler and catalog"
-    if step.endswith("_enriched"):
+    if step.endswith(("_enriched", "_parquet", "_normalized")):
         return "Glue job"
+    if step.endswith("_totals"):
+        return "Athena query"
     return "run" if step.endswith("_job") else "load into the warehouse"
 
 

@@ -1,109 +1,50 @@
 """Assets for every daily feed that becomes warehouse tables: landed, cataloged, enriched, loaded.
 
-A feed declares what differs; the mechanism stands here once. Every asset takes one day or a range of days,
-and works on the whole range at once: one listing, one Glue job, one load.
+A feed declares what differs; the mechanism stands here once: one listing, one Glue job, one load, for a day
+or a range of days.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     AssetSpec,
-    BackfillPolicy,
     MaterializeResult,
     MetadataValue,
     asset,
     multi_asset,
 )
 
-from airline_platform.errors import CrawlerFailed, GlueJobFailed, UnusableInput
+from airline_platform.errors import UnusableInput
 from airline_platform.feeds import AIRPORTS, Feed
-from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
 from assets import ledger
+from assets.cataloging import landing_table, register
+from assets.daily_feed import daily, execution, landed_files, made_days, raw_asset, run_landed_job
 from assets.description import OWNERS, column_schema, job_run_link, s3_link, table_metadata
-from assets.failures import RETRIES, permanent_errors_end_the_step
-from assets.hooks import tell_failed
-from assets.landed import accept, send_alerts
-from assets.loading import EnrichedDay, RowCount, load_days, not_loaded
+from assets.failures import permanent_errors_end_the_step
+from assets.landed import send_alerts
+from assets.loading import MadeDay, load_days, not_loaded
 from resources.catalog import enriched_prefix, rejects_prefix
-from resources.glue import Glue, copy_manifest
+from resources.glue import Glue
 from resources.lake import Lake
-from resources.landing import LandedObject, Landing
+from resources.landing import Landing
 from resources.notifier import Notifier, describe_days
 from resources.warehouse import Warehouse
 
 
 def fact_feed_assets(feed: Feed) -> list[AssetsDefinition]:
     """The assets of a daily feed, in the order of its lineage."""
-    raw = _raw(feed)
+    raw = raw_asset(feed)
     catalog = _catalog(feed, raw)
     enriched = _enriched(feed, catalog)
     return [raw, catalog, enriched, _fact(feed, enriched)]
 
 
-def _daily(feed: Feed, **arguments: Any) -> dict[str, Any]:
-    """What the assets have in common."""
-    return {"group_name": feed.name, "owners": OWNERS, **_execution(feed), **arguments}
-
-
-def _execution(feed: Feed) -> dict[str, Any]:
-    """How each of the feed's steps runs."""
-    return {
-        "partitions_def": daily_partitions(),
-        "backfill_policy": BackfillPolicy.multi_run(get_settings().max_partitions_per_run),
-        "pool": feed.name,
-        "retry_policy": RETRIES,
-        "hooks": {tell_failed},
-    }
-
-
-def _raw(feed: Feed) -> AssetsDefinition:
-    @asset(
-        **_daily(
-            feed,
-            name=f"raw_{feed.name}",
-            kinds={"s3", "csv"},
-            metadata={"dagster/column_schema": column_schema(feed.columns)},
-            description=(
-                f"Files of {feed.noun} as they landed under `{feed.prefix}`: one row per landed line. A file "
-                "whose header can't be this feed's is refused here, with its reason; the others go on."
-            ),
-        )
-    )
-    def raw(
-        context: AssetExecutionContext,
-        landing: Landing,
-        lake: Lake,
-        warehouse: Warehouse,
-        notifier: Notifier,
-    ) -> None:
-        with permanent_errors_end_the_step():
-            days = list(context.partition_keys)
-            accepted = accept(context, feed, days, landing=landing, warehouse=warehouse, notifier=notifier)
-            by_day = {day: [found for found in accepted if found.day == day] for day in days}
-            lake.put_manifests(
-                f"raw_{feed.name}", {day: [f.as_json() for f in files] for day, files in by_day.items()}
-            )
-            for day, files in by_day.items():
-                context.add_asset_metadata(
-                    {
-                        "files": len(files),
-                        "bytes": sum(found.size for found in files),
-                        "keys": MetadataValue.md("\n".join(f"- `{found.key}`" for found in files[:50])),
-                        "landing": s3_link(landing.bucket, feed.prefix),
-                    },
-                    partition_key=day,
-                )
-
-    return raw
-
-
 def _catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
     @asset(
-        **_daily(
+        **daily(
             feed,
             name=f"{feed.name}_catalog",
             deps=[raw],
@@ -126,13 +67,13 @@ def _catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
                 for day, files in lake.get_manifests(f"raw_{feed.name}", days).items()
                 if any(f"/date={day}/" in found["key"] for found in files)
             }
-            crawled = register(glue, feed, name, folders) if folders else False
+            crawled = folders and register(glue, name, feed.columns, folders, crawler=feed.name)
             for day in days:
                 context.add_asset_metadata(
                     {
                         "table": f"{glue.database}.{name}",
                         "registered": day in folders,
-                        "crawled": crawled,
+                        "crawled": bool(crawled),
                     },
                     partition_key=day,
                 )
@@ -140,50 +81,11 @@ def _catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
     return catalog
 
 
-def landing_table(feed: Feed) -> str:
-    """The name a feed's crawler gives its table: the prefix of our crawlers, then the folder's name."""
-    return "landing_" + feed.prefix.rstrip("/").rpartition("/")[2]
-
-
-def register(glue: Glue, feed: Feed, name: str, folders: Mapping[str, str]) -> bool:
-    """Make a feed's catalog table true for day folders; tell whether that took a crawl.
-
-    Raises:
-        CrawlerFailed: The crawl failed, or its table has other columns than the feed.
-    """
-    table = glue.find_table(name)
-    crawled = table is None or set(_columns(table)) != set(_columns(feed))
-    if crawled:
-        glue.crawl(get_settings().crawler_name(feed.name))
-        table = glue.find_table(name)
-        found = _columns(table)
-        if table is None or not set(_columns(feed)) <= set(found):
-            raise CrawlerFailed(
-                f"after the crawl, {glue.database}.{name} has columns {found}; expected {feed.header}",
-                remedy=f"Move what is not a file of {feed.name} out of {feed.prefix}, then re-run this step.",
-            )
-        if found != _columns(feed):
-            # A stray file under the prefix was crawled too; the files we accept have our columns.
-            glue.set_columns(table, feed.columns)
-    if folders and table is not None:
-        glue.add_partitions(table, folders)
-    return crawled
-
-
-def _columns(of: Feed | Mapping[str, Any] | None) -> list[str]:
-    """Column names as the catalog folds them."""
-    if of is None:
-        return []
-    if isinstance(of, Feed):
-        return [column.name.casefold() for column in of.columns]
-    return [column["Name"].casefold() for column in of["StorageDescriptor"]["Columns"]]
-
-
 def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
     job = get_settings().job_name(feed.name)
 
     @asset(
-        **_daily(
+        **daily(
             feed,
             name=f"{feed.name}_enriched",
             deps=[catalog, AIRPORTS.table.name],
@@ -199,18 +101,14 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
     def enriched(context: AssetExecutionContext, glue: Glue, lake: Lake) -> MaterializeResult[None]:
         with permanent_errors_end_the_step():
             days = list(context.partition_keys)
-            manifests = lake.get_manifests(f"raw_{feed.name}", days)
-            landed = [LandedObject.from_json(found) for day in days for found in manifests.get(day, ())]
-            if not landed:
-                raise UnusableInput(
-                    f"{feed.name} {describe_days(days)}: expected a manifest of landed files, found none",
-                    remedy=f"Materialize raw_{feed.name} for these days first.",
-                )
-            run, counts = _run_job(context, feed, landed, glue, lake)
+            landed = landed_files(lake, feed, days)
+            run, counts = run_landed_job(
+                context, feed, feed.name, landed, _arguments(feed, lake), glue=glue, lake=lake
+            )
             prefixes = {day: f"{enriched_prefix(feed)}date={day}/" for day in days}
             files = lake.list_files(prefixes.values())
             made = {
-                day: EnrichedDay(
+                day: MadeDay(
                     run,
                     tuple(files[prefixes[day]]),
                     tuple((found, counts[found.url]) for found in landed if found.day == day),
@@ -234,45 +132,15 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
     return enriched
 
 
-def _run_job(
-    context: AssetExecutionContext, feed: Feed, landed: Sequence[LandedObject], glue: Glue, lake: Lake
-) -> tuple[str, dict[str, RowCount]]:
-    """Run the feed's Glue job over the landed files; return its run id and each file's counts by URL."""
-    entries = [
-        {
-            "url": found.url,
-            "mandatory": True,
-            "partition": found.day,
-            "landed_at": found.landed_at.isoformat(),
-            "header": found.header,
-            "columns": found.columns,
-        }
-        for found in landed
-    ]
-    job = get_settings().job_name(feed.name)
-    manifest = lake.put_bytes(f"_tmp/{context.run.run_id}/{feed.name}.manifest", copy_manifest(entries))
-    has_airports = lake.get_manifests(AIRPORTS.table.name, ["all"])
-    arguments = {
-        "manifest": manifest,
-        "airports": lake.uri(f"{AIRPORTS.table.name}/") if has_airports else "none",
-        "output": lake.uri(enriched_prefix(feed)),
-        "rejects": lake.uri(rejects_prefix(feed)),
-    }
-    if feed.personal:
+def _arguments(feed: Feed, lake: Lake) -> dict[str, str]:
+    """What the feed's job is given besides its files."""
+    arguments = {"output": lake.uri(enriched_prefix(feed))}
+    if feed.lookups:
+        known = lake.get_manifests(AIRPORTS.table.name, ["all"])
+        arguments["airports"] = lake.uri(f"{AIRPORTS.table.name}/") if known else "none"
+    if feed.hashed:
         arguments["customer_key"] = get_settings().customer_key_secret
-    run, messages = glue.run_job(context, job, arguments)
-    counts = {
-        file["url"]: RowCount(file["read"], file["loaded"], file["rejected"], file["repeated"])
-        for message in messages
-        for file in message["files"]
-    }
-    missing = [found.url for found in landed if found.url not in counts]
-    if missing:
-        raise GlueJobFailed(
-            f"Glue job {job} run {run['Id']} reported nothing of {missing[:20]}",
-            remedy="Check that the deployed job is this version's (`airline deploy`), then re-run this step.",
-        )
-    return run["Id"], counts
+    return arguments
 
 
 def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
@@ -312,7 +180,7 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
     @multi_asset(
         name=table.name,
         specs=specs,
-        **_execution(feed),
+        **execution(feed),
     )
     def fact(
         context: AssetExecutionContext,
@@ -323,9 +191,7 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
     ) -> Iterator[MaterializeResult[None]]:
         with permanent_errors_end_the_step():
             days = list(context.partition_keys)
-            found = lake.get_manifests(f"{feed.name}_enriched", days)
-            made = {day: EnrichedDay.from_json(document) for day, document in found.items()}
-            made = {day: it for day, it in made.items() if it.landed}
+            made = made_days(lake, f"{feed.name}_enriched", days)
             if not made:
                 raise UnusableInput(
                     f"{table.name} {describe_days(days)}: expected enriched {feed.noun}, found none",

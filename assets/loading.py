@@ -48,8 +48,8 @@ class RowCount:
 
 
 @dataclass(frozen=True)
-class EnrichedDay:
-    """What the lake holds of one day: by which Glue job run, in which files, from which landed versions."""
+class MadeDay:
+    """What a Glue job made of one day: which run of it, in which files, from which landed versions."""
 
     glue_job_run_id: str
     files: tuple[dict[str, Any], ...]
@@ -94,7 +94,7 @@ class Loaded:
 def load_days(
     context: AssetExecutionContext,
     feed: Feed,
-    made: Mapping[str, EnrichedDay],
+    made: Mapping[str, MadeDay],
     *,
     landing: Landing,
     lake: Lake,
@@ -123,20 +123,15 @@ def load_days(
         overwritten = overwritten_days(made, landed)
         rest = {day: it for day, it in made.items() if day not in overwritten}
         allowed = get_settings().rejected_share_allowed(feed.name, feed.max_rejected_share)
-        refused = {
-            day: "; ".join(
-                [why, *first_rejects(lake, feed, {day: made[day]}), "mend them and land the file again"]
-            )
-            for day, why in days_with_many_rejects(rest, allowed).items()
-        }
+        refused = with_first_rejects(lake, feed, rest, days_with_many_rejects(rest, allowed))
         good = {day: it for day, it in rest.items() if day not in refused}
-        ledger.record(session, _refused_entries(feed, made, refused, run.run_id), landed)
+        ledger.record(session, refused_entries(feed, made, refused, run.run_id), landed)
         rows: dict[str, dict[str, int]] = {}
         if good:
             files = [file for it in good.values() for file in it.files]
             manifest = lake.put_bytes(f"_tmp/{run.run_id}/{feed.table.name}.manifest", copy_manifest(files))
             rows = replace_days(session, feed, good, manifest)
-            ledger.record(session, _entries(feed, good, run.run_id, "loaded"), landed)
+            ledger.record(session, entries_of(feed, good, run.run_id, "loaded"), landed)
             totals = {name: sum(of_day[name] for of_day in rows.values()) for name in ROW_COUNTS}
             rejects = first_rejects(lake, feed, good)
             alert = loaded_alert(feed, totals, rejects, days=sorted(good), run=run, instance=context.instance)
@@ -145,7 +140,7 @@ def load_days(
     return Loaded(rows, overwritten | refused, written)
 
 
-def overwritten_days(made: Mapping[str, EnrichedDay], landed: Sequence[Version]) -> dict[str, str]:
+def overwritten_days(made: Mapping[str, MadeDay], landed: Sequence[Version]) -> dict[str, str]:
     """Days of which a file is not any more what the run has read, and which; a deleted one still counts.
 
     Args:
@@ -170,7 +165,7 @@ def overwritten(read: Iterable[LandedObject], landed: Iterable[Version]) -> list
     ]
 
 
-def days_with_many_rejects(made: Mapping[str, EnrichedDay], allowed: float) -> dict[str, str]:
+def days_with_many_rejects(made: Mapping[str, MadeDay], allowed: float) -> dict[str, str]:
     """Days of which too large a share was rejected to be loaded, and why; what is repeated does no harm.
 
     Args:
@@ -189,7 +184,19 @@ def days_with_many_rejects(made: Mapping[str, EnrichedDay], allowed: float) -> d
     }
 
 
-def first_rejects(lake: Lake, feed: Feed, days: Mapping[str, EnrichedDay]) -> list[str]:
+def with_first_rejects(
+    lake: Lake, feed: Feed, made: Mapping[str, MadeDay], reasons: Mapping[str, str]
+) -> dict[str, str]:
+    """Why days are refused, with the first rows that are to be mended."""
+    return {
+        day: "; ".join(
+            [why, *first_rejects(lake, feed, {day: made[day]}), "mend them and land the file again"]
+        )
+        for day, why in reasons.items()
+    }
+
+
+def first_rejects(lake: Lake, feed: Feed, days: Mapping[str, MadeDay]) -> list[str]:
     """A sentence for each of the first rejected rows that are to be mended: which file and line, and why."""
     dirty = [day for day, it in sorted(days.items()) if it.rows["rows_rejected"] > it.rows["rows_repeated"]]
     rows = lake.first_rows(
@@ -213,7 +220,7 @@ def not_loaded(refused: Mapping[str, str]) -> LoadRefused:
 
 
 def replace_days(
-    session: Session, feed: Feed, made: Mapping[str, EnrichedDay], manifest_uri: str
+    session: Session, feed: Feed, made: Mapping[str, MadeDay], manifest_uri: str
 ) -> dict[str, dict[str, int]]:
     """Replace days of a fact table by the files of a manifest.
 
@@ -272,8 +279,8 @@ def fill_airports(session: Session, feed: Feed, table: Table, days: tuple[str, .
     return filled
 
 
-def _refused_entries(
-    feed: Feed, made: Mapping[str, EnrichedDay], reasons: Mapping[str, str], run_id: str
+def refused_entries(
+    feed: Feed, made: Mapping[str, MadeDay], reasons: Mapping[str, str], run_id: str
 ) -> list[ledger.Entry]:
     """Ledger rows of days that are not loaded: their files are rejected, for the day's reason."""
     days = {
@@ -282,12 +289,13 @@ def _refused_entries(
         )
         for day, why in reasons.items()
     }
-    return _entries(feed, days, run_id, "rejected")
+    return entries_of(feed, days, run_id, "rejected")
 
 
-def _entries(
-    feed: Feed, made: Mapping[str, EnrichedDay], run_id: str, state: ledger.State
+def entries_of(
+    feed: Feed, made: Mapping[str, MadeDay], run_id: str, state: ledger.State
 ) -> list[ledger.Entry]:
+    """Ledger rows of the files that days were made of."""
     return [
         ledger.entry(
             found,
@@ -304,7 +312,7 @@ def _entries(
     ]
 
 
-def _compare(rows: list[dict[str, Any]], made: Mapping[str, EnrichedDay], feed: Feed) -> None:
+def _compare(rows: list[dict[str, Any]], made: Mapping[str, MadeDay], feed: Feed) -> None:
     staged = {row["source_file"]: row["staged"] for row in rows}
     reported = {found.url: count.loaded for it in made.values() for found, count in it.landed if count.loaded}
     if staged != reported:

@@ -46,7 +46,7 @@ def ensure_lake_tables(settings: Settings) -> None:
             content: dict[str, tuple[str, str, tuple[Column, ...]]] = {
                 f"{feed.name}_rejects": (rejects_prefix(feed), "json", REJECT_COLUMNS)
             }
-            if feed.daily:
+            if feed.daily and not feed.typed:
                 content[f"{feed.name}_enriched"] = (
                     enriched_prefix(feed),
                     "parquet",

@@ -11,7 +11,7 @@ from airline_platform.errors import LoadRefused
 from airline_platform.feeds import FLIGHTS
 from airline_platform.tables import INGESTED_FILES
 from assets import ledger
-from assets.loading import EnrichedDay, RowCount, _compare, days_with_many_rejects
+from assets.loading import MadeDay, RowCount, _compare, days_with_many_rejects
 from resources.landing import LandedObject
 
 
@@ -30,15 +30,15 @@ def landed(key: str = "daily_flights/2013-01-01.csv", *, refused: str | None = N
     )
 
 
-def enriched(read: int, loaded: int) -> EnrichedDay:
+def enriched(read: int, loaded: int) -> MadeDay:
     files = ({"url": "s3://lake/x.parquet", "mandatory": True, "meta": {"content_length": 9}},)
-    return EnrichedDay("jr_1", files, ((landed(), RowCount(read, loaded, read - loaded)),))
+    return MadeDay("jr_1", files, ((landed(), RowCount(read, loaded, read - loaded)),))
 
 
 def test_an_enriched_day_comes_back_from_json_as_it_went() -> None:
     day = enriched(842, 840)
 
-    assert EnrichedDay.from_json(json.loads(json.dumps(day.as_json()))) == day
+    assert MadeDay.from_json(json.loads(json.dumps(day.as_json()))) == day
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -65,7 +65,7 @@ def test_any_landed_object_comes_back_from_json_as_it_went(found: LandedObject) 
 def test_a_days_rows_are_the_sum_of_its_files() -> None:
     files = ((landed("a"), RowCount(10, 8, 2, repeated=1)), (landed("b"), RowCount(5, 5, 0)))
 
-    assert EnrichedDay("jr_1", (), files).rows == {
+    assert MadeDay("jr_1", (), files).rows == {
         "rows_read": 15,
         "rows_loaded": 13,
         "rows_rejected": 2,
@@ -86,7 +86,7 @@ def test_only_the_days_with_too_large_a_share_of_rejects_are_refused() -> None:
 def test_rows_that_are_only_repeated_do_not_keep_a_day_from_being_loaded() -> None:
     files = ((landed("a"), RowCount(100, 50, 50, repeated=45)),)
 
-    assert days_with_many_rejects({"2013-01-01": EnrichedDay("jr_1", (), files)}, 0.05) == {}
+    assert days_with_many_rejects({"2013-01-01": MadeDay("jr_1", (), files)}, 0.05) == {}
 
 
 def test_exactly_the_allowed_share_is_loaded() -> None:
@@ -96,7 +96,7 @@ def test_exactly_the_allowed_share_is_loaded() -> None:
 def test_rejects_of_one_file_count_against_its_whole_day() -> None:
     files = ((landed("a"), RowCount(900, 900, 0)), (landed("b"), RowCount(100, 60, 40)))
 
-    assert days_with_many_rejects({"2013-01-01": EnrichedDay("jr_1", (), files)}, 0.05) == {}
+    assert days_with_many_rejects({"2013-01-01": MadeDay("jr_1", (), files)}, 0.05) == {}
 
 
 def test_staged_rows_that_are_the_jobs_rows_are_not_refused() -> None:

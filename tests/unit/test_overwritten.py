@@ -8,7 +8,7 @@ import pytest
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds import FLIGHTS
 from assets import ledger
-from assets.loading import EnrichedDay, RowCount, overwritten, overwritten_days
+from assets.loading import MadeDay, RowCount, overwritten, overwritten_days
 from resources.landing import LandedObject, Version, spans
 
 AT = datetime(2013, 1, 2, tzinfo=UTC)
@@ -45,8 +45,8 @@ def test_a_file_deleted_meanwhile_was_read_whole() -> None:
 
 def test_only_the_day_of_the_overwritten_file_is_refused() -> None:
     days = {
-        "2013-01-01": EnrichedDay("jr", (), ((read("a"), RowCount(1, 1, 0)),)),
-        "2013-01-02": EnrichedDay("jr", (), ((read("b"), RowCount(1, 1, 0)),)),
+        "2013-01-01": MadeDay("jr", (), ((read("a"), RowCount(1, 1, 0)),)),
+        "2013-01-02": MadeDay("jr", (), ((read("b"), RowCount(1, 1, 0)),)),
     }
 
     refused = overwritten_days(days, [there("a", "e9", "v9"), there("b")])

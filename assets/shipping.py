@@ -1,0 +1,371 @@
+"""Shipments: from landed JSON to totals; no warehouse has them, the lake itself answers.
+
+Who is shipped to stays in the landing bucket: as landed, and typed beside it. From there on nobody is named.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dagster import AssetExecutionContext, MaterializeResult, MetadataValue, asset
+
+from airline_platform.errors import LoadRefused, UnusableInput
+from airline_platform.feeds import SHIPMENTS, SHIPMENTS_TYPED
+from airline_platform.settings import get_settings
+from airline_platform.tables import Table
+from assets import ledger
+from assets.alerts import loaded_alert
+from assets.cataloging import register
+from assets.daily_feed import daily, landed_files, made_days, raw_asset, run_job, run_landed_job
+from assets.description import column_schema, job_run_link, query_link, s3_link
+from assets.failures import permanent_errors_end_the_step
+from assets.landed import send_alerts
+from assets.loading import (
+    MadeDay,
+    RowCount,
+    days_with_many_rejects,
+    entries_of,
+    first_rejects,
+    not_loaded,
+    overwritten_days,
+    refused_entries,
+    with_first_rejects,
+)
+from assets.totals import TOTALS_COLUMNS, compare, figures, numbers, read_totals, totals_sql
+from resources import outbox
+from resources.athena import Athena, QueryResult
+from resources.catalog import rejects_prefix
+from resources.glue import Glue, copy_manifest
+from resources.lake import Lake
+from resources.landing import Landing
+from resources.notifier import Notifier, describe_days
+from resources.warehouse import Warehouse
+
+NORMALIZED = SHIPMENTS.table
+TO_PARQUET_JOB, NORMALIZE_JOB = "shipments_to_parquet", "shipments_normalized"
+
+raw_shipments = raw_asset(SHIPMENTS)
+
+
+@asset(
+    **daily(
+        SHIPMENTS,
+        deps=[raw_shipments],
+        kinds={"glue", "spark", "parquet"},
+        metadata={"dagster/column_schema": column_schema(SHIPMENTS_TYPED.columns)},
+        description=(
+            "One row per landed shipment that is one, typed, with its customer, its file and its place "
+            "there, by the Glue job `shipments_to_parquet`. It stands in the landing bucket beside what "
+            "landed, and expires with it. What can't be a shipment goes to the rejects, naming nobody: rows "
+            "read = rows here + rejected."
+        ),
+    )
+)
+def shipments_parquet(
+    context: AssetExecutionContext, glue: Glue, lake: Lake, landing: Landing
+) -> MaterializeResult[None]:
+    """Run the job over the landed files."""
+    with permanent_errors_end_the_step():
+        days = list(context.partition_keys)
+        landed = landed_files(lake, SHIPMENTS, days)
+        output = {"output": f"s3://{landing.bucket}/{SHIPMENTS.typed_prefix}"}
+        run, counts = run_landed_job(context, SHIPMENTS, TO_PARQUET_JOB, landed, output, glue=glue, lake=lake)
+        prefixes = {day: f"{SHIPMENTS.typed_prefix}date={day}/" for day in days}
+        files = Lake(bucket=landing.bucket).list_files(prefixes.values())
+        made = {
+            day: MadeDay(
+                run,
+                tuple(files[prefixes[day]]),
+                tuple((found, counts[found.url]) for found in landed if found.day == day),
+            )
+            for day in days
+        }
+        lake.put_manifests("shipments_parquet", {day: it.as_json() for day, it in made.items()})
+        for day, it in made.items():
+            context.add_asset_metadata(
+                {
+                    **it.rows,
+                    "glue_job_run": job_run_link(get_settings().job_name(TO_PARQUET_JOB), run),
+                    "parquet": s3_link(landing.bucket, prefixes[day]),
+                    "rejects": s3_link(lake.bucket, f"{rejects_prefix(SHIPMENTS)}date={day}/"),
+                },
+                partition_key=day,
+            )
+    # A step that opened a Pipes session has to say that it made its asset.
+    return MaterializeResult()
+
+
+@asset(
+    **daily(
+        SHIPMENTS,
+        deps=[shipments_parquet],
+        kinds={"glue", "table"},
+        metadata={"dagster/column_schema": column_schema(SHIPMENTS_TYPED.columns)},
+        description=(
+            "The Data Catalog's table `shipments_parquet`, a partition per day. The crawler runs when the "
+            "table is new or its columns moved; else the day is registered directly, because a crawl takes a "
+            "minute and bills ten. Whoever may read the landing bucket sees customers here."
+        ),
+    )
+)
+def shipments_catalog(context: AssetExecutionContext, glue: Glue, lake: Lake, landing: Landing) -> None:
+    """Make the catalog true for the typed shipments."""
+    with permanent_errors_end_the_step():
+        made = made_days(lake, "shipments_parquet", list(context.partition_keys))
+        location = f"s3://{landing.bucket}/{SHIPMENTS.typed_prefix}"
+        folders = {day: f"{location}date={day}/" for day, it in made.items() if it.files}
+        _register(context, glue, SHIPMENTS_TYPED, folders, crawler=SHIPMENTS.name)
+
+
+@asset(
+    **daily(
+        SHIPMENTS,
+        deps=[shipments_catalog],
+        kinds={"glue", "spark", "parquet"},
+        metadata={"dagster/column_schema": column_schema(NORMALIZED.columns)},
+        description=(
+            "One row per shipment of a day's files, without name and street, its city spelled in one way, by "
+            "the Glue job `shipments_normalized`. Of rows with the same shipping_id the newest file's last "
+            "one counts; the others are counted. A day with too many rejected rows, or one whose file was "
+            "overwritten meanwhile, keeps its old rows."
+        ),
+    )
+)
+def shipments_normalized(
+    context: AssetExecutionContext, glue: Glue, lake: Lake, landing: Landing, warehouse: Warehouse
+) -> MaterializeResult[None]:
+    """Judge the days, and run the job over those that may replace their rows."""
+    with permanent_errors_end_the_step():
+        days = list(context.partition_keys)
+        made = made_days(lake, "shipments_parquet", days)
+        if not made:
+            raise UnusableInput(
+                f"shipments_normalized {describe_days(days)}: expected typed shipments, found none",
+                remedy="Materialize shipments_parquet for these days first.",
+            )
+        refused = _refuse(context.run.run_id, made, lake=lake, landing=landing, warehouse=warehouse)
+        lake.put_manifests("shipments_normalized", {day: {"refused": why} for day, why in refused.items()})
+        good = {day: it for day, it in made.items() if day not in refused}
+        if not good:
+            raise not_loaded(refused)
+        done = _normalize(context, good, glue=glue, lake=lake)
+        lake.put_manifests("shipments_normalized", {day: it.as_json() for day, it in done.items()})
+        for day, it in done.items():
+            context.add_asset_metadata(
+                {
+                    **it.rows,
+                    "dagster/partition_row_count": it.rows["rows_loaded"],
+                    "glue_job_run": job_run_link(get_settings().job_name(NORMALIZE_JOB), it.glue_job_run_id),
+                    "parquet": s3_link(lake.bucket, f"{NORMALIZED.name}/date={day}/"),
+                },
+                partition_key=day,
+            )
+    return MaterializeResult()
+
+
+@asset(
+    **daily(
+        SHIPMENTS,
+        deps=[shipments_normalized],
+        kinds={"glue", "table"},
+        metadata={"dagster/column_schema": column_schema(NORMALIZED.columns)},
+        description=(
+            "The Data Catalog's table `shipments_normalized`, a partition per day: what analysts ask. "
+            "Crawled when it is new or its columns moved; else the day is registered directly."
+        ),
+    )
+)
+def shipments_normalized_catalog(context: AssetExecutionContext, glue: Glue, lake: Lake) -> None:
+    """Make the catalog true for the normalized shipments."""
+    with permanent_errors_end_the_step():
+        done, _ = _normalized_days(lake, list(context.partition_keys))
+        folders = {day: lake.uri(f"{NORMALIZED.name}/date={day}/") for day in done}
+        _register(context, glue, NORMALIZED, folders, crawler=NORMALIZED.name)
+
+
+@asset(
+    **daily(
+        SHIPMENTS,
+        deps=[shipments_normalized_catalog],
+        kinds={"athena", "sql"},
+        metadata={"dagster/column_schema": column_schema(TOTALS_COLUMNS)},
+        description=(
+            "What the shipments of a day add up to, and those of all days, asked of Athena. The figures are "
+            "told to people once the query has succeeded and has counted the rows that the job wrote; with "
+            "them the files get their verdict in the ledger."
+        ),
+    )
+)
+def shipping_totals(  # noqa: PLR0917 - a resource each
+    context: AssetExecutionContext,
+    athena: Athena,
+    lake: Lake,
+    landing: Landing,
+    warehouse: Warehouse,
+    notifier: Notifier,
+) -> None:
+    """Ask, compare, write the verdicts and tell the figures."""
+    with permanent_errors_end_the_step():
+        days = list(context.partition_keys)
+        done, refused = _normalized_days(lake, days)
+        if not done:
+            raise (
+                not_loaded(refused)
+                if refused
+                else UnusableInput(
+                    f"shipping_totals {describe_days(days)}: expected normalized shipments, found none",
+                    remedy="Materialize shipments_normalized for these days first.",
+                )
+            )
+        answer = athena.query(totals_sql(min(done), max(done)))
+        totals = read_totals(answer)
+        compare(totals, done)
+        entries = _commit(context, answer, done, lake=lake, landing=landing, warehouse=warehouse)
+        send_alerts(context, warehouse, notifier)
+        _describe(context, answer, done, entries)
+        if refused:
+            raise not_loaded(refused)
+
+
+shipping_assets = [
+    raw_shipments,
+    shipments_parquet,
+    shipments_catalog,
+    shipments_normalized,
+    shipments_normalized_catalog,
+    shipping_totals,
+]
+
+
+def _register(
+    context: AssetExecutionContext, glue: Glue, table: Table, folders: Mapping[str, str], *, crawler: str
+) -> None:
+    crawled = bool(folders) and register(glue, table.name, table.columns, folders, crawler=crawler)
+    for day in context.partition_keys:
+        context.add_asset_metadata(
+            {"table": f"{glue.database}.{table.name}", "registered": day in folders, "crawled": crawled},
+            partition_key=day,
+        )
+
+
+def _refuse(
+    run_id: str, made: Mapping[str, MadeDay], *, lake: Lake, landing: Landing, warehouse: Warehouse
+) -> dict[str, str]:
+    """Days that keep their old rows, and why; the ledger is told of those with too many rejects."""
+    days = sorted(made)
+    versions = landing.versions(SHIPMENTS, days)
+    overwritten = overwritten_days(made, versions)
+    rest = {day: it for day, it in made.items() if day not in overwritten}
+    allowed = get_settings().rejected_share_allowed(SHIPMENTS.name, SHIPMENTS.max_rejected_share)
+    bad = {day: "expected a row that can be used, found none" for day, it in rest.items() if not it.files}
+    bad = with_first_rejects(lake, SHIPMENTS, rest, bad | days_with_many_rejects(rest, allowed))
+    if bad:
+        with warehouse.transaction() as session:
+            session.wait_for_turn()
+            ledger.record(session, refused_entries(SHIPMENTS, made, bad, run_id), versions)
+    return overwritten | bad
+
+
+def _normalize(
+    context: AssetExecutionContext, made: Mapping[str, MadeDay], *, glue: Glue, lake: Lake
+) -> dict[str, MadeDay]:
+    """Run the job over the typed days; return what it made of them."""
+    entries = [file | {"partition": day} for day, it in made.items() for file in it.files]
+    typed = {found.url: rows for it in made.values() for found, rows in it.landed}
+    run, counts = run_job(
+        context,
+        NORMALIZE_JOB,
+        {
+            "manifest": lake.put_bytes(
+                f"_tmp/{context.run.run_id}/{NORMALIZE_JOB}.manifest", copy_manifest(entries)
+            ),
+            "output": lake.uri(f"{NORMALIZED.name}/"),
+        },
+        [url for url, rows in typed.items() if rows.loaded],
+        glue,
+    )
+    if wrong := {url: it["read"] for url, it in counts.items() if it["read"] != typed[url].loaded}:
+        raise LoadRefused(
+            f"{NORMALIZE_JOB}: expected the rows that {TO_PARQUET_JOB} wrote, found others: {wrong}",
+            remedy="Materialize shipments_parquet for these days again, and what follows from it.",
+        )
+    return {
+        day: replace(
+            it,
+            glue_job_run_id=run,
+            landed=tuple(
+                (f, kept(rows, counts[f.url]["loaded"] if rows.loaded else 0)) for f, rows in it.landed
+            ),
+        )
+        for day, it in made.items()
+    }
+
+
+def kept(typed: RowCount, rows: int) -> RowCount:
+    """The counts of a file of whose typed rows so many are left; the others are repeated elsewhere."""
+    repeated = typed.loaded - rows
+    return RowCount(typed.read, rows, typed.rejected + repeated, repeated)
+
+
+def _normalized_days(lake: Lake, days: Sequence[str]) -> tuple[dict[str, MadeDay], dict[str, str]]:
+    """What was made of days, and why others keep their old rows."""
+    found = lake.get_manifests("shipments_normalized", days)
+    refused = {day: document["refused"] for day, document in found.items() if "refused" in document}
+    done = {day: MadeDay.from_json(it) for day, it in found.items() if day not in refused}
+    return done, refused
+
+
+def _commit(
+    context: AssetExecutionContext,
+    answer: QueryResult,
+    done: Mapping[str, MadeDay],
+    *,
+    lake: Lake,
+    landing: Landing,
+    warehouse: Warehouse,
+) -> list[dict[str, Any]]:
+    """Write the files' verdicts and the alert with the figures; return the ledger's rows of the days."""
+    run, days = context.run, sorted(done)
+    rows = [it.rows for it in done.values()]
+    alert = loaded_alert(
+        SHIPMENTS,
+        {name: sum(of_day[name] for of_day in rows) for name in rows[0]},
+        first_rejects(lake, SHIPMENTS, done),
+        days=days,
+        figures=figures(read_totals(answer), days, answer),
+        run=run,
+        instance=context.instance,
+    )
+    with warehouse.transaction() as session:
+        session.wait_for_turn()
+        # A file that was overwritten meanwhile is loaded as it was: its newer version gets its own run.
+        verdicts = entries_of(SHIPMENTS, done, run.run_id, "loaded")
+        ledger.record(session, verdicts, landing.versions(SHIPMENTS, days))
+        outbox.put(session, [alert])
+        return session.execute(ledger.OF_DAYS, {"feed": SHIPMENTS.name, "days": tuple(days)})
+
+
+def _describe(
+    context: AssetExecutionContext,
+    answer: QueryResult,
+    done: Mapping[str, MadeDay],
+    entries: Sequence[Mapping[str, Any]],
+) -> None:
+    """Put figures and query on each day's materialization."""
+    totals = read_totals(answer)
+    for day in done:
+        of_day = [row for row in entries if str(row["partition_date"]) == day]
+        context.add_asset_metadata(
+            {
+                **numbers("", totals[day]),
+                **numbers("all_days_", totals[None]),
+                **done[day].rows,
+                "query": query_link(answer.query_id),
+                "query_seconds": answer.seconds,
+                "bytes_scanned": answer.bytes_scanned,
+                "estimated_cost_usd": answer.cost_usd,
+                "result": MetadataValue.path(answer.output),
+                "ledger": MetadataValue.md(ledger.table_of(of_day)),
+            },
+            partition_key=day,
+        )
