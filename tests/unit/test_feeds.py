@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airline_platform.feeds import AIRPORTS, FEEDS, FLIGHTS, Feed, LandedKey, UnknownKey, parse_key
+from airline_platform.feeds import AIRPORTS, FEEDS, FLIGHTS, Feed, LandedKey, UnknownKey, is_own, parse_key
 
 FIRST, LAST = date(2013, 1, 1), date(2013, 12, 31)
 
@@ -99,6 +99,21 @@ def test_a_key_in_neither_layout_is_told_the_layouts(key: str) -> None:
     assert " files land as " in found.reason
 
 
+@pytest.mark.parametrize(
+    ("key", "own"),
+    [
+        ("shipments/shipments_parquet/", True),
+        ("shipments/shipments_parquet/date=2013-01-01/part-0.parquet", True),
+        ("shipments/shipments_parquet_old/part-0.parquet", False),
+        ("shipments/date=2013-01-01/shipments_parquet.json", False),
+        ("bookings/shipments_parquet/x.parquet", False),
+        ("", False),
+    ],
+)
+def test_the_platforms_own_keys_are_those_of_typed_rows(key: str, *, own: bool) -> None:
+    assert is_own(key) is own
+
+
 def test_the_documented_header_is_the_columns_in_their_order() -> None:
     assert FLIGHTS.header == "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
     assert AIRPORTS.header == "airport_id,city,state,name"
@@ -112,6 +127,6 @@ def test_the_documented_header_is_the_columns_in_their_order() -> None:
 def test_the_key_a_feed_gives_a_file_is_that_feeds(feed: Feed, name: str, days: int) -> None:
     day = FIRST + timedelta(days)
 
-    found = parse(feed.key(f"x{name}.csv", day if feed.daily else None))
+    found = parse(feed.key(f"x{name}{feed.suffixes[0]}", day if feed.daily else None))
 
     assert found == LandedKey(feed, day.isoformat() if feed.daily else None)
