@@ -29,7 +29,7 @@ class AthenaScans:
         self._measured = lru_cache(maxsize=QUERIES_KEPT)(self._measure)
 
     def correct(self, answer: dict[str, Any]) -> None:
-        """Put the figure into MiniStack's answer; 0 for DDL and for what has not succeeded."""
+        """Put the figure and the result's place into MiniStack's answer: 0 for DDL, or without success."""
         execution = answer.get("QueryExecution")
         if not execution:
             return
@@ -38,6 +38,9 @@ class AthenaScans:
             database = execution["QueryExecutionContext"]["Database"]
             scanned = self._measured(execution["QueryExecutionId"], execution["Query"], database)
         execution["Statistics"]["DataScannedInBytes"] = scanned
+        # MiniStack keeps a result below the name it gives for it.
+        result = execution["ResultConfiguration"]
+        result["OutputLocation"] += f"/{execution['QueryExecutionId']}.csv"
 
     def _measure(self, query_id: str, sql: str, database: str) -> int:
         """Bytes a query read; 0 where that can't be told, which is logged."""

@@ -189,9 +189,11 @@ def test_a_long_result_is_read_to_its_end() -> None:
 def test_the_result_is_kept_where_the_workgroup_says() -> None:
     result = ATHENA.query("SELECT 1 AS one")
 
-    found = make_client(get_settings(), "s3").list_objects_v2(Bucket="lake", Prefix="athena-results/")
-    assert result.output == f"{RESULTS}{result.query_id}.csv"
-    assert any(result.query_id in each["Key"] for each in found["Contents"])
+    assert result.output.startswith(f"{RESULTS}{result.query_id}")
+    kept = make_client(get_settings(), "s3").get_object(
+        Bucket="lake", Key=result.output.removeprefix("s3://lake/")
+    )
+    assert kept["Body"].read().split() == [b"one", b"1"]
 
 
 @pytest.mark.parametrize(
