@@ -1,6 +1,5 @@
 """Which tables a query reads, which of their objects, and what is answered where that can't be told."""
 
-import copy
 from typing import Any
 
 import pytest
@@ -54,6 +53,7 @@ def execution(**changes: Any) -> dict[str, Any]:
         "StatementType": "DML",
         "QueryExecutionContext": {"Database": "lake"},
         "Status": {"State": "SUCCEEDED"},
+        "ResultConfiguration": {"OutputLocation": "s3://lake/results/q.csv"},
         "Statistics": {"DataScannedInBytes": 117, "TotalExecutionTimeInMillis": 5},
         **changes,
     }
@@ -74,14 +74,18 @@ def test_a_figure_that_can_not_be_had_is_nought_in_an_answer_that_stays_and_is_l
 ) -> None:
     factory = Broken()
     scans = AthenaScans(factory)
-    answer = {"QueryExecution": execution()}
-    expected = copy.deepcopy(answer)
-    expected["QueryExecution"]["Statistics"]["DataScannedInBytes"] = 0
+    answers = [{"QueryExecution": execution()} for _ in range(3)]
+    expected = {
+        "QueryExecution": execution(
+            ResultConfiguration={"OutputLocation": "s3://lake/results/q.csv/q.csv"},
+            Statistics={"DataScannedInBytes": 0, "TotalExecutionTimeInMillis": 5},
+        )
+    }
 
-    for _ in range(3):
+    for answer in answers:
         scans.correct(answer)
 
-    assert answer == expected
+    assert answers == [expected] * 3
     assert factory.asked == 1
     assert [record.getMessage() for record in caplog.records] == ["nobody knows what Athena query q read"]
 
