@@ -14,7 +14,11 @@ LONGEST_ELEMENT = 1 << 20
 EARLY = "the array ends early"
 """What is found where the rest of it is missing."""
 
+_NO_JSON = "an element that is not JSON"
 _BLANKS = re.compile(r"[ \t\r\n]*")
+_GOES_ON = re.compile("[-+.0-9eE]*")
+"""What a number may go on with; nothing but this behind a value: it may not be whole yet."""
+
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
 """Numbers stay text: they are only passed over, and Python refuses whole ones of more than 4,300 digits."""
 
@@ -86,27 +90,28 @@ class _Text:
             NotAnArray: There is none.
         """
         self.skip("")
-        found = "nested too deep"
+        found = _NO_JSON
         while True:
             try:
                 _, end = _DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 end, found = 0, self._judge(error)
             except RecursionError:
-                end = 0
-            # A number at the end of what was read may go on.
-            if end and (end < len(self._text) or self.ended):
+                end, found = 0, "nested too deep"
+            whole = end and not _GOES_ON.fullmatch(self._text, end)
+            # Also where it is whole: who reads the array again, in other slices, has to find the same.
+            if (end if whole else len(self._text)) - self._at > LONGEST_ELEMENT:
+                raise NotAnArray(self.line, f"{found}, or is longer than {LONGEST_ELEMENT:,} characters")
+            if whole:
                 element = self._text[self._at : end]
                 self._pass(end)
                 return element
-            if len(self._text) - self._at > LONGEST_ELEMENT:
-                raise NotAnArray(self.line, f"{found}, or is longer than {LONGEST_ELEMENT:,} characters")
             if not self._read():
-                raise NotAnArray(self.line, found)
+                raise NotAnArray(self.line, EARLY if end else found)
 
     def _judge(self, error: json.JSONDecodeError) -> str:
         cut = error.pos >= len(self._text.rstrip()) or error.msg.startswith("Unterminated")
-        return EARLY if cut and self.ended else "an element that is not JSON"
+        return EARLY if cut and self.ended else _NO_JSON
 
     def _pass(self, end: int) -> None:
         self.line += self._text.count("\n", self._at, end)
