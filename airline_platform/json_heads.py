@@ -4,6 +4,7 @@ What rows hold is the job's to judge, one by one. Here a file is refused whose r
 """
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,8 @@ from airline_platform.verdicts import Accepted, Refused
 
 _WHOLE = "Land the file again, complete."
 _ONE_A_LINE = "Write one object a line, or one array of objects."
+_LINE_END = re.compile(r"\r\n|\r|\n")
+"""As Spark ends lines."""
 
 
 def judge_json(feed: Feed, head: bytes, *, whole: bool) -> Accepted | Refused:
@@ -31,18 +34,18 @@ def judge_json(feed: Feed, head: bytes, *, whole: bool) -> Accepted | Refused:
     if not begins:
         found = "the file holds no text" if whole else f"{len(head):,} bytes of blanks"
         return Refused(1, found, _wanted(feed), _WHOLE)
+    line = len(_LINE_END.split(text[: text.index(begins)]))
     if begins == "[":
-        return _judge_first(feed, _first_element(head), Accepted("", _names(feed), "array"))
-    line = 1 + text[: text.index(begins)].count("\n")
+        return _judge_first(feed, _first_element(head), line, Accepted("", _names(feed), "array"))
     if begins != "{":
         remedy = f"{_ONE_A_LINE} Or land it under its own feed's prefix instead of {feed.prefix}."
         return Refused(line, "neither an object nor an array begins", _wanted(feed), remedy)
-    first, ended, _ = text.lstrip().partition("\n")
-    if not ended and not whole:
+    first, *rest = _LINE_END.split(text.lstrip(), maxsplit=1)
+    if not rest and not whole:
         return Refused(line, f"a line longer than {len(head):,} bytes", _wanted(feed), _ONE_A_LINE)
     if not isinstance(_parsed(first), dict) and _goes_on(text.lstrip()):
         return Refused(line, "an object over several lines", _wanted(feed), _ONE_A_LINE)
-    return _judge_first(feed, first, Accepted("", _names(feed)))
+    return _judge_first(feed, first, line, Accepted("", _names(feed)))
 
 
 def judge_array(pieces: Iterable[bytes]) -> Refused | None:
@@ -68,13 +71,13 @@ def judge_array(pieces: Iterable[bytes]) -> Refused | None:
     return None
 
 
-def _judge_first(feed: Feed, first: str, verdict: Accepted) -> Accepted | Refused:
+def _judge_first(feed: Feed, first: str, line: int, verdict: Accepted) -> Accepted | Refused:
     """Refuse what is another feed's by its first object; one that can't be read is its row's fault."""
     found = _parsed(first)
     if not isinstance(found, dict) or not found or set(found) & {column.name for column in feed.columns}:
         return verdict
     return Refused(
-        1,
+        line,
         "none of the feed's fields in the first object",
         f"the fields {feed.header}",
         f"Name the fields so, or land the file under its own feed's prefix instead of {feed.prefix}.",
@@ -101,7 +104,7 @@ def _goes_on(text: str) -> bool:
         _, end = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode(text)
     except (ValueError, RecursionError):
         return False
-    return "\n" in text[:end]
+    return _LINE_END.search(text, 0, end) is not None
 
 
 def _names(feed: Feed) -> tuple[str, ...]:
