@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from dagster import (
 )
 
 from airline_platform.definitions import defs
-from airline_platform.feeds import FEEDS
+from airline_platform.feeds import FEEDS, SHIPMENTS, SHIPMENTS_TYPED, Feed
 from airline_platform.settings import Settings, get_settings
+from airline_platform.tables import Column
 
 REPOSITORY = Path(__file__).parents[2]
 ROOMS = ("airline_platform", "assets", "resources", "sensors", "glue_jobs")
@@ -33,9 +35,22 @@ BOOKINGS_ASSETS = [
     "fact_booking_status",
     "fact_bookings",
 ]
+SHIPMENTS_ASSETS = [
+    "raw_shipments",
+    "shipments_parquet",
+    "shipments_catalog",
+    "shipments_normalized",
+    "shipments_normalized_catalog",
+    "shipping_totals",
+]
 AIRPORTS_ASSETS = ["raw_airport_codes", "airport_codes_catalog", "dim_airport_codes"]
-DAILY_ASSETS = FLIGHTS_ASSETS + BOOKINGS_ASSETS
-GROUPS = {"flights": FLIGHTS_ASSETS, "bookings": BOOKINGS_ASSETS, "airports": AIRPORTS_ASSETS}
+DAILY_ASSETS = FLIGHTS_ASSETS + BOOKINGS_ASSETS + SHIPMENTS_ASSETS
+GROUPS = {
+    "flights": FLIGHTS_ASSETS,
+    "bookings": BOOKINGS_ASSETS,
+    "shipments": SHIPMENTS_ASSETS,
+    "airports": AIRPORTS_ASSETS,
+}
 GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 
 ASSETS: dict[str, AssetsDefinition] = {
@@ -78,6 +93,7 @@ def test_the_lineage_leads_from_file_to_fact_and_through_the_dimension() -> None
         ("dim_airport_codes", "bookings_enriched"),
         ("bookings_enriched", "fact_booking_status"),
         ("fact_booking_status", "fact_bookings"),
+        *pairwise(SHIPMENTS_ASSETS),
     }
 
 
@@ -130,6 +146,31 @@ def test_every_feeds_table_is_an_asset_that_names_its_place_and_columns(table: A
     assert spec.metadata["dagster/relation_identifier"] == f"airlines.{table.name}"
     columns = [column.name for column in spec.metadata["dagster/column_schema"].columns]
     assert columns == list(table.column_names)
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        (["raw_shipments"], SHIPMENTS.columns),
+        (["shipments_parquet", "shipments_catalog"], SHIPMENTS_TYPED.columns),
+        (["shipments_normalized", "shipments_normalized_catalog"], SHIPMENTS.table.columns),
+    ],
+)
+def test_the_assets_of_a_feed_that_stays_in_the_lake_have_its_tables_columns(
+    names: list[str], columns: tuple[Column, ...]
+) -> None:
+    for name in names:
+        schema = SPECS[name].metadata["dagster/column_schema"]
+        assert [column.name for column in schema.columns] == [column.name for column in columns]
+
+
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=list(FEEDS))
+def test_no_table_that_analysts_ask_names_people(feed: Feed) -> None:
+    people = {column.name for column in feed.columns if column.personal}
+
+    for name in {feed.table.name, feed.last_asset, *(table.name for table in feed.tables)}:
+        schema = SPECS[name].metadata["dagster/column_schema"]
+        assert people.isdisjoint(column.name for column in schema.columns)
 
 
 @pytest.mark.parametrize("name", GROUP_OF)
