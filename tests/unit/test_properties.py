@@ -33,10 +33,15 @@ def parse(key: str) -> LandedKey | UnknownKey:
 
 # --- strategies
 
-feeds = st.sampled_from(list(FEEDS.values()))
-daily = st.sampled_from([feed for feed in FEEDS.values() if feed.daily])
+DAILY = [feed for feed in FEEDS.values() if feed.daily]
+CSV = [feed for feed in FEEDS.values() if feed.format == "csv"]
 days = st.sampled_from(DAYS)
-suffixes = st.sampled_from(SUFFIXES)
+
+
+def with_ends(some: Collection[Feed]) -> st.SearchStrategy[tuple[Feed, str]]:
+    """A feed and an end of its files' names."""
+    return st.sampled_from([(feed, end) for feed in some for end in feed.suffixes])
+
 
 # Any name S3 and we allow: no slash, no control characters, not hidden from Spark.
 names = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/"), max_size=20).map(
@@ -44,8 +49,10 @@ names = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_character
 )
 
 valid_keys = st.one_of(
-    st.builds(lambda feed, name, day, end: feed.key(name + end, day), feeds, names, days, suffixes),
-    st.builds(lambda feed, day, end: f"{feed.prefix}{day}{end}", daily, days, suffixes),
+    st.builds(
+        lambda found, name, day: found[0].key(name + found[1], day), with_ends(FEEDS.values()), names, days
+    ),
+    st.builds(lambda found, day: f"{found[0].prefix}{day}{found[1]}", with_ends(DAILY), days),
 )
 
 PIECES = [
@@ -64,8 +71,7 @@ PIECES = [
         "./",
     ),
     *(
-        ".csv",
-        ".csv.gz",
+        *SUFFIXES,
         ".gz",
         ".parquet",
         ".CSV",
@@ -130,7 +136,7 @@ def test_any_key_is_claimed_with_a_day_it_says_itself_or_unknown_with_a_reason(k
         assert found.reason
         return
     assert key.startswith(found.feed.prefix)
-    assert key.endswith(SUFFIXES)
+    assert key.endswith(found.feed.suffixes)
     assert not set(key) & set(BAD_CHARACTERS)
     folder, _, name = key.removeprefix(found.feed.prefix).rpartition("/")
     assert not name.startswith(("_", "."))
@@ -143,7 +149,7 @@ def test_any_key_is_claimed_with_a_day_it_says_itself_or_unknown_with_a_reason(k
     assert found.day == day.isoformat()
     # The flat layout has no folder; the same file in a folder is the same day's.
     assert folder in ("", f"date={day}")
-    assert folder or name in {f"{day}{suffix}" for suffix in SUFFIXES}
+    assert folder or name in {f"{day}{suffix}" for suffix in found.feed.suffixes}
     assert parse(found.feed.key(name, day)) == found
 
 
@@ -160,10 +166,11 @@ def test_a_control_character_anywhere_makes_a_key_unknown(key: str, character: s
 
 
 @SOME
-@given(feed=daily, name=names, end=suffixes, day=days, code=st.sampled_from([quote, quote_plus]))
+@given(found=with_ends(DAILY), name=names, day=days, code=st.sampled_from([quote, quote_plus]))
 def test_an_encoded_key_is_taken_as_it_stands(
-    feed: Feed, name: str, end: str, day: date, code: Callable[[str], str]
+    found: tuple[Feed, str], name: str, day: date, code: Callable[[str], str]
 ) -> None:
+    feed, end = found
     # A per cent sign is a character of a file's name like any other.
     assert parse(feed.key(code(name) + end, day)) == LandedKey(feed, day.isoformat())
     # `date%3D2013-01-01` names no day.
@@ -181,13 +188,22 @@ def test_no_path_is_resolved(up: str, key: str) -> None:
 
 
 @SOME
-@given(daily, names, st.integers(1, 40_000))
-def test_no_day_outside_those_kept_is_claimed(feed: Feed, name: str, beyond: int) -> None:
+@given(with_ends(DAILY), names, st.integers(1, 40_000))
+def test_no_day_outside_those_kept_is_claimed(found: tuple[Feed, str], name: str, beyond: int) -> None:
+    feed, end = found
     for day in (FIRST - timedelta(beyond), LAST + timedelta(beyond)):
-        found = parse(feed.key(f"{name}.csv", day))
+        unknown = parse(feed.key(name + end, day))
 
-        assert isinstance(found, UnknownKey)
-        assert f"{day} is outside" in found.reason
+        assert isinstance(unknown, UnknownKey)
+        assert f"{day} is outside" in unknown.reason
+
+
+@SOME
+@given(st.sampled_from(list(product(FEEDS.values(), SUFFIXES))), names, days)
+def test_a_feed_takes_files_of_its_own_format_only(found: tuple[Feed, str], name: str, day: date) -> None:
+    feed, end = found
+
+    assert isinstance(parse(feed.key(name + end, day)), LandedKey) == (end in feed.suffixes)
 
 
 # --- events
@@ -278,14 +294,15 @@ def test_any_batch_of_messages_becomes_a_plan_that_uses_each_once(
 
 # --- headers
 
+csv_feeds = st.sampled_from(CSV)
 line_ends = st.sampled_from(["\n", "\r\n", "\r"])
 cases: st.SearchStrategy[Callable[[str], str]] = st.sampled_from([str, str.lower, str.upper, str.swapcase])
 
 
 @st.composite
 def feeds_and_columns(draw: st.DrawFn) -> tuple[Feed, tuple[str, ...]]:
-    """A feed and its column names, shuffled."""
-    feed = draw(feeds)
+    """A CSV feed and its column names, shuffled."""
+    feed = draw(csv_feeds)
     return feed, tuple(draw(st.permutations([column.name for column in feed.columns])))
 
 
@@ -372,6 +389,7 @@ def test_any_header_is_accepted_or_refused_with_line_expectation_and_remedy(
     if isinstance(found, Refused):
         assert is_told(found), found
     else:
+        assert (found.header == "") == (feed.format == "json")
         assert sorted(found.columns) == sorted(column.name for column in feed.columns)
         assert packing != "cut"
 
@@ -436,7 +454,7 @@ def test_columns_separated_otherwise_are_refused_with_the_remedy(
 
 @SOME
 @given(
-    feeds,
+    csv_feeds,
     valid_headers | st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0\ufeff")),
     st.booleans(),
 )
@@ -472,7 +490,7 @@ def test_gzip_is_whole_at_its_end_and_nowhere_before(members: list[bytes], data:
         assert found.found == "the gzip stream ends early"
 
 
-@pytest.mark.parametrize("feed", FEEDS.values(), ids=list(FEEDS))
+@pytest.mark.parametrize("feed", CSV, ids=lambda feed: feed.name)
 def test_the_documented_header_is_accepted_for_its_own_feed_only(feed: Feed) -> None:
     body = f"{feed.header}\nrow\n".encode()
 
