@@ -18,14 +18,14 @@ from chaos.faults import Faults
 from psycopg2.extras import RealDictCursor
 
 from airline_platform.demo_data import write_airports, write_flights
-from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS
+from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, SHIPMENTS
 from airline_platform.generators.files import Order, generate_files
 from airline_platform.local import processes, stack
 from airline_platform.local.postgres import PostgresServer
 from airline_platform.settings import Settings
 
 POLL_SECONDS = 0.2
-BOOKINGS_A_DAY = 200
+BOOKINGS_A_DAY = SHIPMENTS_A_DAY = 200
 COMPONENTS = {"supervisor", "postgres", "gateway", "code-server", "webserver", "daemon"}
 
 
@@ -140,6 +140,13 @@ class ChaosLaptop:
         generate_files(Order(BOOKINGS.name, day, day, self.files, rows=BOOKINGS_A_DAY), lambda _day: None)
         key = BOOKINGS.key("bookings.csv", day)
         self.put(key, (self.files / key).read_bytes())
+
+    def land_shipments(self, day: date, *, rows: int = SHIPMENTS_A_DAY) -> None:
+        """Land a day's synthetic shipments, some of them twice; the same day again overwrites the file."""
+        folder = self.files / f"{rows} shipments"
+        generate_files(Order(SHIPMENTS.name, day, day, folder, rows=rows), lambda _day: None)
+        (path, *_) = folder.rglob(f"date={day}/*.json")
+        self.put(SHIPMENTS.key("shipments.json", day), path.read_bytes())
 
     def put(self, key: str, body: bytes) -> None:
         """Land an object past the proxy."""

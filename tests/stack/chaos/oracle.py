@@ -1,6 +1,7 @@
 """What must be true again after every fault, told by other means than the platform's own."""
 
 import re
+import shutil
 import time
 from collections import Counter
 from contextlib import suppress
@@ -15,7 +16,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from chaos.laptop import POLL_SECONDS, ChaosLaptop
 
-from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, Feed
+from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, SHIPMENTS, Feed, is_own
 from airline_platform.inbox import read_alerts
 
 CONVERGE_SECONDS = 150.0
@@ -86,6 +87,24 @@ LEFT JOIN airports AS arrival ON arrival.id = dest_airport_id::BIGINT
 WHERE place = 1
 """
 
+SHIPMENTS_FOUND = """
+SELECT file_date::text, shipping_id, shipping_cost, shipping_distance, quantity, product_id
+FROM read_parquet($files, hive_partitioning = false)
+"""
+EXPECTED_SHIPMENTS = """
+WITH landed AS (
+  SELECT *, regexp_extract(filename, 'date=([0-9-]+)', 1) AS file_date, row_number() OVER () AS place
+  FROM read_json($files, filename = true, hive_partitioning = false, columns = {
+    shipping_id: 'BIGINT', shipping_cost: 'DECIMAL(14, 3)', shipping_distance: 'DECIMAL(14, 3)',
+    quantity: 'DECIMAL(14, 3)', product_id: 'BIGINT'
+  })
+), ranked AS (
+  SELECT *, row_number() OVER (PARTITION BY file_date, shipping_id ORDER BY place DESC) AS rank FROM landed
+)
+SELECT file_date, shipping_id, shipping_cost, shipping_distance, quantity, product_id
+FROM ranked WHERE rank = 1
+"""
+
 NOT_YET = (
     AssertionError,
     psycopg2.Error,
@@ -151,8 +170,9 @@ class Oracle:
         found = {}
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             for item in page.get("Contents", ()):
-                found[item["Key"]] = etag = item["ETag"].strip('"')
-                self._download(s3, bucket, item["Key"], etag)
+                if not is_own(item["Key"]):
+                    found[item["Key"]] = etag = item["ETag"].strip('"')
+                    self._download(s3, bucket, item["Key"], etag)
         return found
 
     def _download(self, s3: Any, bucket: str, key: str, etag: str) -> None:
@@ -230,6 +250,25 @@ class Oracle:
             if bookings and not any(key.startswith(BOOKINGS.prefix) for key in self._forgiven):
                 expected = engine.execute(EXPECTED_BOOKINGS, known | {"bookings": bookings}).fetchall()
                 _same(Counter(expected), self._rows(BOOKINGS_FACT))
+            shipments = self._files(SHIPMENTS, landed)
+            if shipments and not any(key.startswith(SHIPMENTS.prefix) for key in self._forgiven):
+                expected = engine.execute(EXPECTED_SHIPMENTS, {"files": shipments}).fetchall()
+                found = engine.execute(SHIPMENTS_FOUND, {"files": self._normalized()}).fetchall()
+                _same(Counter(expected), Counter(found))
+
+    def _normalized(self) -> list[str]:
+        """The lake's Parquet of shipments, as it is now."""
+        s3, bucket = self.laptop.client("s3"), self.laptop.settings.lake_bucket
+        folder = self.folder / "lake"
+        shutil.rmtree(folder, ignore_errors=True)
+        paths = []
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{SHIPMENTS.table.name}/")
+        for item in (item for page in pages for item in page.get("Contents", ())):
+            path = folder / item["Key"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
+            paths.append(str(path))
+        return paths
 
     def _files(self, feed: Feed, landed: dict[str, str]) -> list[str]:
         keys = [key for key in landed if key.startswith(feed.prefix) and key not in self._forgiven]

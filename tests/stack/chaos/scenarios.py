@@ -350,6 +350,54 @@ def bookings_die(laptop: ChaosLaptop, day: date) -> None:
         kill_run(laptop)
 
 
+def ended(job: str) -> Callable[[], Rule]:
+    """Holds the news that a job has succeeded."""
+
+    def answers(call: Call, answer: Answer) -> bool:
+        return job_succeeded(call, answer) and job in call.text
+
+    return lambda: Hold(matches=calls("glue", "GetJobRun"), answers=answers)
+
+
+SHIPMENTS_STAGES: dict[str, Callable[[], Rule]] = {
+    "after the first job": ended("shipments_to_parquet"),
+    "after the second job": ended("shipments_normalized"),
+    "during the query": lambda: Hold(matches=calls("athena", "GetQueryExecution")),
+}
+"""Typed, with people; normalized, and nobody knows; counted, and nobody is told."""
+
+
+def shipments_meet(
+    strike: Callable[[ChaosLaptop, date], None], stage: str, laptop: ChaosLaptop, day: date
+) -> None:
+    """Half of the way is done; nothing of it may count twice, and nothing be missing."""
+    with laptop.faults.rule(SHIPMENTS_STAGES[stage]()) as hold:
+        laptop.land_shipments(day)
+        hold.reached()
+        strike(laptop, day)
+    laptop.up_again()
+
+
+def shipments_struck() -> list[Scenario]:
+    """A shipments' run and all around it killed at each stage, and its file overwritten."""
+
+    def run(laptop: ChaosLaptop, _day: date) -> None:
+        kill_run(laptop)
+
+    def everything(laptop: ChaosLaptop, _day: date) -> None:
+        kill_everything(laptop)
+
+    def overwrite(laptop: ChaosLaptop, day: date) -> None:
+        laptop.land_shipments(day, rows=30)
+
+    strikes = {"run killed": run, "everything killed": everything, "file overwritten": overwrite}
+    return [
+        Scenario(f"shipments' {fault}", stage, partial(shipments_meet, strike, stage))
+        for fault, strike in strikes.items()
+        for stage in SHIPMENTS_STAGES
+    ]
+
+
 def disk_is_full(laptop: ChaosLaptop, day: date) -> None:
     """No file of the worker's JVM may grow any more: what writing to a full disk is, of whatever disk."""
     with STAGE["in Glue"].reached(laptop, day):
@@ -478,7 +526,7 @@ def others() -> list[Scenario]:
     ]
 
 
-SCENARIOS = [*kills(), *others()]
+SCENARIOS = [*kills(), *others(), *shipments_struck()]
 
 SHORT = [
     ("daemon killed", "after the message is received"),
@@ -490,6 +538,7 @@ SHORT = [
     ("event lost", "before the message is received"),
     ("permission missing", "StartCrawler"),
     ("bookings' run killed", "before the commit"),
+    ("shipments' run killed", "after the second job"),
 ]
 """Every victim, and where a fault is most dangerous."""
 
