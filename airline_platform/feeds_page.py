@@ -1,14 +1,15 @@
 """Writes `docs/feeds.md`: every feed and table with its columns, from their declarations (`make docs`)."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from airline_platform.feeds import FEEDS, Feed
 from airline_platform.tables import Column, Table
 
 INTRODUCTION = """# Feeds and tables
 What lands, and what it becomes. This page is written from `airline_platform/feeds.py` by `make docs`; a test
-compares the two. Times are in UTC, dates are `YYYY-MM-DD`, a decimal has a point and at most three decimals.
+compares the two. Times are in UTC, dates are `YYYY-MM-DD` where nothing else is said, a decimal has a point
+and at most three decimals.
 """
 
 
@@ -18,45 +19,93 @@ def page() -> str:
 
 
 def _feed(feed: Feed) -> Iterator[str]:
-    keys = f"`{feed.prefix}<file>.csv`"
+    plain, packed = feed.suffixes
+    keys = f"`{feed.prefix}<file>{plain}`"
     if feed.daily:
-        keys = f"`{feed.prefix}date=YYYY-MM-DD/<file>.csv` or `{feed.prefix}YYYY-MM-DD.csv`"
+        keys = f"`{feed.prefix}date=YYYY-MM-DD/<file>{plain}` or `{feed.prefix}YYYY-MM-DD{plain}`"
     yield f"## {feed.name}"
     share = f"{feed.max_rejected_share:.0%}"
-    yield f"Lands as {keys}, or `.csv.gz`. More than {share} rejected rows block a load."
+    yield f"Lands as {keys}, or `{packed}`. More than {share} rejected rows block a load."
+    if feed.format == "json":
+        yield "An object a line, or one array of objects; a field that is not among these rejects its row."
     if feed.personal:
         yield "It identifies people: those columns stay in the landing bucket."
+    if feed.expires:
+        yield "Its files are deleted after `AIRLINE_PEOPLE_DAYS` days."
     yield ""
-    yield from _columns("column of the file", feed.columns, rules=True)
+    if feed.format == "json":
+        yield from _columns("field of an object", feed.columns, _json_type, rules=True)
+    else:
+        yield from _columns("column of the file", feed.columns, _glue_type, rules=True)
     for table in feed.tables:
-        yield from _table(table)
+        yield from _warehouse_table(table)
+    if feed.typed:
+        people = ", people and all" if feed.personal else ""
+        expires = ", and expires with what landed" if feed.expires else ""
+        yield from _lake_table(
+            feed.typed, f"It stands in the landing bucket under `{feed.typed_prefix}`{people}{expires}."
+        )
+        yield from _lake_table(feed.table, f"It stands in the lake under `{feed.table.name}/`.")
 
 
-def _table(table: Table) -> Iterator[str]:
-    facts = [f"replaced by `{table.partition_column}`"] if table.partition_column else []
-    facts += [f"key {', '.join(f'`{name}`' for name in table.key)}"] if table.key else []
+def _warehouse_table(table: Table) -> Iterator[str]:
+    facts = _facts(table)
     facts += [f"distributed by `{table.dist_key}`"] if table.dist_key else ["a copy on every node"]
     facts += [f"sorted by {', '.join(f'`{name}`' for name in table.sort_key)}"]
     yield f"### {table.qualified_name}"
     yield f"{table.description} {'; '.join(facts).capitalize()}."
     yield ""
-    yield from _columns("column", table.columns, rules=False)
+    yield from _columns("column", table.columns, lambda column: column.redshift_type, rules=False)
 
 
-def _columns(title: str, columns: Iterable[Column], *, rules: bool) -> Iterator[str]:
+def _lake_table(table: Table, place: str) -> Iterator[str]:
+    yield f"### {table.name}"
+    facts = ["a partition per day", *_facts(table)]
+    yield f"{table.description} {place} Parquet in the Data Catalog, {'; '.join(facts)}."
+    yield ""
+    yield from _columns("column", table.columns, _glue_type, rules=False)
+
+
+def _facts(table: Table) -> list[str]:
+    facts = [f"replaced by `{table.partition_column}`"] if table.partition_column else []
+    return facts + ([f"key {', '.join(f'`{name}`' for name in table.key)}"] if table.key else [])
+
+
+def _columns(
+    title: str, columns: Iterable[Column], kind: Callable[[Column], str], *, rules: bool
+) -> Iterator[str]:
     yield f"| {title} | type | may be empty | is |"
     yield "|---|---|---|---|"
     for column in columns:
-        kind = column.glue_type if rules else column.redshift_type
         empty = "no" if column.required else "yes"
-        yield f"| `{column.name}` | {kind} | {empty} | {' '.join(_meaning(column, rules=rules))} |"
+        yield f"| `{column.name}` | {kind(column)} | {empty} | {' '.join(_meaning(column, rules=rules))} |"
     yield ""
+
+
+def _glue_type(column: Column) -> str:
+    return column.glue_type
+
+
+def _json_type(column: Column) -> str:
+    """How a value is written, and what it has to be beyond that."""
+    if column.type == "string":
+        return "string"
+    if column.type in ("bigint", "decimal"):
+        return f"number: {column.glue_type}"
+    return f"string: {column.type}"
 
 
 def _meaning(column: Column, *, rules: bool) -> Iterator[str]:
     yield column.description
-    if not rules:
-        return
+    if rules:
+        yield from _rules(column)
+    if column.personal:
+        yield "Identifies a person."
+
+
+def _rules(column: Column) -> Iterator[str]:
+    if column.type == "date" and column.separator != "-":
+        yield f"{column.separator.join(('YYYY', 'MM', 'DD'))}."
     if column.type == "string":
         yield f"At most {column.length} bytes."
     if column.one_of:
@@ -66,8 +115,6 @@ def _meaning(column: Column, *, rules: bool) -> Iterator[str]:
         yield f"{column.pattern[1].capitalize()}."
     if column.minimum is not None:
         yield f"{column.minimum} or more."
-    if column.personal:
-        yield "Identifies a person."
 
 
 if __name__ == "__main__":
