@@ -19,7 +19,7 @@ from airline_platform.accounting import account, feed_statuses, queue_depth
 from airline_platform.console import err, out, progress, show_csv, show_json, show_table, tell
 from airline_platform.dagster_client import DagsterClient, days_between
 from airline_platform.errors import AirlineError, StackUnavailable, WrongCall
-from airline_platform.feeds import FEEDS
+from airline_platform.feeds import FEEDS, SUFFIXES
 from airline_platform.generators.files import RECIPES, Order, generate_files, summary
 from airline_platform.settings import Settings, get_settings
 from airline_platform.uploads import expand, plan_upload
@@ -151,7 +151,8 @@ def land(
     uploads = [plan_upload(path, feed=feed, day=day.date() if day else None) for path in expand(files)]
     if not uploads:
         raise WrongCall(
-            "expected files to land, found none", remedy="Name a file, or a folder with .csv files."
+            "expected files to land, found none",
+            remedy=f"Name a file, or a folder with files that end in {', '.join(SUFFIXES)}.",
         )
     travel.land(get_settings(), uploads)
     for upload in uploads[:20]:
