@@ -64,7 +64,7 @@ def records(spark: SparkSession, files: Sequence[LandedFile], *, numbered: bool 
     found = []
     if lines := [file for file in files if file.shape == "lines"]:
         numbers = number_lines(read_lines(spark, lines))
-        found.append(numbers.withColumn(POSITION, F.col(LINE)).where(F.trim(RAW) != ""))
+        found.append(numbers.withColumn(POSITION, F.col(LINE)).where(F.col(RAW).rlike(r"\S")))
     if arrays := [file for file in files if file.shape == "array"]:
         found.append(_read_arrays(spark, arrays))
     return with_manifest(reduce(DataFrame.unionByName, found), files).drop("header", "columns")

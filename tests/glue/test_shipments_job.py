@@ -193,7 +193,7 @@ def test_numbers_may_have_exponents_and_fields_any_order(lake: Lake) -> None:
     exponent = json.dumps(shipment(2)).replace("2500.0", "1.5E+3")
     bom = "\ufeff" + json.dumps(shipment(3))
 
-    assert lake.run(lake.land(key("day.json"), lines(bom, turned, "", "   ", exponent))) == {
+    assert lake.run(lake.land(key("day.json"), lines(bom, turned, "", "  \t ", exponent))) == {
         key("day.json"): (3, 3, 0)
     }
     assert typed(lake)[2].quantity == Decimal("1500.000")
