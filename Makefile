@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo dev test lint docs unit glue jvm stack chaos clean
+.PHONY: setup demo dev test lint docs unit glue jvm laptop stack chaos clean
 
 setup: $(VENV)/.ready
 
@@ -21,9 +21,9 @@ demo: setup
 dev: setup
 	$(BIN)/airline up
 
-# What needs no stack goes side by side; two stacks at once would only wait for each other.
+# What needs no whole stack goes side by side; two stacks at once would only wait for each other.
 test: setup
-	$(MAKE) --jobs=2 --output-sync=target lint unit glue
+	$(MAKE) --jobs=2 --output-sync=target laptop glue unit lint
 	$(MAKE) stack
 
 lint: setup
@@ -44,6 +44,10 @@ glue: setup
 # Spark's classes in an archive, once per environment: a worker then starts in 3 s instead of 9.
 jvm: setup
 	$(BIN)/python -m airline_platform.local.spark_jvm $(VENV)/var/spark-jvm
+
+# The parts of AWS on a laptop, each alone: gateway, Glue engine, Athena, CloudFormation, PostgreSQL.
+laptop: jvm
+	$(BIN)/pytest tests/laptop --durations=10
 
 stack: jvm
 	$(BIN)/pytest tests/stack --durations=30
