@@ -144,8 +144,10 @@ def shipments_normalized(
                 remedy="Materialize shipments_parquet for these days first.",
             )
         refused = _refuse(context.run.run_id, made, lake=lake, landing=landing, warehouse=warehouse)
-        lake.put_manifests("shipments_normalized", {day: {"refused": why} for day, why in refused.items()})
         good = {day: it for day, it in made.items() if day not in refused}
+        # Of a day this run does nothing about, an earlier run's manifest would be taken for its work.
+        told: dict[str, Any] = {day: {"refused": refused.get(day)} for day in days if day not in good}
+        lake.put_manifests("shipments_normalized", told)
         if not good:
             raise not_loaded(refused)
         done = _normalize(context, good, glue=glue, lake=lake)
@@ -308,10 +310,10 @@ def kept(typed: RowCount, rows: int) -> RowCount:
 
 
 def _normalized_days(lake: Lake, days: Sequence[str]) -> tuple[dict[str, MadeDay], dict[str, str]]:
-    """What was made of days, and why others keep their old rows."""
+    """What was made of days, and why others that were to be made keep their old rows."""
     found = lake.get_manifests("shipments_normalized", days)
-    refused = {day: document["refused"] for day, document in found.items() if "refused" in document}
-    done = {day: MadeDay.from_json(it) for day, it in found.items() if day not in refused}
+    refused = {day: it["refused"] for day, it in found.items() if it.get("refused")}
+    done = {day: MadeDay.from_json(it) for day, it in found.items() if "refused" not in it}
     return done, refused
 
 

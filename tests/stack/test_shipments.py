@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -283,11 +283,18 @@ GROUP BY day
 """Totals by other means than the platform's: files in the order in which they landed, clean days only."""
 
 
-def oracle(stack: Any, folder: Path) -> dict[str, Numbers]:
+def landed_of(stack: Any, day: str) -> str:
+    """The key of a day's only file."""
+    place = {"Bucket": stack.settings.landing_bucket, "Prefix": f"shipments/date={day}/"}
+    (item,) = stack.client("s3").list_objects_v2(**place)["Contents"]
+    return str(item["Key"])
+
+
+def oracle(stack: Any, folder: Path, days: Sequence[str] = CLEAN) -> dict[str, Numbers]:
     """What the clean days' landed files add up to."""
     s3, bucket = stack.client("s3"), stack.settings.landing_bucket
     found = []
-    for day in CLEAN:
+    for day in days:
         found += s3.list_objects_v2(Bucket=bucket, Prefix=f"shipments/date={day}/").get("Contents", [])
     paths = []
     # S3 tells whole seconds; of one second the later name counts as the later file.
@@ -491,22 +498,23 @@ def test_the_catalog_has_both_tables_and_only_the_typed_one_has_people(stack, st
 
 
 def test_landed_again_overwritten_and_backfilled_the_totals_are_still_those_of_what_landed(
-    stack, story: Story, tmp_path: Path
+    stack,
+    story: Story,
+    tmp_path: Path,  # noqa: ARG001
 ):
     again = generated(tmp_path / "again", CLEAN[0], rows=300)
-    assert len(list(again)) == 1
-    s3, bucket = stack.client("s3"), stack.settings.landing_bucket
-    (overwritten,) = [
-        item["Key"]
-        for item in s3.list_objects_v2(Bucket=bucket, Prefix=f"shipments/date={CLEAN[1]}/")["Contents"]
-    ]
+    before = oracle(stack, tmp_path / "before")
+    overwritten, broken = (landed_of(stack, day) for day in CLEAN[1:])
     other = lines(*(shipment(number, shipping_cost=number / 8) for number in range(100)))
-    wave(stack, again | {overwritten: other.encode()})
+    wave(stack, again | {overwritten: other.encode(), broken: array(*GOOD)[:-50].encode()})
 
     found = clean(totals(stack))
-    assert found == oracle(stack, tmp_path / "landed")
-    assert found[CLEAN[0]] == clean(story.totals)[CLEAN[0]]
+    landed = oracle(stack, tmp_path / "landed", CLEAN[:2])
+    assert found == landed | {CLEAN[2]: before[CLEAN[2]]}
+    assert found[CLEAN[0]] == before[CLEAN[0]]
     assert found[CLEAN[1]][0] == 100
+    states = f"SELECT state FROM airlines.ingested_files WHERE key = '{broken}' ORDER BY landed_at"
+    assert [row["state"] for row in stack.query(states)] == ["loaded", "rejected"]
     (place,) = again
     assert verdict(stack, place)[:4] == ("loaded", 300, 294, 6)
     first = [
@@ -518,21 +526,22 @@ def test_landed_again_overwritten_and_backfilled_the_totals_are_still_those_of_w
     ]
     assert first == [0]
 
-    before = len(stack.alerts("loaded"))
+    told = len(stack.alerts("loaded"))
     stack.launch(SHIPMENTS, CLEAN[0], CLEAN[2])
-    until(lambda: len(stack.alerts("loaded")) > before)
+    until(lambda: len(stack.alerts("loaded")) > told)
     stack.wait_until_idle()
     assert clean(totals(stack)) == found
+    assert [row["state"] for row in stack.query(states)] == ["loaded", "rejected"]
 
 
 def test_a_query_that_fails_is_told_with_athenas_reason_and_no_figures(stack, story: Story):  # noqa: ARG001
     s3, lake = stack.client("s3"), stack.settings.lake_bucket
     broken = f"shipments_normalized/date={BROKEN_LAKE}/broken.parquet"
     s3.put_object(Bucket=lake, Key=broken, Body=b"this is no Parquet")
-    day = CLEAN[2]
+    day = "2013-08-30"
     place = key(day, "one_more.json")
     written = f"SELECT state FROM airlines.ingested_files WHERE key = '{place}'"
-    stack.put(place, lines(shipment(1)))
+    stack.put(place, lines(shipment(41)))
 
     (told,) = until(
         lambda: [a["message"] for a in stack.alerts("failed") if f"Partition: {day}" in a["message"]]
@@ -547,4 +556,4 @@ def test_a_query_that_fails_is_told_with_athenas_reason_and_no_figures(stack, st
     stack.launch(SHIPMENTS, day, day)
     until(lambda: stack.query(written))
     assert verdict(stack, place)[:4] == ("loaded", 1, 1, 0)
-    assert totals(stack)[day].shipments == 295
+    assert totals(stack)[day].shipments == 41
