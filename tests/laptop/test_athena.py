@@ -251,6 +251,15 @@ def test_a_query_somebody_stops_ends_the_waiting() -> None:
             waiting.result(timeout=5)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What a shell starts in the background takes no SIGINT, and neither does what that starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_run_that_is_cancelled_stops_its_query() -> None:
     sql = SLOW.format(milliseconds=8002)
     main = threading.main_thread().ident
