@@ -349,8 +349,9 @@ def test_the_alert_has_the_figures_the_query_and_its_price(stack, story: Story):
     assert f"{CLEAN[0]},294," in body
 
 
+@pytest.mark.usefixtures("story")
 @pytest.mark.parametrize("case", MALFORMED)
-def test_malformed_json_gets_its_verdict(stack, story: Story, case: str):  # noqa: ARG001
+def test_malformed_json_gets_its_verdict(stack, case: str):
     place = key(str(MALFORMED_DAYS[case]))
     state, read, loaded, rejected, reason = MALFORMED[case][1]
     found = verdict(stack, place)
@@ -479,7 +480,8 @@ def test_nobody_is_named_anywhere_but_in_the_landing_bucket(stack, story: Story)
     assert any(place.endswith("/glue-jobs/error") for place in places)
 
 
-def test_the_catalog_has_both_tables_and_only_the_typed_one_has_people(stack, story: Story):  # noqa: ARG001
+@pytest.mark.usefixtures("story")
+def test_the_catalog_has_both_tables_and_only_the_typed_one_has_people(stack):
     glue, database = stack.client("glue"), stack.settings.glue_database
     columns = {}
     for name in ("shipments_parquet", "shipments_normalized"):
@@ -497,10 +499,9 @@ def test_the_catalog_has_both_tables_and_only_the_typed_one_has_people(stack, st
 # --- again and again; these tests change what is there, in this order
 
 
+@pytest.mark.usefixtures("story")
 def test_landed_again_overwritten_and_backfilled_the_totals_are_still_those_of_what_landed(
-    stack,
-    story: Story,
-    tmp_path: Path,  # noqa: ARG001
+    stack, tmp_path: Path
 ):
     again = generated(tmp_path / "again", CLEAN[0], rows=300)
     before = oracle(stack, tmp_path / "before")
@@ -534,7 +535,8 @@ def test_landed_again_overwritten_and_backfilled_the_totals_are_still_those_of_w
     assert [row["state"] for row in stack.query(states)] == ["loaded", "rejected"]
 
 
-def test_a_query_that_fails_is_told_with_athenas_reason_and_no_figures(stack, story: Story):  # noqa: ARG001
+@pytest.mark.usefixtures("story")
+def test_a_query_that_fails_is_told_with_athenas_reason_and_no_figures(stack):
     s3, lake = stack.client("s3"), stack.settings.lake_bucket
     broken = f"shipments_normalized/date={BROKEN_LAKE}/broken.parquet"
     s3.put_object(Bucket=lake, Key=broken, Body=b"this is no Parquet")
