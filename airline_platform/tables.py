@@ -12,9 +12,11 @@ ColumnType = Literal["string", "bigint", "decimal", "date", "timestamp", "timest
 DIGITS, DECIMALS = 14, 3
 """Digits of a decimal in all, and behind the point: three, because some currencies have thousandths."""
 
+SUM_DIGITS = 24
+"""Digits of a sum of decimals: a day's fares in a currency of small units have more than one fare has."""
+
 _REDSHIFT: dict[ColumnType, str] = {
     "bigint": "BIGINT",
-    "decimal": f"DECIMAL({DIGITS}, {DECIMALS})",
     "date": "DATE",
     # COPY from Parquet knows no time zone: what comes from files is in UTC and says so nowhere.
     "timestamp": "TIMESTAMP",
@@ -23,7 +25,6 @@ _REDSHIFT: dict[ColumnType, str] = {
 _GLUE: dict[ColumnType, str] = {
     "string": "string",
     "bigint": "bigint",
-    "decimal": f"decimal({DIGITS},{DECIMALS})",
     "date": "date",
     "timestamp": "timestamp",
     "timestamptz": "timestamp",
@@ -40,6 +41,7 @@ class Column:
         description: What one value says, with its unit.
         required: A row without a value is rejected (landed files) or refused (tables).
         length: Longest string in bytes (Redshift counts bytes); strings only.
+        digits: Digits in all, of which `DECIMALS` stand behind the point; decimals only.
         one_of: The only values there are; strings only, empty for any.
         pattern: Regular expression a whole value matches, and what it says in words; strings only.
         minimum: Smallest value; numbers only.
@@ -53,6 +55,7 @@ class Column:
     description: str
     required: bool = False
     length: int = 256
+    digits: int = DIGITS
     one_of: tuple[str, ...] = ()
     pattern: tuple[str, str] | None = None
     minimum: int | None = None
@@ -62,12 +65,14 @@ class Column:
     @property
     def redshift_type(self) -> str:
         """The type in Redshift DDL."""
-        return f"VARCHAR({self.length})" if self.type == "string" else _REDSHIFT[self.type]
+        if self.type == "string":
+            return f"VARCHAR({self.length})"
+        return f"DECIMAL({self.digits}, {DECIMALS})" if self.type == "decimal" else _REDSHIFT[self.type]
 
     @property
     def glue_type(self) -> str:
         """The type in the Glue Data Catalog, which is Hive's, and Spark SQL's too."""
-        return _GLUE[self.type]
+        return f"decimal({self.digits},{DECIMALS})" if self.type == "decimal" else _GLUE[self.type]
 
 
 SOURCE_FILE = Column(

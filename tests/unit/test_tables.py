@@ -18,6 +18,7 @@ TABLES = [INGESTED_FILES, *(table for feed in FEEDS.values() for table in feed.t
         (Column("at", "timestamp", "When."), "TIMESTAMP", "timestamp"),
         (Column("at", "timestamptz", "When."), "TIMESTAMPTZ", "timestamp"),
         (Column("fare", "decimal", "Fare."), "DECIMAL(14, 3)", "decimal(14,3)"),
+        (Column("fares", "decimal", "Fares.", digits=24), "DECIMAL(24, 3)", "decimal(24,3)"),
     ],
 )
 def test_a_column_has_a_type_in_redshift_and_in_glue(column: Column, redshift: str, glue: str) -> None:
