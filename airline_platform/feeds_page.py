@@ -1,21 +1,28 @@
-"""Writes `docs/feeds.md`: every feed and table with its columns, from their declarations (`make docs`)."""
+"""Writes `docs/feeds.md`: every feed, table and mart with its columns, from its declaration (`make docs`)."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from airline_platform.feeds import FEEDS, Feed
+from airline_platform.marts import MARTS, Mart
 from airline_platform.tables import Column, Table
 
 INTRODUCTION = """# Feeds and tables
-What lands, and what it becomes. This page is written from `airline_platform/feeds.py` by `make docs`; a test
-compares the two. Times are in UTC, dates are `YYYY-MM-DD` where nothing else is said, a decimal has a point
-and at most three decimals.
+What lands, what it becomes, and what is read from that. This page is written from `airline_platform/feeds.py`
+and `airline_platform/marts.py` by `make docs`; a test compares them. Times are in UTC, dates are `YYYY-MM-DD`
+where nothing else is said, a decimal has a point and at most three decimals.
+"""
+
+MARTS_INTRODUCTION = """## marts
+Tables that answer what people ask; Dagster makes a day of them anew when that day of their source was loaded.
 """
 
 
 def page() -> str:
     """The page, in Markdown."""
-    return "\n".join([INTRODUCTION, *(line for feed in FEEDS.values() for line in _feed(feed))])
+    feeds = (line for feed in FEEDS.values() for line in _feed(feed))
+    marts = (line for mart in MARTS.values() for line in _mart(mart))
+    return "\n".join([INTRODUCTION, *feeds, MARTS_INTRODUCTION, *marts])
 
 
 def _feed(feed: Feed) -> Iterator[str]:
@@ -48,12 +55,21 @@ def _feed(feed: Feed) -> Iterator[str]:
         yield from _lake_table(feed.table, f"It stands in the lake under `{feed.table.name}/`.")
 
 
-def _warehouse_table(table: Table) -> Iterator[str]:
+def _mart(mart: Mart) -> Iterator[str]:
+    query = f"[{mart.table.name}.sql](../assets/sql/{mart.table.name}.sql)"
+    yield from _warehouse_table(
+        mart.table, f"Read from `{mart.source.qualified_name}` by {query}. {mart.caveats}"
+    )
+
+
+def _warehouse_table(table: Table, more: str = "") -> Iterator[str]:
     facts = _facts(table)
     facts += [f"distributed by `{table.dist_key}`"] if table.dist_key else ["a copy on every node"]
     facts += [f"sorted by {', '.join(f'`{name}`' for name in table.sort_key)}"]
     yield f"### {table.qualified_name}"
     yield f"{table.description} {'; '.join(facts).capitalize()}."
+    if more:
+        yield more
     yield ""
     yield from _columns("column", table.columns, lambda column: column.redshift_type, rules=False)
 

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     max_rejected_shares: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         {}, description='Share of rejected rows above which a load is refused, by feed: `{"flights": 0.1}`.'
     )
+    long_delay_minutes: int = Field(
+        60, ge=1, description="Departure delay in minutes from which on a flight is in `long_delays`."
+    )
     people_days: int = Field(
         30,
         ge=1,

@@ -19,6 +19,7 @@ from sqlglot import expressions as exp
 
 from airline_platform.errors import StackUnavailable, WrongCall
 from airline_platform.feeds import FEEDS
+from airline_platform.marts import MARTS
 from airline_platform.settings import Settings, get_settings
 from airline_platform.tables import (
     ALERT_OUTBOX,
@@ -236,6 +237,7 @@ def apply_schema(settings: Settings) -> None:
         ALERT_OUTBOX,
         LOAD_LOCK,
         *(table for feed in FEEDS.values() for table in feed.tables),
+        *(mart.table for mart in MARTS.values()),
     ]
     with Warehouse.of(settings).transaction() as session:
         session.execute(f"CREATE SCHEMA IF NOT EXISTS {Table.SCHEMA}")

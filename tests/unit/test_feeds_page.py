@@ -1,12 +1,20 @@
 """The page about feeds says what is declared."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds_page import page
+from airline_platform.marts import MARTS, Mart
 
 IN_LAKE = [table for feed in FEEDS.values() if feed.typed for table in (feed.typed, feed.table)]
-TABLES = [*IN_LAKE, *(table for feed in FEEDS.values() for table in feed.tables)]
+TABLES = [
+    *IN_LAKE,
+    *(table for feed in FEEDS.values() for table in feed.tables),
+    *(mart.table for mart in MARTS.values()),
+]
 PAGE = Path(__file__).parents[2] / "docs" / "feeds.md"
 
 
@@ -31,6 +39,15 @@ def test_every_table_is_on_it_where_it_stands_and_with_its_engines_types() -> No
         for column in table.columns:
             kind = column.glue_type if in_lake else column.redshift_type
             assert f"| `{column.name}` | {kind} | {'no' if column.required else 'yes'} | " in found
+
+
+@pytest.mark.parametrize("mart", MARTS.values(), ids=list(MARTS))
+def test_a_mart_says_what_it_is_read_from_by_which_query_and_what_to_mind(mart: Mart) -> None:
+    (found,) = [part for part in page().split("\n### ") if part.startswith(mart.table.qualified_name)]
+
+    (query,) = re.findall(rf"Read from `{mart.source.qualified_name}` by \[.*\]\((.*)\)", found)
+    assert (PAGE.parent / query).is_file()
+    assert mart.caveats in found
 
 
 def test_a_table_with_people_says_so_and_where_it_stands() -> None:

@@ -10,7 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 FOUNDATION = {
     *("settings", "errors", "jobs", "partitions"),
-    *("currencies", "feeds", "tables"),
+    *("currencies", "feeds", "marts", "tables"),
     *("headers", "json_heads", "json_records", "verdicts"),
 }
 """Modules of airline_platform on which every room may stand."""

@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -16,7 +17,9 @@ import assets
 import resources
 import sensors
 from airline_platform.feeds import FEEDS
+from airline_platform.marts import MARTS, Mart
 from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK, Table
+from assets.refresh import bound, insert_of, query_of
 from resources.warehouse import to_postgres
 
 TABLES = [
@@ -24,6 +27,7 @@ TABLES = [
     ALERT_OUTBOX,
     LOAD_LOCK,
     *(table for feed in FEEDS.values() for table in feed.tables),
+    *(mart.table for mart in MARTS.values()),
 ]
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|COPY|MERGE|WITH)\b.*\s", re.DOTALL)
 BOUND = re.compile(r"%\(\w+\)s")
@@ -50,7 +54,7 @@ def statements() -> dict[str, str]:
     }
 
 
-FOUND = statements()
+FOUND = statements() | {f"assets/sql/{name}.sql": insert_of(mart) for name, mart in MARTS.items()}
 STATEMENTS = {name: sql for name, sql in FOUND.items() if name not in LAKE}
 TRANSPILED = {name: sql for name, sql in STATEMENTS.items() if not sql.startswith("COPY ")}
 """COPY is the one statement with a double of its own on a laptop."""
@@ -104,6 +108,31 @@ def test_distribution_and_sort_keys_drop_out_and_every_column_stays(table: Table
     assert tuple(columns) == table.column_names
     required = {name for name, column in columns.items() if column.find(exp.NotNullColumnConstraint)}
     assert required == {column.name for column in table.columns if column.required}
+
+
+@pytest.mark.parametrize("mart", MARTS.values(), ids=list(MARTS))
+def test_a_marts_query_reads_its_source_alone_and_has_the_columns_of_its_table(mart: Mart) -> None:
+    parsed = sqlglot.parse_one(query_of(mart), read="redshift")
+
+    assert tuple(parsed.named_selects) == mart.table.column_names
+    assert {f"{table.db}.{table.name}" for table in parsed.find_all(exp.Table)} == {
+        mart.source.qualified_name
+    }
+
+
+@pytest.mark.parametrize("mart", MARTS.values(), ids=list(MARTS))
+def test_every_value_a_marts_query_asks_for_is_given_and_days_wherever_there_are_days(mart: Mart) -> None:
+    asked = {found[2:-2] for found in BOUND.findall(query_of(mart))}
+
+    assert asked <= bound(["2013-01-01"]).keys()
+    assert ("days" in asked) == bool(mart.table.partition_column)
+    assert query_of(mart) % dict.fromkeys(asked, "1")
+
+
+def test_every_query_that_stands_in_a_file_is_a_marts() -> None:
+    folder = Path(assets.__file__ or "").parent / "sql"
+
+    assert sorted(file.stem for file in folder.iterdir()) == sorted(MARTS)
 
 
 def test_a_temporary_table_stays_temporary() -> None:
