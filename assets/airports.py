@@ -14,12 +14,13 @@ from dagster import AssetExecutionContext, MetadataValue, asset
 
 from airline_platform.errors import LoadRefused, UnusableInput
 from airline_platform.feeds import AIRPORTS, FEEDS
+from airline_platform.marts import MARTS
 from airline_platform.settings import get_settings
 from airline_platform.tables import SOURCE_FILE
-from assets import ledger
+from assets import ledger, lineage
 from assets.alerts import loaded_alert
 from assets.cataloging import landing_table, register
-from assets.description import OWNERS, column_schema, s3_link, table_metadata
+from assets.description import OWNERS, column_schema, columns_metadata, s3_link, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
 from assets.landed import accept, send_alerts
@@ -84,7 +85,9 @@ def raw_airport_codes(
     deps=[raw_airport_codes],
     hooks={tell_failed},
     kinds={"glue", "table"},
-    metadata={"dagster/column_schema": column_schema(AIRPORTS.columns)},
+    metadata=columns_metadata(
+        AIRPORTS.columns, lineage.copied(AIRPORTS.columns, "raw_airport_codes", AIRPORTS.columns)
+    ),
     description=(
         "The Data Catalog's table over the landed airport codes. The crawler runs when the table is new or "
         "its columns moved."
@@ -95,6 +98,7 @@ def airport_codes_catalog(context: AssetExecutionContext, glue: Glue) -> None:
     with permanent_errors_end_the_step():
         name = landing_table(AIRPORTS)
         crawled = register(glue, name, AIRPORTS.columns, {}, crawler=AIRPORTS.name)
+        lineage.tell_lineage(context)
         context.add_output_metadata({"table": f"{glue.database}.{name}", "crawled": crawled})
 
 
@@ -104,10 +108,13 @@ def airport_codes_catalog(context: AssetExecutionContext, glue: Glue) -> None:
     deps=[airport_codes_catalog],
     hooks={tell_failed},
     kinds={"redshift", "table"},
-    metadata=table_metadata(AIRPORTS.table),
+    metadata=table_metadata(
+        AIRPORTS.table, lineage.copied(AIRPORTS.table.columns, "airport_codes_catalog", AIRPORTS.columns)
+    ),
     description=(
         "One row per airport, replaced as a whole with every load; its Parquet snapshot in the lake is what "
-        "Glue jobs join. Flights that were loaded before their airport get its name in the same transaction. "
+        "Glue jobs join. Flights that were loaded before their airport get its name in the same transaction, "
+        "in the facts and in the marts. "
         "Rows that can't be airports go to the rejects, with line and reason."
     ),
 )
@@ -133,6 +140,7 @@ def dim_airport_codes(
         lake.put_bytes(REJECTS, json_lines(read.rejects))
         counts, airports = _load(context, read, landed, landing=landing, lake=lake, warehouse=warehouse)
         send_alerts(context, warehouse, notifier)
+        lineage.tell_lineage(context)
         context.add_output_metadata(
             {
                 "dagster/row_count": airports,
@@ -212,7 +220,11 @@ def _load(
         staging = session.stage(AIRPORTS.table, copy)
         session.execute(DELETE_ALL)
         session.execute(INSERT_STAGED.format(staging=staging))
-        healed = sum(fill_airports(session, feed, table) for feed in FEEDS.values() for table in feed.tables)
+        healed = sum(
+            fill_airports(session, feed.lookups, table) for feed in FEEDS.values() for table in feed.tables
+        )
+        for mart in MARTS.values():
+            fill_airports(session, mart.lookups, mart.table)
         counts = {
             "rows_loaded": sum(count.loaded for count in read.counts.values()),
             "rows_rejected": len(read.rejects),

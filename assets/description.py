@@ -7,12 +7,13 @@ from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableSch
 
 from airline_platform.settings import get_settings
 from airline_platform.tables import Column, Table
+from assets.lineage import LINEAGE, Sources, column_lineage
 
 OWNERS = ["team:data-platform"]
 
 
-def column_schema(columns: Iterable[Column]) -> TableSchema:
-    """Dagster's column schema, derived from the declaration."""
+def column_schema(columns: Iterable[Column], sources: Sources | None = None) -> TableSchema:
+    """Dagster's column schema, derived from the declaration; a column's tags say what it is made of."""
     return TableSchema(
         columns=[
             TableColumn(
@@ -20,16 +21,25 @@ def column_schema(columns: Iterable[Column]) -> TableSchema:
                 type=column.glue_type,
                 description=column.description,
                 constraints=TableColumnConstraints(nullable=not column.required),
+                tags={f"from {asset}.{theirs}": "" for asset, theirs in (sources or {}).get(column.name, ())},
             )
             for column in columns
         ]
     )
 
 
-def table_metadata(table: Table) -> dict[str, Any]:
+def columns_metadata(columns: Iterable[Column], sources: Sources) -> dict[str, Any]:
+    """Definition metadata of columns: what they are, and what they are made of."""
+    return {
+        "dagster/column_schema": column_schema(columns, sources),
+        LINEAGE: column_lineage(sources),
+    }
+
+
+def table_metadata(table: Table, sources: Sources) -> dict[str, Any]:
     """Definition metadata of a warehouse table."""
     return {
-        "dagster/column_schema": column_schema(table.columns),
+        **columns_metadata(table.columns, sources),
         "dagster/relation_identifier": table.qualified_name,
     }
 

@@ -19,10 +19,10 @@ from dagster import (
 from airline_platform.errors import UnusableInput
 from airline_platform.feeds import AIRPORTS, Feed
 from airline_platform.settings import get_settings
-from assets import ledger
+from assets import ledger, lineage
 from assets.cataloging import landing_table, register
 from assets.daily_feed import daily, execution, landed_files, made_days, raw_asset, run_landed_job
-from assets.description import OWNERS, column_schema, job_run_link, s3_link, table_metadata
+from assets.description import OWNERS, columns_metadata, job_run_link, s3_link, table_metadata
 from assets.failures import permanent_errors_end_the_step
 from assets.landed import send_alerts
 from assets.loading import MadeDay, load_days, not_loaded
@@ -49,7 +49,9 @@ def _catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
             name=f"{feed.name}_catalog",
             deps=[raw],
             kinds={"glue", "table"},
-            metadata={"dagster/column_schema": column_schema(feed.columns)},
+            metadata=columns_metadata(
+                feed.columns, lineage.copied(feed.columns, f"raw_{feed.name}", feed.columns)
+            ),
             description=(
                 f"The Data Catalog's table over the landed {feed.noun}, a partition per day. The crawler "
                 "runs when the table is new or its columns moved; else the day is registered directly, "
@@ -67,6 +69,7 @@ def _catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
                 for day, files in lake.get_manifests(f"raw_{feed.name}", days).items()
                 if any(f"/date={day}/" in found["key"] for found in files)
             }
+            lineage.tell_lineage(context)
             crawled = folders and register(glue, name, feed.columns, folders, crawler=feed.name)
             for day in days:
                 context.add_asset_metadata(
@@ -90,7 +93,7 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
             name=f"{feed.name}_enriched",
             deps=[catalog, AIRPORTS.table.name],
             kinds={"glue", "spark", "parquet"},
-            metadata={"dagster/column_schema": column_schema(feed.table.columns)},
+            metadata=columns_metadata(feed.table.columns, lineage.enriched(feed)),
             description=(
                 f"The {feed.noun} as clean Parquet, a row per usable line: typed, with "
                 "both airports spelled out (unknown ones stay, unnamed), by a Glue job. Lines that can't be "
@@ -115,6 +118,7 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
                 )
                 for day in days
             }
+            lineage.tell_lineage(context)
             lake.put_manifests(f"{feed.name}_enriched", {day: it.as_json() for day, it in made.items()})
             for day, it in made.items():
                 context.add_asset_metadata(
@@ -152,7 +156,9 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
             group_name=feed.name,
             owners=OWNERS,
             kinds={"redshift", "table"},
-            metadata=table_metadata(table),
+            metadata=table_metadata(
+                table, lineage.copied(table.columns, f"{feed.name}_enriched", table.columns)
+            ),
             description=(
                 f"{table.description} Loaded by day, in one transaction with its ledger rows: a day that is "
                 "loaded again replaces itself. A day with too many rejected rows is refused and the old "
@@ -168,7 +174,9 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
                 group_name=feed.name,
                 owners=OWNERS,
                 kinds={"redshift", "table"},
-                metadata=table_metadata(feed.newest.table),
+                metadata=table_metadata(
+                    feed.newest.table, lineage.copied(feed.newest.table.columns, table.name, table.columns)
+                ),
                 description=(
                     f"{feed.newest.table.description} Merged by {', '.join(feed.newest.table.key)} in the "
                     f"transaction that replaces days of {table.name}: the newest file wins, whatever order "
@@ -201,6 +209,7 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
             send_alerts(context, warehouse, notifier)
             if done.refused:
                 raise not_loaded(done.refused)
+            lineage.tell_lineage(context)
             for day in days:
                 rows = done.rows.get(day, {})
                 count = {"dagster/partition_row_count": rows["rows_loaded"]} if rows else {}

@@ -7,7 +7,7 @@ from typing import Any, Self
 from dagster import AssetExecutionContext
 
 from airline_platform.errors import LoadRefused
-from airline_platform.feeds import AIRPORTS, REPEATED, Feed
+from airline_platform.feeds import AIRPORTS, REPEATED, Feed, Lookup
 from airline_platform.settings import get_settings
 from airline_platform.tables import Table
 from assets import ledger, newest
@@ -250,22 +250,24 @@ def replace_days(
         session.execute(DELETE_DAYS.format(**names), days)
         session.execute(INSERT_STAGED.format(**names))
         # An airport may have arrived between the job's join and this transaction.
-        fill_airports(session, feed, feed.table, tuple(made))
+        fill_airports(session, feed.lookups, feed.table, tuple(made))
     copies = {str(row["day"]): int(row["copies"]) for row in session.execute(COUNT_COPIES.format(**names))}
     return {day: {**it.rows, "rows_duplicated": copies.get(day, 0)} for day, it in made.items()}
 
 
-def fill_airports(session: Session, feed: Feed, table: Table, days: tuple[str, ...] = ()) -> int:
-    """Fill what the dimension knows into the rows of a fact that lack it; return how many were filled.
+def fill_airports(
+    session: Session, lookups: Sequence[Lookup], table: Table, days: tuple[str, ...] = ()
+) -> int:
+    """Fill what the dimension knows into the rows of a table that lack it; return how many were filled.
 
     Args:
         session: The transaction.
-        feed: Declares what is looked up.
-        table: One of the feed's.
+        lookups: What is looked up.
+        table: Whose columns they are.
         days: Only these; all where none is named.
     """
     filled = 0
-    for lookup in feed.lookups:
+    for lookup in lookups:
         statement = (FILL_DAYS if days else FILL).format(
             schema=table.SCHEMA,
             table=table.name,
