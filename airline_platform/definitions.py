@@ -7,6 +7,7 @@ from airline_platform.settings import Settings, get_settings
 from assets.airports import airport_codes_catalog, dim_airport_codes, raw_airport_codes
 from assets.bookings import bookings_assets
 from assets.flights import flights_assets
+from assets.marts import mart_assets
 from assets.shipping import shipping_assets
 from resources.athena import Athena
 from resources.events import LandingEvents
@@ -16,6 +17,7 @@ from resources.landing import Landing
 from resources.notifier import Notifier
 from resources.warehouse import Warehouse
 from sensors.alerts import alert_sensor
+from sensors.automation import automation_sensor
 from sensors.landing import landing_sensor
 from sensors.reconciliation import reconciliation_sensor
 
@@ -41,9 +43,10 @@ defs = Definitions(
         *flights_assets,
         *bookings_assets,
         *shipping_assets,
+        *mart_assets,
     ],
     jobs=list(FEED_JOBS.values()),
-    sensors=[landing_sensor, reconciliation_sensor, alert_sensor],
+    sensors=[landing_sensor, reconciliation_sensor, alert_sensor, automation_sensor],
     resources=resources(get_settings()),
     # One process per run: a step's own process costs 4 s of start-up and gains nothing here.
     executor=in_process_executor,

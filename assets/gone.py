@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from airline_platform.errors import WrongCall
 from airline_platform.feeds import FEEDS, Feed
+from airline_platform.marts import marts_of
 from airline_platform.settings import get_settings
 from airline_platform.tables import INGESTED_FILES
 from assets import ledger, newest
+from assets.refresh import refresh
 from resources import outbox
 from resources.lake import Lake
 from resources.landing import Landing
@@ -119,6 +121,8 @@ def _empty_day(session: Session, feed: Feed, day: str) -> str:
     statement = EMPTY_DAY.format(table=feed.table.qualified_name, partition=feed.table.partition_column)
     with newest.following(session, feed, (day,)):
         emptied = session.change(statement, {"day": day})
+    for mart in marts_of(feed.table):
+        refresh(session, mart, (day,))
     return f"{emptied:,} rows of {day} are gone."
 
 

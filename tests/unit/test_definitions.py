@@ -22,6 +22,7 @@ from dagster import (
 
 from airline_platform.definitions import defs
 from airline_platform.feeds import FEEDS, SHIPMENTS, SHIPMENTS_TYPED, Feed
+from airline_platform.marts import MARTS, Mart
 from airline_platform.settings import Settings, get_settings
 from airline_platform.tables import Column
 
@@ -44,12 +45,21 @@ SHIPMENTS_ASSETS = [
     "shipping_totals",
 ]
 AIRPORTS_ASSETS = ["raw_airport_codes", "airport_codes_catalog", "dim_airport_codes"]
-DAILY_ASSETS = FLIGHTS_ASSETS + BOOKINGS_ASSETS + SHIPMENTS_ASSETS
+DAILY_MARTS = [
+    "carrier_daily_delays",
+    "route_daily_delays",
+    "airport_daily_delays",
+    "long_delays",
+    "bookings_daily",
+]
+MARTS_ASSETS = [*DAILY_MARTS, "carrier_on_time"]
+DAILY_ASSETS = FLIGHTS_ASSETS + BOOKINGS_ASSETS + SHIPMENTS_ASSETS + DAILY_MARTS
 GROUPS = {
     "flights": FLIGHTS_ASSETS,
     "bookings": BOOKINGS_ASSETS,
     "shipments": SHIPMENTS_ASSETS,
     "airports": AIRPORTS_ASSETS,
+    "marts": MARTS_ASSETS,
 }
 GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 
@@ -69,11 +79,11 @@ print(json.dumps({"assets": len(defs.resolve_all_asset_specs()), "modules": sort
 """
 
 
-def test_the_feeds_assets_are_all_there_is() -> None:
+def test_the_feeds_assets_and_the_marts_are_all_there_is() -> None:
     assert sorted(ASSETS) == sorted(GROUP_OF)
 
 
-def test_the_lineage_leads_from_file_to_fact_and_through_the_dimension() -> None:
+def test_the_lineage_leads_from_file_to_fact_to_mart_and_through_the_dimension() -> None:
     edges = {
         (parent.path[-1], key.path[-1])
         for asset in ASSETS.values()
@@ -94,6 +104,9 @@ def test_the_lineage_leads_from_file_to_fact_and_through_the_dimension() -> None
         ("bookings_enriched", "fact_booking_status"),
         ("fact_booking_status", "fact_bookings"),
         *pairwise(SHIPMENTS_ASSETS),
+        *(("daily_flights_processed", mart) for mart in DAILY_MARTS if mart != "bookings_daily"),
+        ("fact_booking_status", "bookings_daily"),
+        ("carrier_daily_delays", "carrier_on_time"),
     }
 
 
@@ -132,15 +145,18 @@ def test_every_day_is_a_partition_and_a_backfill_takes_a_run_per_range(name: str
     assert asset.backfill_policy.max_partitions_per_run == get_settings().max_partitions_per_run
 
 
-@pytest.mark.parametrize("name", AIRPORTS_ASSETS)
-def test_airports_have_no_partitions(name: str) -> None:
+@pytest.mark.parametrize("name", [*AIRPORTS_ASSETS, "carrier_on_time"])
+def test_airports_and_the_ranking_have_no_partitions(name: str) -> None:
     assert ASSETS[name].partitions_def is None
 
 
+TABLES = [table for feed in FEEDS.values() for table in feed.tables]
+
+
 @pytest.mark.parametrize(
-    "table", [table for feed in FEEDS.values() for table in feed.tables], ids=lambda table: table.name
+    "table", [*TABLES, *(mart.table for mart in MARTS.values())], ids=lambda table: table.name
 )
-def test_every_feeds_table_is_an_asset_that_names_its_place_and_columns(table: Any) -> None:
+def test_every_warehouse_table_is_an_asset_that_names_its_place_and_columns(table: Any) -> None:
     spec = SPECS[table.name]
 
     assert spec.metadata["dagster/relation_identifier"] == f"airlines.{table.name}"
@@ -178,6 +194,15 @@ def test_people_hear_of_every_failure(name: str) -> None:
     assert {hook.name for hook in ASSETS[name].hook_defs} == {"tell_failed"}
 
 
+@pytest.mark.parametrize("mart", MARTS.values(), ids=list(MARTS))
+def test_a_mart_tells_its_row_its_source_how_fresh_it_is_what_to_mind_and_whose_it_is(mart: Mart) -> None:
+    description = SPECS[mart.table.name].description or ""
+
+    assert description.startswith("One row per ")
+    for said in (mart.source.qualified_name, "**Fresh:** ", mart.caveats, "team:data-platform"):
+        assert said in description
+
+
 def test_a_run_is_one_process() -> None:
     assert defs.executor is in_process_executor
 
@@ -185,7 +210,7 @@ def test_a_run_is_one_process() -> None:
 def test_all_sensors_run_without_being_switched_on() -> None:
     sensors = {sensor.name: sensor.default_status for sensor in defs.sensors or ()}
 
-    names = ["landing_sensor", "reconciliation_sensor", "alert_sensor"]
+    names = ["landing_sensor", "reconciliation_sensor", "alert_sensor", "automation_sensor"]
     assert sensors == dict.fromkeys(names, DefaultSensorStatus.RUNNING)
 
 

@@ -1,0 +1,108 @@
+"""Marts: what people look at, made anew by day when the facts of the day change."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    AutomationCondition,
+    BackfillPolicy,
+    asset,
+)
+
+from airline_platform.marts import LONG_DELAYS, MARTS, Mart
+from airline_platform.partitions import daily_partitions
+from airline_platform.settings import get_settings
+from assets import lineage
+from assets.description import OWNERS, table_metadata
+from assets.failures import RETRIES, permanent_errors_end_the_step
+from assets.hooks import tell_failed
+from assets.refresh import figures_of, query_of, refresh
+from resources.notifier import Notifier
+from resources.warehouse import Warehouse
+
+GROUP = "marts"
+
+
+def when_its_source_changes() -> AutomationCondition[Any]:
+    """A day when that day of the source was made, or was made before the mart was there; once for each time.
+
+    Each `since` has only requests to end it, and a condition on its left that knows when it came true: a load
+    that ends between a request and the next look, or together with the mart's own run, is asked for again.
+    `any_deps_updated()` and a reset by `newly_updated()` lose such a load: the mart would stay as it was.
+    What a failed run has not made is not asked for again before its source changes; people are told.
+    """
+    deps = AutomationCondition.any_deps_match
+    updated = deps(AutomationCondition.newly_updated()).with_label("source_updated")
+    unmade = (AutomationCondition.missing() & deps(~AutomationCondition.missing())).with_label("unmade")
+    asked = AutomationCondition.newly_requested()
+    return (
+        (updated.since(asked) | unmade.newly_true().since(asked))
+        & ~AutomationCondition.in_progress()
+        & ~AutomationCondition.any_deps_in_progress()
+    )
+
+
+def mart_asset(mart: Mart) -> AssetsDefinition:
+    """The asset of a mart: one transaction replaces its days, however many, with one query."""
+    table = mart.table
+    by_day: dict[str, Any] = {
+        "partitions_def": daily_partitions(),
+        "backfill_policy": BackfillPolicy.multi_run(get_settings().max_partitions_per_run),
+    }
+
+    @asset(
+        name=table.name,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"redshift", "sql"},
+        deps=[mart.source.name],
+        pool=GROUP,
+        retry_policy=RETRIES,
+        hooks={tell_failed},
+        metadata=table_metadata(table, lineage.of_mart(mart)),
+        automation_condition=when_its_source_changes(),
+        description=_description(mart),
+        **(by_day if table.partition_column else {}),
+    )
+    def made(context: AssetExecutionContext, warehouse: Warehouse, notifier: Notifier) -> None:
+        del notifier  # the hook's, which tells of failures
+        with permanent_errors_end_the_step():
+            days = list(context.partition_keys) if table.partition_column else []
+            with warehouse.transaction() as session:
+                session.wait_for_turn()
+                refresh(session, mart, days)
+                figures = figures_of(session, mart, days)
+            lineage.tell_lineage(context)
+            if not table.partition_column:
+                context.add_asset_metadata({"dagster/row_count": figures["all"]["row_count"]})
+            for day in days:
+                context.add_asset_metadata(_metadata(mart, figures[day]), partition_key=day)
+
+    return made
+
+
+def _metadata(mart: Mart, figures: Mapping[str, int]) -> dict[str, Any]:
+    threshold = {"minutes": get_settings().long_delay_minutes} if mart is LONG_DELAYS else {}
+    rest = {name: value for name, value in figures.items() if name != "row_count"}
+    return {"dagster/partition_row_count": figures["row_count"], **rest, **threshold}
+
+
+def _description(mart: Mart) -> str:
+    """What a row is, where it comes from, how fresh it is, and what can be wrong with it."""
+    fresh = "a day that is loaded, or loaded again, is here a minute or two later"
+    if not mart.table.partition_column:
+        fresh = "made anew, as a whole, a minute or two after days of it have changed"
+    sources = f"`{mart.source.qualified_name}` by `assets/sql/{mart.table.name}.sql`"
+    return (
+        f"{mart.table.description}\n\n"
+        f"**From:** {sources}.\n\n"
+        f"**Fresh:** {fresh}. People are told when a run fails; the old rows stand meanwhile.\n\n"
+        f"**Mind:** {mart.caveats}\n\n"
+        f"**Owner:** {', '.join(OWNERS)}.\n\n"
+        f"```sql\n{query_of(mart)}```"
+    )
+
+
+mart_assets = [mart_asset(mart) for mart in MARTS.values()]

@@ -1,0 +1,16 @@
+"""The automation sensor: looks which marts are behind their facts, and has them made anew."""
+
+from dagster import AssetSelection, AutomationConditionSensorDefinition, DefaultSensorStatus
+
+from assets.marts import GROUP
+
+automation_sensor = AutomationConditionSensorDefinition(
+    "automation_sensor",
+    target=AssetSelection.groups(GROUP),
+    minimum_interval_seconds=10,
+    default_status=DefaultSensorStatus.RUNNING,
+    description=(
+        "Asks for a mart's day when that day of its source was loaded: one day as a run at once, several as "
+        "a backfill of ranges. What is loading is left alone until it has ended."
+    ),
+)

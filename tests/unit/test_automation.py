@@ -1,0 +1,170 @@
+"""Marts are made anew when their source was loaded: each day once, and none that nothing happened to."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+from dagster import (
+    AssetKey,
+    AssetMaterialization,
+    AssetSelection,
+    DagsterEvent,
+    DagsterEventType,
+    DagsterInstance,
+    evaluate_automation_conditions,
+)
+
+from airline_platform.definitions import defs
+from airline_platform.marts import MARTS
+
+FACT, BOOKINGS = "daily_flights_processed", "fact_booking_status"
+OF_FLIGHTS = ["airport_daily_delays", "carrier_daily_delays", "long_delays", "route_daily_delays"]
+DAY, OTHER = "2013-01-05", "2014-03-09"
+
+
+class Looks:
+    """What the automation sensor asks for, look after look."""
+
+    def __init__(self) -> None:
+        self.instance = DagsterInstance.ephemeral()
+        self._cursor = None
+
+    def made(self, asset: str, *days: str) -> None:
+        for day in days or (None,):
+            self.instance.report_runless_asset_event(AssetMaterialization(asset_key=asset, partition=day))
+
+    def look(self) -> Mapping[str, list[str]]:
+        """The days asked for by mart; [""] for one without days."""
+        result = evaluate_automation_conditions(
+            defs, self.instance, asset_selection=AssetSelection.groups("marts"), cursor=self._cursor
+        )
+        self._cursor = result.cursor
+        asked = {name: result.get_requested_partitions(AssetKey(name)) for name in MARTS}
+        return {name: sorted(day or "" for day in days) for name, days in asked.items() if days}
+
+
+@pytest.fixture
+def looks() -> Iterator[Looks]:
+    found = Looks()
+    with found.instance:
+        assert found.look() == {}
+        yield found
+
+
+def of_flights(*days: str) -> dict[str, list[str]]:
+    return {name: list(days) for name in OF_FLIGHTS}
+
+
+def test_a_loaded_day_asks_for_this_day_of_its_marts_and_only_once(looks: Looks) -> None:
+    looks.made(FACT, DAY)
+
+    assert looks.look() == of_flights(DAY)
+    assert [looks.look() for _ in range(3)] == [{}] * 3
+
+
+def test_when_the_marts_are_made_nothing_is_asked_for_but_what_follows_from_them(looks: Looks) -> None:
+    looks.made(FACT, DAY)
+    looks.look()
+    for name in OF_FLIGHTS:
+        looks.made(name, DAY)
+
+    assert looks.look() == {"carrier_on_time": [""]}
+    looks.made("carrier_on_time")
+    assert [looks.look() for _ in range(3)] == [{}] * 3
+
+
+def test_a_day_that_comes_late_is_asked_for_alone(looks: Looks) -> None:
+    looks.made(FACT, OTHER)
+    looks.look()
+    looks.made("carrier_daily_delays", OTHER)
+    looks.look()
+    looks.made(FACT, DAY)
+
+    assert looks.look() == of_flights(DAY)
+
+
+def test_a_day_that_is_loaded_again_is_asked_for_again(looks: Looks) -> None:
+    for _ in range(3):
+        looks.made(FACT, DAY)
+        assert looks.look() == of_flights(DAY)
+        for name in OF_FLIGHTS:
+            looks.made(name, DAY)
+        assert looks.look() == {"carrier_on_time": [""]}
+
+
+def test_a_load_that_ends_between_the_request_and_the_next_look_is_asked_for_again(looks: Looks) -> None:
+    looks.made(FACT, DAY)
+    looks.look()
+    looks.made(FACT, DAY)
+
+    assert looks.look() == of_flights(DAY)
+
+
+@pytest.mark.parametrize("first", ["mart", "fact"])
+def test_a_load_that_ends_together_with_the_marts_run_is_asked_for_again(looks: Looks, first: str) -> None:
+    looks.made(FACT, DAY)
+    looks.look()
+    looks.look()
+    # The run may have read before the load whose event comes before its own.
+    for name in ["long_delays", FACT] if first == "mart" else [FACT, "long_delays"]:
+        looks.made(name, DAY)
+
+    assert looks.look() == of_flights(DAY)
+    assert looks.look() == {}
+
+
+@pytest.mark.parametrize("name", ["dim_airport_codes", "raw_airport_codes"])
+def test_the_dimension_asks_for_nothing(looks: Looks, name: str) -> None:
+    looks.made(FACT, DAY, OTHER)
+    looks.look()
+    for mart in OF_FLIGHTS:
+        looks.made(mart, DAY, OTHER)
+    looks.look()
+    looks.made(name)
+
+    assert [looks.look() for _ in range(3)] == [{}] * 3
+
+
+def test_days_that_are_not_loaded_yet_ask_for_nothing(looks: Looks) -> None:
+    for name in ("raw_flights", "flights_catalog", "flights_enriched"):
+        looks.made(name, DAY)
+
+    assert looks.look() == {}
+
+
+def test_bookings_have_their_own_mart_whatever_becomes_of_the_newest_rows(looks: Looks) -> None:
+    looks.made(BOOKINGS, DAY)
+    looks.made("fact_bookings", DAY)
+
+    assert looks.look() == {"bookings_daily": [DAY]}
+
+
+def test_the_ranking_is_asked_for_once_for_many_days_though_most_days_never_were(looks: Looks) -> None:
+    looks.made("carrier_daily_delays", DAY, OTHER)
+
+    assert looks.look() == {"carrier_on_time": [""]}
+    assert [looks.look() for _ in range(3)] == [{}] * 3
+
+
+def test_what_was_loaded_before_there_were_marts_is_asked_for_at_the_first_look() -> None:
+    looks = Looks()
+    with looks.instance:
+        looks.made(FACT, DAY, OTHER)
+        looks.made("long_delays", DAY)
+
+        assert looks.look() == of_flights(DAY, OTHER) | {"long_delays": [OTHER]}
+        assert looks.look() == {}
+
+
+def test_what_is_loading_is_left_alone_until_it_has_ended(looks: Looks) -> None:
+    looks.made(FACT, DAY, OTHER)
+    run = looks.instance.create_run_for_job(
+        job_def=defs.resolve_job_def("flights_job"), tags={"dagster/partition": DAY}
+    )
+    for event in (DagsterEventType.RUN_STARTING, DagsterEventType.RUN_START):
+        looks.instance.report_dagster_event(DagsterEvent(event.value, run.job_name), run_id=run.run_id)
+
+    assert looks.look() == of_flights(OTHER)
+    assert looks.look() == {}
+
+    looks.instance.report_run_failed(run)
+    assert looks.look() == of_flights(DAY)
