@@ -4,10 +4,12 @@ A feed declares what differs; the mechanism stands here once: one listing, one G
 or a range of days.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from dagster import (
     AssetExecutionContext,
+    AssetMaterialization,
     AssetsDefinition,
     AssetSpec,
     MaterializeResult,
@@ -25,7 +27,7 @@ from assets.daily_feed import daily, execution, landed_files, made_days, raw_ass
 from assets.description import OWNERS, columns_metadata, job_run_link, s3_link, table_metadata
 from assets.failures import permanent_errors_end_the_step
 from assets.landed import send_alerts
-from assets.loading import MadeDay, load_days, not_loaded
+from assets.loading import Loaded, MadeDay, load_days, not_loaded
 from resources.catalog import enriched_prefix, rejects_prefix
 from resources.glue import Glue
 from resources.lake import Lake
@@ -196,7 +198,7 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
         lake: Lake,
         warehouse: Warehouse,
         notifier: Notifier,
-    ) -> Iterator[MaterializeResult[None]]:
+    ) -> Iterator[MaterializeResult[None] | AssetMaterialization]:
         with permanent_errors_end_the_step():
             days = list(context.partition_keys)
             made = made_days(lake, f"{feed.name}_enriched", days)
@@ -208,18 +210,34 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
             done = load_days(context, feed, made, landing=landing, lake=lake, warehouse=warehouse)
             send_alerts(context, warehouse, notifier)
             if done.refused:
+                yield from loaded_all_the_same(specs, {day: _metadata(done, day) for day in done.rows})
                 raise not_loaded(done.refused)
             lineage.tell_lineage(context)
             for day in days:
-                rows = done.rows.get(day, {})
-                count = {"dagster/partition_row_count": rows["rows_loaded"]} if rows else {}
-                of_day = [row for row in done.ledger if str(row["partition_date"]) == day]
-                context.add_asset_metadata(
-                    {**rows, **count, "ledger": MetadataValue.md(ledger.table_of(of_day))},
-                    asset_key=table.name,
-                    partition_key=day,
-                )
+                context.add_asset_metadata(_metadata(done, day), asset_key=table.name, partition_key=day)
         for spec in specs:
             yield MaterializeResult(asset_key=spec.key)
 
     return fact
+
+
+def loaded_all_the_same(
+    specs: Sequence[AssetSpec], days: Mapping[str, Mapping[str, Any]]
+) -> Iterator[AssetMaterialization]:
+    """What a step that is about to fail has loaded, day by day: the marts wait to hear of it.
+
+    Args:
+        specs: Of the tables it loads; the metadata are of the first one.
+        days: Metadata of each loaded day.
+    """
+    for day, metadata in days.items():
+        for spec in specs:
+            told = metadata if spec is specs[0] else None
+            yield AssetMaterialization(spec.key, partition=day, metadata=told)
+
+
+def _metadata(done: Loaded, day: str) -> dict[str, Any]:
+    rows = done.rows.get(day, {})
+    count = {"dagster/partition_row_count": rows["rows_loaded"]} if rows else {}
+    of_day = [row for row in done.ledger if str(row["partition_date"]) == day]
+    return {**rows, **count, "ledger": MetadataValue.md(ledger.table_of(of_day))}

@@ -1,5 +1,6 @@
 """Marts are made anew when their source was loaded: each day once, and none that nothing happened to."""
 
+import logging
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -7,14 +8,20 @@ from dagster import (
     AssetKey,
     AssetMaterialization,
     AssetSelection,
+    AssetSpec,
+    BackfillPolicy,
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
     evaluate_automation_conditions,
+    materialize,
+    multi_asset,
 )
 
 from airline_platform.definitions import defs
 from airline_platform.marts import MARTS
+from airline_platform.partitions import daily_partitions
+from assets.fact_feed import loaded_all_the_same
 
 FACT, BOOKINGS = "daily_flights_processed", "fact_booking_status"
 OF_FLIGHTS = ["airport_daily_delays", "carrier_daily_delays", "long_delays", "route_daily_delays"]
@@ -167,4 +174,28 @@ def test_what_is_loading_is_left_alone_until_it_has_ended(looks: Looks) -> None:
     assert looks.look() == {}
 
     looks.instance.report_run_failed(run)
+    assert looks.look() == of_flights(DAY)
+
+
+def test_days_that_a_failed_run_has_loaded_are_asked_for(
+    looks: Looks, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "dagster")
+    specs = [AssetSpec(FACT), AssetSpec("beside")]
+    policy = BackfillPolicy.single_run()
+
+    @multi_asset(specs=specs, partitions_def=daily_partitions(), backfill_policy=policy)
+    def refuses_one_day():
+        yield from loaded_all_the_same(specs, {DAY: {"rows_loaded": 7}})
+        raise ValueError
+
+    tags = {"dagster/asset_partition_range_start": DAY, "dagster/asset_partition_range_end": "2013-01-07"}
+    run = materialize([refuses_one_day], instance=looks.instance, tags=tags, raise_on_error=False)
+
+    assert not run.success
+    told = [event.materialization for event in run.get_asset_materialization_events()]
+    assert [(it.asset_key.path[-1], it.partition, len(it.metadata)) for it in told] == [
+        (FACT, DAY, 1),
+        ("beside", DAY, 0),
+    ]
     assert looks.look() == of_flights(DAY)
