@@ -8,6 +8,7 @@ from dagster import DagsterInstance, DagsterRun, Failure
 
 from airline_platform.errors import AirlineError
 from airline_platform.feeds import Feed
+from airline_platform.marts import MARTS
 from airline_platform.settings import get_settings
 from resources.notifier import Alert, describe_days
 
@@ -120,6 +121,8 @@ def stage_of(step: str) -> str:
         return "Glue job"
     if step.endswith("_totals"):
         return "Athena query"
+    if step in MARTS:
+        return "mart"
     return "run" if step.endswith("_job") else "load into the warehouse"
 
 

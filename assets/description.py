@@ -12,6 +12,23 @@ from assets.lineage import LINEAGE, Sources, column_lineage
 OWNERS = ["team:data-platform"]
 
 
+def describe(row: str, *, source: str, mind: str, fresh: str = "") -> str:
+    """An asset's description, in Markdown: the answers to what people ask before they use it.
+
+    Args:
+        row: What one row of it is; a sentence.
+        source: What it is made of, and how.
+        mind: What can be wrong with it, and what a reader might take it for.
+        fresh: How old it may be; of a feed's own assets where nothing is given.
+    """
+    fresh = fresh or (
+        "a minute or two after its file has landed; where the event was lost, after the next reconciliation. "
+        "People are told when a run fails, and what was there stays."
+    )
+    answers = {"From": source, "Fresh": fresh, "Mind": mind, "Owner": f"{', '.join(OWNERS)}."}
+    return "\n\n".join([row, *(f"**{question}:** {answer}" for question, answer in answers.items())])
+
+
 def column_schema(columns: Iterable[Column], sources: Sources | None = None) -> TableSchema:
     """Dagster's column schema, derived from the declaration; a column's tags say what it is made of."""
     return TableSchema(

@@ -15,7 +15,7 @@ from airline_platform.marts import LONG_DELAYS, MARTS, Mart
 from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
 from assets import lineage
-from assets.description import OWNERS, table_metadata
+from assets.description import OWNERS, describe, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
 from assets.refresh import figures_of, query_of, refresh
@@ -31,14 +31,15 @@ def when_its_source_changes() -> AutomationCondition[Any]:
     Each `since` has only requests to end it, and a condition on its left that knows when it came true: a load
     that ends between a request and the next look, or together with the mart's own run, is asked for again.
     `any_deps_updated()` and a reset by `newly_updated()` lose such a load: the mart would stay as it was.
-    What a failed run has not made is not asked for again before its source changes; people are told.
+    What a run has failed to make is asked for again at the full hour, until it is made.
     """
     deps = AutomationCondition.any_deps_match
     updated = deps(AutomationCondition.newly_updated()).with_label("source_updated")
     unmade = (AutomationCondition.missing() & deps(~AutomationCondition.missing())).with_label("unmade")
+    failed = AutomationCondition.execution_failed() & AutomationCondition.cron_tick_passed("0 * * * *")
     asked = AutomationCondition.newly_requested()
     return (
-        (updated.since(asked) | unmade.newly_true().since(asked))
+        (updated.since(asked) | unmade.newly_true().since(asked) | failed.since(asked))
         & ~AutomationCondition.in_progress()
         & ~AutomationCondition.any_deps_in_progress()
     )
@@ -90,19 +91,16 @@ def _metadata(mart: Mart, figures: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _description(mart: Mart) -> str:
-    """What a row is, where it comes from, how fresh it is, and what can be wrong with it."""
-    fresh = "a day that is loaded, or loaded again, is here a minute or two later"
+    fresh = "a day that is loaded, or loaded again, is here a minute or two later."
     if not mart.table.partition_column:
-        fresh = "made anew, as a whole, a minute or two after days of it have changed"
-    sources = f"`{mart.source.qualified_name}` by `assets/sql/{mart.table.name}.sql`"
-    return (
-        f"{mart.table.description}\n\n"
-        f"**From:** {sources}.\n\n"
-        f"**Fresh:** {fresh}. People are told when a run fails; the old rows stand meanwhile.\n\n"
-        f"**Mind:** {mart.caveats}\n\n"
-        f"**Owner:** {', '.join(OWNERS)}.\n\n"
-        f"```sql\n{query_of(mart)}```"
+        fresh = "made anew, as a whole, a minute or two after days of its source have changed."
+    answers = describe(
+        mart.table.description,
+        source=f"`{mart.source.qualified_name}`, by `assets/sql/{mart.table.name}.sql`.",
+        fresh=f"{fresh} People are told when a run fails, and the old rows stay.",
+        mind=mart.caveats,
     )
+    return f"{answers}\n\n```sql\n{query_of(mart)}```"
 
 
 mart_assets = [mart_asset(mart) for mart in MARTS.values()]

@@ -1,7 +1,8 @@
 """Marts are made anew when their source was loaded: each day once, and none that nothing happened to."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from dagster import (
@@ -13,6 +14,7 @@ from dagster import (
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
+    DagsterRun,
     evaluate_automation_conditions,
     materialize,
     multi_asset,
@@ -39,14 +41,30 @@ class Looks:
         for day in days or (None,):
             self.instance.report_runless_asset_event(AssetMaterialization(asset_key=asset, partition=day))
 
-    def look(self) -> Mapping[str, list[str]]:
+    def look(self, at: datetime | None = None) -> Mapping[str, list[str]]:
         """The days asked for by mart; [""] for one without days."""
         result = evaluate_automation_conditions(
-            defs, self.instance, asset_selection=AssetSelection.groups("marts"), cursor=self._cursor
+            defs,
+            self.instance,
+            asset_selection=AssetSelection.groups("marts"),
+            evaluation_time=at,
+            cursor=self._cursor,
         )
         self._cursor = result.cursor
         asked = {name: result.get_requested_partitions(AssetKey(name)) for name in MARTS}
         return {name: sorted(day or "" for day in days) for name, days in asked.items() if days}
+
+    def begin(self, job: str, day: str = "", assets: Sequence[str] = ()) -> DagsterRun:
+        """A run that works on a day."""
+        selection = {AssetKey(name) for name in assets} or None
+        run = self.instance.create_run_for_job(
+            job_def=defs.resolve_job_def(job).get_subset(asset_selection=selection),
+            tags={"dagster/partition": day} if day else {},
+            asset_selection=selection,
+        )
+        for event in (DagsterEventType.RUN_STARTING, DagsterEventType.RUN_START):
+            self.instance.report_dagster_event(DagsterEvent(event.value, run.job_name), run_id=run.run_id)
+        return run
 
 
 @pytest.fixture
@@ -164,17 +182,27 @@ def test_what_was_loaded_before_there_were_marts_is_asked_for_at_the_first_look(
 
 def test_what_is_loading_is_left_alone_until_it_has_ended(looks: Looks) -> None:
     looks.made(FACT, DAY, OTHER)
-    run = looks.instance.create_run_for_job(
-        job_def=defs.resolve_job_def("flights_job"), tags={"dagster/partition": DAY}
-    )
-    for event in (DagsterEventType.RUN_STARTING, DagsterEventType.RUN_START):
-        looks.instance.report_dagster_event(DagsterEvent(event.value, run.job_name), run_id=run.run_id)
+    run = looks.begin("flights_job", DAY)
 
     assert looks.look() == of_flights(OTHER)
     assert looks.look() == {}
 
     looks.instance.report_run_failed(run)
     assert looks.look() == of_flights(DAY)
+
+
+def test_what_failed_is_asked_for_again_at_the_full_hour_until_it_is_made(looks: Looks) -> None:
+    quarter_past = datetime.now(UTC).replace(minute=15) + timedelta(days=1)
+    looks.made(FACT, DAY)
+    assert looks.look(quarter_past) == of_flights(DAY)
+    for hour in range(1, 4):
+        looks.instance.report_run_failed(looks.begin("__ASSET_JOB", DAY, ["long_delays"]))
+        at = quarter_past + timedelta(hours=hour)
+        assert looks.look(at - timedelta(minutes=30)) == {}
+        assert looks.look(at) == {"long_delays": [DAY]}
+    looks.made("long_delays", DAY)
+
+    assert [looks.look(quarter_past + timedelta(hours=hour)) for hour in range(4, 7)] == [{}] * 3
 
 
 def test_days_that_a_failed_run_has_loaded_are_asked_for(
