@@ -20,7 +20,7 @@ from airline_platform.tables import SOURCE_FILE
 from assets import ledger, lineage
 from assets.alerts import loaded_alert
 from assets.cataloging import landing_table, register
-from assets.description import OWNERS, column_schema, columns_metadata, s3_link, table_metadata
+from assets.description import OWNERS, column_schema, columns_metadata, describe, s3_link, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
 from assets.landed import accept, send_alerts
@@ -58,9 +58,13 @@ _SHARED: dict[str, Any] = {
     hooks={tell_failed},
     kinds={"s3", "csv"},
     metadata={"dagster/column_schema": column_schema(AIRPORTS.columns)},
-    description=(
-        "Airport code files as they landed under `airport_codes/`, one row per airport. Where several have "
-        "landed, a later one's rows replace an earlier one's."
+    description=describe(
+        "One row per line of the airport code files, as they landed.",
+        source="the objects under `airport_codes/` in the landing bucket.",
+        mind=(
+            "Nothing of a row is checked yet. Where several files have an airport, the one that landed last "
+            "counts."
+        ),
     ),
 )
 def raw_airport_codes(
@@ -88,9 +92,10 @@ def raw_airport_codes(
     metadata=columns_metadata(
         AIRPORTS.columns, lineage.copied(AIRPORTS.columns, "raw_airport_codes", AIRPORTS.columns)
     ),
-    description=(
-        "The Data Catalog's table over the landed airport codes. The crawler runs when the table is new or "
-        "its columns moved."
+    description=describe(
+        "One row per landed line of airport codes, as the Data Catalog's table shows the files.",
+        source="the landed files. The crawler runs when the table is new or its columns moved.",
+        mind="Values are as they landed, and an airport is there as often as files have it.",
     ),
 )
 def airport_codes_catalog(context: AssetExecutionContext, glue: Glue) -> None:
@@ -111,11 +116,17 @@ def airport_codes_catalog(context: AssetExecutionContext, glue: Glue) -> None:
     metadata=table_metadata(
         AIRPORTS.table, lineage.copied(AIRPORTS.table.columns, "airport_codes_catalog", AIRPORTS.columns)
     ),
-    description=(
-        "One row per airport, replaced as a whole with every load; its Parquet snapshot in the lake is what "
-        "Glue jobs join. Flights that were loaded before their airport get its name in the same transaction, "
-        "in the facts and in the marts. "
-        "Rows that can't be airports go to the rejects, with line and reason."
+    description=describe(
+        AIRPORTS.table.description,
+        source=(
+            "all landed files of airport codes; every load replaces the whole table, and its Parquet "
+            "snapshot in the lake, which Glue jobs join."
+        ),
+        mind=(
+            "Rows that can't be airports are in the rejects, with line and reason. What was loaded before "
+            "its airport gets its name in the same transaction, in facts and marts; a name that was "
+            "corrected is not corrected there until the day is loaded again."
+        ),
     ),
 )
 def dim_airport_codes(

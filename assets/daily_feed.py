@@ -12,7 +12,7 @@ from airline_platform.errors import GlueJobFailed, UnusableInput
 from airline_platform.feeds import Feed
 from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
-from assets.description import OWNERS, column_schema, s3_link
+from assets.description import OWNERS, column_schema, describe, s3_link
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
 from assets.landed import accept
@@ -52,10 +52,13 @@ def raw_asset(feed: Feed) -> AssetsDefinition:
             name=f"raw_{feed.name}",
             kinds={"s3", feed.format},
             metadata={"dagster/column_schema": column_schema(feed.columns)},
-            description=(
-                f"Files of {feed.noun} as they landed under `{feed.prefix}`: one row per landed "
-                f"{_ROW[feed.format]}. A file that can't be this feed's is refused here, with its reason; "
-                "the others go on."
+            description=describe(
+                f"One row per {_ROW[feed.format]} of the files of {feed.noun}, as they landed.",
+                source=f"the objects under `{feed.prefix}` in the landing bucket, listed by day.",
+                mind=(
+                    "Nothing of a row is checked yet. A file that can't be this feed's is refused here, with "
+                    "its reason; the others go on." + (" It identifies people." if feed.personal else "")
+                ),
             ),
         )
     )

@@ -24,7 +24,7 @@ from airline_platform.settings import get_settings
 from assets import ledger, lineage
 from assets.cataloging import landing_table, register
 from assets.daily_feed import daily, execution, landed_files, made_days, raw_asset, run_landed_job
-from assets.description import OWNERS, columns_metadata, job_run_link, s3_link, table_metadata
+from assets.description import OWNERS, columns_metadata, describe, job_run_link, s3_link, table_metadata
 from assets.failures import permanent_errors_end_the_step
 from assets.landed import send_alerts
 from assets.loading import Loaded, MadeDay, load_days, not_loaded
@@ -54,11 +54,17 @@ def _catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
             metadata=columns_metadata(
                 feed.columns, lineage.copied(feed.columns, f"raw_{feed.name}", feed.columns)
             ),
-            description=(
-                f"The Data Catalog's table over the landed {feed.noun}, a partition per day. The crawler "
-                "runs when the table is new or its columns moved; else the day is registered directly, "
-                "because a crawl takes a minute and bills ten. Files in the flat layout have no folder to "
-                "register; the catalog shows them once enriched."
+            description=describe(
+                f"One row per landed line of {feed.noun}, as the Data Catalog's table shows the files.",
+                source=(
+                    "the landed files, a partition per day. The crawler runs when the table is new or its "
+                    "columns moved; else the day is registered directly, because a crawl takes a minute and "
+                    "bills ten."
+                ),
+                mind=(
+                    "Values are as they landed. Files in the flat layout have no folder to register: the "
+                    "catalog shows them once enriched."
+                ),
             ),
         )
     )
@@ -96,10 +102,14 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
             deps=[catalog, AIRPORTS.table.name],
             kinds={"glue", "spark", "parquet"},
             metadata=columns_metadata(feed.table.columns, lineage.enriched(feed)),
-            description=(
-                f"The {feed.noun} as clean Parquet, a row per usable line: typed, with "
-                "both airports spelled out (unknown ones stay, unnamed), by a Glue job. Lines that can't be "
-                "used go to the rejects with file, line number and reason: rows read = loaded + rejected."
+            description=describe(
+                f"One row per usable line of {feed.noun}, typed, with both airports spelled out, as Parquet.",
+                source=f"the landed files and the airports' snapshot, by the Glue job `{job}`.",
+                mind=(
+                    "An airport that was unknown when the job ran has no name here, also later. Lines that "
+                    "can't be used are in the rejects, with file, line number and reason: rows read = loaded "
+                    "+ rejected."
+                ),
             ),
         )
     )
@@ -161,10 +171,16 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
             metadata=table_metadata(
                 table, lineage.copied(table.columns, f"{feed.name}_enriched", table.columns)
             ),
-            description=(
-                f"{table.description} Loaded by day, in one transaction with its ledger rows: a day that is "
-                "loaded again replaces itself. A day with too many rejected rows is refused and the old "
-                "rows stay."
+            description=describe(
+                table.description,
+                source=(
+                    f"`{feed.name}_enriched`, loaded by day in one transaction with its ledger rows: a day "
+                    "that is loaded again replaces itself."
+                ),
+                mind=(
+                    "A day with too many rejected rows is refused, and the old rows stay. An airport's name "
+                    "is empty until the airport is known. Equal rows of a file are all kept, and counted."
+                ),
             ),
         )
     ]
@@ -179,10 +195,17 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
                 metadata=table_metadata(
                     feed.newest.table, lineage.copied(feed.newest.table.columns, table.name, table.columns)
                 ),
-                description=(
-                    f"{feed.newest.table.description} Merged by {', '.join(feed.newest.table.key)} in the "
-                    f"transaction that replaces days of {table.name}: the newest file wins, whatever order "
-                    "they came in. A partition is a day whose files have been merged."
+                description=describe(
+                    feed.newest.table.description,
+                    source=(
+                        f"`{table.name}`, merged by {', '.join(feed.newest.table.key)} in the transaction "
+                        "that replaces days of it."
+                    ),
+                    mind=(
+                        "The newest file wins, whatever order they came in; what it said before is only in "
+                        f"`{table.name}`. A partition is a day whose files have been merged, not the days of "
+                        "the rows."
+                    ),
                 ),
             )
         )

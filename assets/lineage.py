@@ -16,8 +16,14 @@ LINEAGE = "dagster/column_lineage"
 Sources = Mapping[str, Sequence[tuple[str, str]]]
 """Pairs of an asset and its column, by the column that is made of them."""
 
-MADE_OF = {"customer_key": "email"}
-"""Columns of facts that are made of a landed one with another name."""
+MADE_OF = {
+    "customer_key": "email",
+    "day": "file_date",
+    "total_cost": "shipping_cost",
+    "total_distance": "shipping_distance",
+    "total_quantity": "quantity",
+}
+"""Columns that are made of one with another name."""
 
 
 def copied(columns: Iterable[Column], asset: str, theirs: Iterable[Column]) -> Sources:

@@ -13,11 +13,11 @@ from airline_platform.errors import LoadRefused, UnusableInput
 from airline_platform.feeds import SHIPMENTS, SHIPMENTS_TYPED
 from airline_platform.settings import get_settings
 from airline_platform.tables import Table
-from assets import ledger
+from assets import ledger, lineage
 from assets.alerts import loaded_alert
 from assets.cataloging import register
 from assets.daily_feed import daily, landed_files, made_days, raw_asset, run_job, run_landed_job
-from assets.description import column_schema, job_run_link, query_link, s3_link
+from assets.description import columns_metadata, describe, job_run_link, query_link, s3_link
 from assets.failures import permanent_errors_end_the_step
 from assets.landed import send_alerts
 from assets.loading import (
@@ -52,12 +52,17 @@ raw_shipments = raw_asset(SHIPMENTS)
         SHIPMENTS,
         deps=[raw_shipments],
         kinds={"glue", "spark", "parquet"},
-        metadata={"dagster/column_schema": column_schema(SHIPMENTS_TYPED.columns)},
-        description=(
-            "One row per landed shipment that is one, typed, with its customer, its file and its place "
-            "there, by the Glue job `shipments_to_parquet`. It stands in the landing bucket beside what "
-            "landed, and expires with it. What can't be a shipment goes to the rejects, naming nobody: rows "
-            "read = rows here + rejected."
+        metadata=columns_metadata(
+            SHIPMENTS_TYPED.columns,
+            lineage.copied(SHIPMENTS_TYPED.columns, "raw_shipments", SHIPMENTS.columns),
+        ),
+        description=describe(
+            SHIPMENTS_TYPED.description,
+            source="the landed files, typed by the Glue job `shipments_to_parquet`.",
+            mind=(
+                "It identifies people, stands in the landing bucket beside what landed, and expires with it. "
+                "What can't be a shipment is in the rejects, naming nobody: rows read = rows here + rejected."
+            ),
         ),
     )
 )
@@ -80,6 +85,7 @@ def shipments_parquet(
             )
             for day in days
         }
+        lineage.tell_lineage(context)
         lake.put_manifests("shipments_parquet", {day: it.as_json() for day, it in made.items()})
         for day, it in made.items():
             context.add_asset_metadata(
@@ -100,11 +106,18 @@ def shipments_parquet(
         SHIPMENTS,
         deps=[shipments_parquet],
         kinds={"glue", "table"},
-        metadata={"dagster/column_schema": column_schema(SHIPMENTS_TYPED.columns)},
-        description=(
-            "The Data Catalog's table `shipments_parquet`, a partition per day. The crawler runs when the "
-            "table is new or its columns moved; else the day is registered directly, because a crawl takes a "
-            "minute and bills ten. Whoever may read the landing bucket sees customers here."
+        metadata=columns_metadata(
+            SHIPMENTS_TYPED.columns,
+            lineage.copied(SHIPMENTS_TYPED.columns, "shipments_parquet", SHIPMENTS_TYPED.columns),
+        ),
+        description=describe(
+            "One row per typed shipment, as the Data Catalog's table `shipments_parquet` shows them.",
+            source=(
+                "the typed Parquet, a partition per day. The crawler runs when the table is new or its "
+                "columns moved; else the day is registered directly, because a crawl takes a minute and "
+                "bills ten."
+            ),
+            mind="Whoever may read the landing bucket sees customers here.",
         ),
     )
 )
@@ -122,12 +135,21 @@ def shipments_catalog(context: AssetExecutionContext, glue: Glue, lake: Lake, la
         SHIPMENTS,
         deps=[shipments_catalog],
         kinds={"glue", "spark", "parquet"},
-        metadata={"dagster/column_schema": column_schema(NORMALIZED.columns)},
-        description=(
-            "One row per shipment of a day's files, without name and street, its city spelled in one way, by "
-            "the Glue job `shipments_normalized`. Of rows with the same shipping_id the newest file's last "
-            "one counts; the others are counted. A day with too many rejected rows, or one whose file was "
-            "overwritten meanwhile, keeps its old rows."
+        metadata=columns_metadata(
+            NORMALIZED.columns,
+            lineage.copied(NORMALIZED.columns, "shipments_catalog", SHIPMENTS_TYPED.columns),
+        ),
+        description=describe(
+            NORMALIZED.description,
+            source=(
+                "the typed shipments, by the Glue job `shipments_normalized`: without name and street, each "
+                "city spelled in one way."
+            ),
+            mind=(
+                "Of rows with the same shipping_id the newest file's last one counts; the others are "
+                "counted. A day with too many rejected rows, or one whose file was overwritten meanwhile, "
+                "keeps its old rows."
+            ),
         ),
     )
 )
@@ -151,6 +173,7 @@ def shipments_normalized(
         if not good:
             raise not_loaded(refused)
         done = _normalize(context, good, glue=glue, lake=lake)
+        lineage.tell_lineage(context)
         lake.put_manifests("shipments_normalized", {day: it.as_json() for day, it in done.items()})
         for day, it in done.items():
             context.add_asset_metadata(
@@ -170,10 +193,17 @@ def shipments_normalized(
         SHIPMENTS,
         deps=[shipments_normalized],
         kinds={"glue", "table"},
-        metadata={"dagster/column_schema": column_schema(NORMALIZED.columns)},
-        description=(
-            "The Data Catalog's table `shipments_normalized`, a partition per day: what analysts ask. "
-            "Crawled when it is new or its columns moved; else the day is registered directly."
+        metadata=columns_metadata(
+            NORMALIZED.columns,
+            lineage.copied(NORMALIZED.columns, "shipments_normalized", NORMALIZED.columns),
+        ),
+        description=describe(
+            "One row per shipment, as the Data Catalog's table `shipments_normalized` shows them.",
+            source=(
+                "the normalized Parquet, a partition per day; crawled when the table is new or its columns "
+                "moved, else the day is registered directly."
+            ),
+            mind="For a moment, while a day is replaced, a query may see some of its rows only.",
         ),
     )
 )
@@ -190,11 +220,18 @@ def shipments_normalized_catalog(context: AssetExecutionContext, glue: Glue, lak
         SHIPMENTS,
         deps=[shipments_normalized_catalog],
         kinds={"athena", "sql"},
-        metadata={"dagster/column_schema": column_schema(TOTALS_COLUMNS)},
-        description=(
-            "What the shipments of a day add up to, and those of all days, asked of Athena. The figures are "
-            "told to people once the query has succeeded and has counted the rows that the job wrote; with "
-            "them the files get their verdict in the ledger."
+        metadata=columns_metadata(
+            TOTALS_COLUMNS,
+            lineage.copied(TOTALS_COLUMNS, "shipments_normalized_catalog", NORMALIZED.columns),
+        ),
+        description=describe(
+            "One row per day with what its shipments add up to, and one over all days.",
+            source="`shipments_normalized`, asked of Athena; the result is kept in the lake.",
+            mind=(
+                "The figures are told once the query has succeeded and has counted the rows that the job "
+                "wrote; with them the files get their verdict in the ledger. The row over all days is as of "
+                "the query."
+            ),
         ),
     )
 )
@@ -224,6 +261,7 @@ def shipping_totals(  # noqa: PLR0917 - a resource each
         compare(totals, done)
         entries = _commit(context, answer, done, lake=lake, landing=landing, warehouse=warehouse)
         send_alerts(context, warehouse, notifier)
+        lineage.tell_lineage(context)
         _describe(context, answer, done, entries)
         if refused:
             raise not_loaded(refused)
@@ -242,6 +280,7 @@ shipping_assets = [
 def _register(
     context: AssetExecutionContext, glue: Glue, table: Table, folders: Mapping[str, str], *, crawler: str
 ) -> None:
+    lineage.tell_lineage(context)
     crawled = bool(folders) and register(glue, table.name, table.columns, folders, crawler=crawler)
     for day in context.partition_keys:
         context.add_asset_metadata(

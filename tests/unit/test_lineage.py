@@ -99,6 +99,7 @@ def columns_of(name: str) -> Iterable[str]:
         ("bookings_daily", "fare_amount", {("raw_bookings", "fare_amount")}),
         ("fact_bookings", "customer_key", {("raw_bookings", "email")}),
         ("fact_bookings", "arr_city", {("raw_airport_codes", "city")}),
+        ("shipping_totals", "total_quantity", {("raw_shipments", "quantity")}),
     ],
 )
 def test_a_column_can_be_followed_from_the_mart_to_the_landed_file(
