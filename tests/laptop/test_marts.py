@@ -1,0 +1,378 @@
+"""The marts' queries on a real server: a few flights and bookings by hand, their sums by head."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import AssetKey, DagsterInstance, materialize
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, Feed
+from airline_platform.local.postgres import PostgresServer
+from airline_platform.local.stack import PortClaims
+from airline_platform.marts import MARTS, marts_of
+from airline_platform.settings import get_settings
+from airline_platform.tables import Table
+from assets.gone import _empty_day
+from assets.loading import fill_airports
+from assets.marts import mart_assets
+from assets.refresh import figures_of, refresh
+from resources.notifier import Notifier
+from resources.warehouse import Warehouse, apply_schema
+
+MONDAY, TUESDAY, WEDNESDAY = "2013-01-07", "2013-01-08", "2013-01-09"
+JFK, BOS = (12478, "John F. Kennedy", "New York", "NY"), (10721, "Logan", "Boston", "MA")
+NAMELESS = (99999, None, None, None)
+
+
+class LocalWarehouse(Warehouse):
+    """A warehouse whose secret is at hand: no gateway has to run for it."""
+
+    credentials: dict[str, Any]
+
+    def _secret(self, settings: Any) -> dict[str, Any]:  # noqa: ARG002 - whichever they are
+        return self.credentials
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[PostgresServer]:
+    with PortClaims(folder / "claims") as claims:
+        server = PostgresServer(folder / "home", claims.first())
+        server.prepare()
+        child = server.start(log=server.home / "logs" / "postgres.log", environment=os.environ)
+        try:
+            Retrying(
+                retry=retry_if_result(lambda ready: not ready),
+                wait=wait_fixed(0.05),
+                stop=stop_after_delay(60),
+            )(server.ready)
+            yield server
+        finally:
+            server.stop(child)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalWarehouse]:
+    folder = tmp_path_factory.mktemp("marts")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
+            patch.delenv(name)
+        patch.setenv("AIRLINE_HOME", str(folder / "home"))
+        get_settings.cache_clear()
+        with postgres(folder) as running:
+            found = LocalWarehouse(secret_id="none", credentials=running.warehouse_credentials())
+            patch.setattr(Warehouse, "of", classmethod(lambda _cls, _settings: found))
+            apply_schema(get_settings())
+            yield found
+        get_settings.cache_clear()
+
+
+@pytest.fixture
+def warehouse(server: LocalWarehouse) -> LocalWarehouse:
+    """With its tables, and nothing in them."""
+    with server.transaction() as session:
+        for table in (FLIGHTS.table, *BOOKINGS.tables, AIRPORTS.table, *(m.table for m in MARTS.values())):
+            session.execute(f"DELETE FROM {table.qualified_name}")
+    return server
+
+
+def flight(day: str, carrier: str, way: Sequence[tuple], dep: int | None, arr: int | None) -> dict[str, Any]:
+    (origin, dep_airport, dep_city, dep_state), (dest, arr_airport, arr_city, arr_state) = way
+    return {
+        "flight_date": day,
+        "carrier": carrier,
+        "origin_airport_id": origin,
+        "dest_airport_id": dest,
+        "dep_airport": dep_airport,
+        "arr_airport": arr_airport,
+        "dep_city": dep_city,
+        "arr_city": arr_city,
+        "dep_state": dep_state,
+        "arr_state": arr_state,
+        "dep_delay": dep,
+        "arr_delay": arr,
+    }
+
+
+def booking(day: str, number: str, file: str, fare: str, **others: Any) -> dict[str, Any]:
+    row = dict.fromkeys(BOOKINGS.table.column_names)
+    return row | {
+        "file_date": day,
+        "booking_id": number,
+        "booked_at": datetime(2013, 1, 1),  # noqa: DTZ001 - the column has no zone
+        "carrier": "AA",
+        "flight_number": 1,
+        "origin_airport_id": 1,
+        "dest_airport_id": 2,
+        "flight_date": "2013-02-01",
+        "cabin": "ECONOMY",
+        "fare_amount": Decimal(fare),
+        "currency": "USD",
+        "status": "CONFIRMED",
+        "landed_at": datetime(2013, 1, 9),  # noqa: DTZ001
+        "source_file": file,
+        **others,
+    }
+
+
+OUT, BACK, INTO_NOWHERE = (JFK, BOS), (BOS, JFK), (JFK, NAMELESS)
+WEEK = [
+    flight(MONDAY, "AA", OUT, 60, 50),  # late by an hour: just long enough
+    flight(MONDAY, "AA", OUT, 59, 15),  # not long enough, and just delayed on arrival
+    flight(MONDAY, "AA", BACK, -5, 14),  # early off, just on time on arrival
+    flight(MONDAY, "AA", OUT, None, None),  # cancelled
+    flight(MONDAY, "UA", OUT, 300, None),  # diverted
+    flight(MONDAY, "UA", INTO_NOWHERE, 15, -10),
+    flight(TUESDAY, "UA", BACK, None, None),  # a day on which nothing flew
+    flight(WEDNESDAY, "AA", BACK, 0, 0),
+    flight(WEDNESDAY, "AA", BACK, 1, 0),
+]
+
+
+def put(warehouse: Warehouse, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    with warehouse.transaction() as session:
+        session.insert(table, rows)
+
+
+def make(warehouse: Warehouse, feed: Feed, *days: str) -> None:
+    with warehouse.transaction() as session:
+        session.wait_for_turn()
+        for mart in marts_of(feed.table):
+            refresh(session, mart, days)
+
+
+def rows_of(warehouse: Warehouse, mart: str, *columns: str, order: str = "1, 2, 3") -> list[tuple]:
+    table = MARTS[mart].table.qualified_name
+    return [
+        tuple(row.values())
+        for row in warehouse.query(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}")
+    ]
+
+
+@pytest.fixture
+def week(warehouse: LocalWarehouse) -> LocalWarehouse:
+    put(warehouse, FLIGHTS.table, WEEK)
+    make(warehouse, FLIGHTS, MONDAY, TUESDAY, WEDNESDAY)
+    return warehouse
+
+
+def test_a_carriers_day(week: LocalWarehouse) -> None:
+    names = MARTS["carrier_daily_delays"].table.column_names
+    found = rows_of(week, "carrier_daily_delays", *names)
+
+    monday, tuesday, wednesday = (date.fromisoformat(day) for day in (MONDAY, TUESDAY, WEDNESDAY))
+    assert found == [
+        # flights, cancelled, diverted, delayed flights and departures, totals, means
+        (monday, "AA", 4, 1, 0, 2, 2, 114, 79, Decimal("38.000"), Decimal("26.333")),
+        (monday, "UA", 2, 0, 1, 0, 2, 315, -10, Decimal("157.500"), Decimal("-10.000")),
+        (tuesday, "UA", 1, 1, 0, 0, 0, None, None, None, None),
+        (wednesday, "AA", 2, 0, 0, 0, 0, 1, 0, Decimal("0.500"), Decimal("0.000")),
+    ]
+
+
+def test_a_routes_day_has_both_names_and_one_direction(week: LocalWarehouse) -> None:
+    columns = (
+        "origin_airport_id",
+        "dest_airport_id",
+        "dep_airport",
+        "arr_airport",
+        "dep_city",
+        "arr_city",
+        "flights",
+    )
+    where = [
+        row for row in rows_of(week, "route_daily_delays", "flight_date", *columns) if str(row[0]) == MONDAY
+    ]
+
+    assert [row[1:] for row in where] == [
+        (10721, 12478, "Logan", "John F. Kennedy", "Boston", "New York", 1),
+        (12478, 10721, "John F. Kennedy", "Logan", "New York", "Boston", 4),
+        (12478, 99999, "John F. Kennedy", None, "New York", None, 1),
+    ]
+
+
+def test_an_airports_day_has_its_departures_and_its_arrivals(week: LocalWarehouse) -> None:
+    names = MARTS["airport_daily_delays"].table.column_names
+    found = rows_of(week, "airport_daily_delays", *names)
+
+    monday = date.fromisoformat(MONDAY)
+    assert [row for row in found if row[0] == monday] == [
+        (monday, *BOS, 1, 0, 0, Decimal("-5.000"), 4, 1, 1, 2, Decimal("32.500")),
+        (monday, *JFK, 5, 1, 4, Decimal("108.500"), 1, 0, 0, 0, Decimal("14.000")),
+        (monday, *NAMELESS, 0, 0, 0, None, 1, 0, 0, 0, Decimal("-10.000")),
+    ]
+    flights = [row for row in found if str(row[0]) == WEDNESDAY]
+    assert [(row[1], row[5], row[9]) for row in flights] == [(BOS[0], 2, 0), (JFK[0], 0, 2)]
+
+
+def test_long_delays_begin_at_the_threshold_and_leave_out_what_never_flew(week: LocalWarehouse) -> None:
+    found = rows_of(week, "long_delays", "carrier", "dep_delay", "arr_delay", "arr_city")
+
+    assert found == [("AA", 60, 50, "Boston"), ("UA", 300, None, "Boston")]
+
+
+def test_the_threshold_is_the_settings(week: LocalWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRLINE_LONG_DELAY_MINUTES", "15")
+    get_settings.cache_clear()
+    make(week, FLIGHTS, MONDAY)
+
+    assert rows_of(week, "long_delays", "dep_delay", order="1") == [(15,), (59,), (60,), (300,)]
+    monkeypatch.undo()
+    get_settings.cache_clear()
+
+
+def test_the_ranking_counts_what_was_cancelled_or_diverted_as_not_on_time(week: LocalWarehouse) -> None:
+    names = MARTS["carrier_on_time"].table.column_names
+    monday, tuesday, wednesday = (date.fromisoformat(day) for day in (MONDAY, TUESDAY, WEDNESDAY))
+
+    assert rows_of(week, "carrier_on_time", *names) == [
+        # 3 of 6 on time; (79 + 0) minutes over the 5 that arrived
+        (1, "AA", monday, wednesday, 6, 1, 0, 3, Decimal("50.000"), Decimal("15.800")),
+        (2, "UA", monday, tuesday, 3, 1, 1, 1, Decimal("33.333"), Decimal("-10.000")),
+    ]
+
+
+def test_equals_share_a_place(warehouse: LocalWarehouse) -> None:
+    put(
+        warehouse, FLIGHTS.table, [flight(MONDAY, carrier, OUT, 0, 0) for carrier in ("AA", "B6", "UA", "UA")]
+    )
+    put(warehouse, FLIGHTS.table, [flight(MONDAY, "WN", OUT, None, None)])
+    make(warehouse, FLIGHTS, MONDAY)
+
+    found = rows_of(warehouse, "carrier_on_time", "place", "carrier", "on_time_percent", "avg_arr_delay")
+    every, none = Decimal(100), Decimal(0)
+    assert found == [(1, "AA", every, 0), (1, "B6", every, 0), (1, "UA", every, 0), (4, "WN", none, None)]
+
+
+def test_a_day_that_was_replaced_is_replaced_and_the_others_stay(week: LocalWarehouse) -> None:
+    before = rows_of(week, "carrier_daily_delays", "*")
+    with week.transaction() as session:
+        session.execute(
+            "DELETE FROM airlines.daily_flights_processed WHERE flight_date = %(day)s", {"day": MONDAY}
+        )
+        session.insert(FLIGHTS.table, [flight(MONDAY, "DL", BACK, 61, 61)])
+    make(week, FLIGHTS, MONDAY)
+
+    after = rows_of(week, "carrier_daily_delays", "*")
+    assert [row for row in after if str(row[0]) != MONDAY] == [row for row in before if str(row[0]) != MONDAY]
+    assert [row[1:3] for row in after if str(row[0]) == MONDAY] == [("DL", 1)]
+    assert rows_of(week, "long_delays", "carrier", order="1") == [("DL",)]
+
+
+def test_making_days_again_changes_nothing(week: LocalWarehouse) -> None:
+    before = {name: rows_of(week, name, "*") for name in MARTS}
+    make(week, FLIGHTS, WEDNESDAY, MONDAY)
+
+    assert {name: rows_of(week, name, "*") for name in MARTS} == before
+
+
+def test_a_day_without_flights_has_no_rows_and_counts_none(week: LocalWarehouse) -> None:
+    make(week, FLIGHTS, "2013-02-01")
+
+    with week.transaction() as session:
+        figures = figures_of(session, MARTS["carrier_daily_delays"], [MONDAY, "2013-02-01"])
+    assert figures == {
+        MONDAY: {"row_count": 2, "flights": 6, "cancelled": 1, "delayed_flights": 2},
+        "2013-02-01": {"row_count": 0, "flights": 0, "cancelled": 0, "delayed_flights": 0},
+    }
+
+
+def test_a_fact_without_a_row_gives_empty_marts(warehouse: LocalWarehouse) -> None:
+    make(warehouse, FLIGHTS, MONDAY)
+    make(warehouse, BOOKINGS, MONDAY)
+
+    assert [name for name in MARTS if rows_of(warehouse, name, "*")] == []
+
+
+def test_a_day_that_is_forgotten_goes_from_the_marts_and_the_ranking(week: LocalWarehouse) -> None:
+    with week.transaction() as session:
+        assert _empty_day(session, FLIGHTS, MONDAY) == "6 rows of 2013-01-07 are gone."
+
+    assert rows_of(week, "long_delays", "*") == []
+    assert {str(row[0]) for row in rows_of(week, "airport_daily_delays", "flight_date", order="1")} == {
+        TUESDAY,
+        WEDNESDAY,
+    }
+    assert rows_of(week, "carrier_on_time", "carrier", "flights", order="1") == [("AA", 2), ("UA", 1)]
+
+
+def test_an_airport_that_came_late_gets_its_name_in_the_marts(week: LocalWarehouse) -> None:
+    put(week, AIRPORTS.table, [{"airport_id": 99999, "city": "Nowhere", "state": "NV", "name": "Field"}])
+    with week.transaction() as session:
+        for mart in MARTS.values():
+            fill_airports(session, mart.lookups, mart.table)
+
+    of_day = (date.fromisoformat(MONDAY), 99999, "Field", "Nowhere", "NV")
+    assert (
+        rows_of(week, "airport_daily_delays", "flight_date", "airport_id", "airport", "city", "state")[2]
+        == of_day
+    )
+    assert ("Field", "Nowhere") in rows_of(week, "route_daily_delays", "arr_airport", "arr_city", order="1")
+
+
+def test_bookings_count_once_a_day_as_the_newest_file_of_the_day_has_them(warehouse: LocalWarehouse) -> None:
+    later = datetime(2013, 1, 9, 12)  # noqa: DTZ001
+    huge = "99999999999.999"
+    put(
+        warehouse,
+        BOOKINGS.table,
+        [
+            booking(MONDAY, "b1", "one", "100.50"),
+            booking(MONDAY, "b1", "two", "90.50", status="CANCELLED", landed_at=later),
+            booking(MONDAY, "b2", "one", "10.125"),
+            booking(MONDAY, "b3", "one", "10"),
+            booking(MONDAY, "b4", "one", "5", currency="EUR"),
+            booking(MONDAY, "b5", "one", "7", cabin="FIRST"),
+            booking(MONDAY, "b6", "one", huge, currency="IRR"),
+            booking(MONDAY, "b7", "one", huge, currency="IRR"),
+            booking(TUESDAY, "b1", "three", "90.50", status="CONFIRMED"),
+        ],
+    )
+    make(warehouse, BOOKINGS, MONDAY, TUESDAY)
+
+    columns = ("file_date", "cabin", "status", "currency", "bookings", "fare_amount")
+    found = rows_of(warehouse, "bookings_daily", *columns, order="1, 2, 3, 4")
+    monday, tuesday = date.fromisoformat(MONDAY), date.fromisoformat(TUESDAY)
+    assert found == [
+        (monday, "ECONOMY", "CANCELLED", "USD", 1, Decimal("90.500")),
+        (monday, "ECONOMY", "CONFIRMED", "EUR", 1, Decimal("5.000")),
+        (monday, "ECONOMY", "CONFIRMED", "IRR", 2, 2 * Decimal(huge)),
+        (monday, "ECONOMY", "CONFIRMED", "USD", 2, Decimal("20.125")),
+        (monday, "FIRST", "CONFIRMED", "USD", 1, Decimal("7.000")),
+        (tuesday, "ECONOMY", "CONFIRMED", "USD", 1, Decimal("90.500")),
+    ]
+
+
+def test_a_range_run_makes_all_daily_marts_of_it_with_their_metadata(warehouse: LocalWarehouse) -> None:
+    put(warehouse, FLIGHTS.table, WEEK)
+    put(warehouse, BOOKINGS.table, [booking(TUESDAY, "b1", "one", "1")])
+    tags = {"dagster/asset_partition_range_start": MONDAY, "dagster/asset_partition_range_end": WEDNESDAY}
+    given = {"warehouse": warehouse, "notifier": Notifier(topic="none")}
+    daily = [found for found in mart_assets if found.partitions_def]
+    (whole,) = (found for found in mart_assets if not found.partitions_def)
+
+    with DagsterInstance.ephemeral() as instance:
+        assert materialize(daily, instance=instance, resources=given, tags=tags).success
+        assert materialize([whole], instance=instance, resources=given).success
+
+        def metadata(name: str, day: str | None = None) -> dict[str, Any]:
+            found = instance.fetch_materializations(AssetKey(name), limit=10).records
+            (record,) = (each for each in found if each.partition_key == day)
+            return {key: value.value for key, value in record.asset_materialization.metadata.items()}
+
+        rows = {
+            (name, day): metadata(name, day)["dagster/partition_row_count"]
+            for name in ("long_delays", "bookings_daily")
+            for day in (MONDAY, TUESDAY, WEDNESDAY)
+        }
+        assert list(rows.values()) == [2, 0, 0, 0, 1, 0]
+        assert metadata("long_delays", TUESDAY)["minutes"] == 60
+        assert metadata("carrier_daily_delays", MONDAY)["flights"] == 6
+        assert metadata("carrier_on_time")["dagster/row_count"] == 2
+        lineage = metadata("carrier_on_time")["dagster/column_lineage"]
+        assert lineage.deps_by_column["on_time_flights"][0].asset_key == AssetKey("carrier_daily_delays")
