@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -73,6 +74,23 @@ class Laptop:
         accounts = travel.wait(self.settings, DagsterClient.of(self.settings), 120)
         assert [each.key for each in accounts if each.state == "waiting"] == []
         return accounts
+
+    @staticmethod
+    def until(found: Callable[[], Any], seconds: float = 90) -> Any:
+        """What is found, as soon as there is something."""
+        return Retrying(
+            retry=retry_if_result(lambda it: not it), stop=stop_after_delay(seconds), wait=wait_fixed(0.3)
+        )(found)
+
+    @contextmanager
+    def nobody_listening(self) -> Iterator[None]:
+        """The landing sensor stopped; events wait in the queue, and what lands meanwhile comes at once."""
+        client = DagsterClient.of(self.settings)
+        client.set_sensor("landing_sensor", running=False)
+        try:
+            yield
+        finally:
+            client.set_sensor("landing_sensor", running=True)
 
     def wait_until_idle(self) -> None:
         """Until the sensors used every event and no run is under way: also of keys nobody waits for."""

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,9 +13,8 @@ from uuid import uuid4
 import duckdb
 import psycopg2
 import pytest
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform.dagster_client import DagsterClient, days_between
+from airline_platform.dagster_client import days_between
 from airline_platform.feeds import BOOKINGS
 
 HEADER = BOOKINGS.header
@@ -84,13 +83,6 @@ def history(stack: Any, booking: str) -> list[tuple[str, str]]:
         "ORDER BY file_date, landed_at"
     )
     return [(str(row["file_date"]), row["status"]) for row in rows]
-
-
-def until(found: Callable[[], Any], seconds: float = 60) -> Any:
-    """What is found, as soon as there is something."""
-    return Retrying(
-        retry=retry_if_result(lambda it: not it), stop=stop_after_delay(seconds), wait=wait_fixed(0.3)
-    )(found)
 
 
 STATES = ["PENDING", "CONFIRMED", "CANCELLED"]
@@ -173,9 +165,7 @@ def story(stack: Any, airports: None) -> Story:  # noqa: ARG001 - they land firs
 def wave(stack: Any, files: Files) -> None:
     """Land files at once, with something for each day between: one run takes them all."""
     days = [day for day, _ in files]
-    client = DagsterClient.of(stack.settings)
-    client.set_sensor("landing_sensor", running=False)
-    try:
+    with stack.nobody_listening():
         for number, day in enumerate(
             days_between(date.fromisoformat(min(days)), date.fromisoformat(max(days)))
         ):
@@ -183,8 +173,6 @@ def wave(stack: Any, files: Files) -> None:
                 stack.put(key(day, f"{uuid4()}.csv"), file(line(f"Z-{day}-{number}")))
         for (day, name), text in files.items():
             stack.put(f"bookings/{day}.csv" if name == FLAT else key(day, name), text)
-    finally:
-        client.set_sensor("landing_sensor", running=True)
     stack.wait()
 
 
@@ -236,7 +224,7 @@ def test_an_overwritten_day_takes_back_what_it_no_longer_says(stack, story: Stor
 
 @pytest.mark.usefixtures("story")
 def test_forgetting_a_day_takes_back_what_it_said(stack):
-    until(lambda: [alert for alert in stack.alerts("gone") if key("2013-05-31") in alert["message"]])
+    stack.until(lambda: [alert for alert in stack.alerts("gone") if key("2013-05-31") in alert["message"]])
     assert statuses(stack, "G-") == {"G-1": "CANCELLED", "G-2": "CONFIRMED"}
     assert "2 rows of 2013-05-31 are gone" in stack.run("forget", key("2013-05-31")).stdout
     assert statuses(stack, "G-") == {"G-1": "PENDING"}
@@ -275,7 +263,7 @@ def test_the_table_is_what_landed_whatever_the_order_and_however_often(stack, st
     )
     before = stack.query(ran)
     stack.launch(BOOKINGS, MANY_DAYS[0], MANY_DAYS[-1])
-    (once_more,) = until(lambda: [run for run in stack.query(ran) if run not in before])
+    (once_more,) = stack.until(lambda: [run for run in stack.query(ran) if run not in before])
     assert stack.query(ran) == [once_more]
     assert [tuple(row.values()) for row in stack.query(sql)] == expected
 

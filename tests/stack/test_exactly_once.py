@@ -1,20 +1,14 @@
 """Every landed version gets one verdict, and its rows are there once, whatever happens on the way."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import date
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from airline_platform.dagster_client import DagsterClient
 
 HEADER = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
 FACT = "airlines.daily_flights_processed"
-
-Flights = Callable[..., tuple[Path, int]]
 
 pytestmark = pytest.mark.usefixtures("airports")
 
@@ -48,24 +42,6 @@ def delete(stack: Any, name: str) -> None:
     stack.client("s3").delete_object(Bucket=stack.settings.landing_bucket, Key=name)
 
 
-def until(found: Callable[[], Any], seconds: float = 60) -> Any:
-    """What is found, as soon as there is something."""
-    return Retrying(
-        retry=retry_if_result(lambda it: not it), stop=stop_after_delay(seconds), wait=wait_fixed(0.3)
-    )(found)
-
-
-@contextmanager
-def nobody_listening(stack: Any) -> Iterator[None]:
-    """The landing sensor stopped; events wait in the queue."""
-    client = DagsterClient.of(stack.settings)
-    client.set_sensor("landing_sensor", running=False)
-    try:
-        yield
-    finally:
-        client.set_sensor("landing_sensor", running=True)
-
-
 def lose_events(stack: Any) -> None:
     sqs = stack.client("sqs")
     url = sqs.get_queue_url(QueueName=stack.settings.landing_queue)["QueueUrl"]
@@ -73,16 +49,63 @@ def lose_events(stack: Any) -> None:
     def receive() -> list[dict[str, Any]]:
         return sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
 
-    for message in until(receive):
+    for message in stack.until(receive):
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def test_a_version_replaced_before_any_run_saw_it_is_superseded(stack):
-    with nobody_listening(stack):
-        stack.put(key("2013-04-01"), file(1, "V1"))
-        stack.put(key("2013-04-01"), file(2, "V2"))
-        stack.put(key("2013-04-01"), file(3, "V3"))
+DIRTY = file(40) + "AA,nowhere,12892,1,1\n"
+
+
+@dataclass(frozen=True)
+class Story:
+    """What was there when the second of these tests' two waves had landed, before anything else happened.
+
+    Args:
+        fifth: Rows by carrier of the day one of whose files is gone.
+        seventh: Rows by carrier, and verdicts, of the day one of whose files has a bad newer version.
+        tenth: Verdicts of the day whose file was replaced.
+    """
+
+    fifth: dict[str, int]
+    seventh: tuple[dict[str, int], list[tuple[str, str]]]
+    tenth: list[tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def story(stack: Any, airports: None) -> Story:  # noqa: ARG001
+    """Ten days land, and are one run; then some of their files are deleted, broken and replaced."""
+    with stack.nobody_listening():
+        for rows, version in enumerate(("V1", "V2", "V3"), start=1):
+            stack.put(key("2013-04-01"), file(rows, version))
+        for day in ("2013-04-02", "2013-04-03"):
+            stack.put(key(day), DIRTY)
+        for day in ("2013-04-04", "2013-04-06", "2013-04-08", "2013-04-09"):
+            stack.put(key(day), file(2))
+        stack.put(key("2013-04-05", "a.csv"), file(1, "A"))
+        stack.put(key("2013-04-07", "a.csv"), file(1, "A"))
+        stack.put(key("2013-04-10"), file(1, "V1"))
     stack.wait()
+    with stack.nobody_listening():
+        delete(stack, key("2013-04-04"))
+        delete(stack, key("2013-04-05", "a.csv"))
+        stack.put(key("2013-04-05", "b.csv"), file(2, "B"))
+        stack.put(key("2013-04-07", "a.csv"), "no;header\n1;2\n")
+        stack.put(key("2013-04-07", "b.csv"), file(2, "B"))
+        stack.put(key("2013-04-10"), file(2, "V2"))
+        stack.put(key("2013-04-12"), "Carrier,Origin\nAA,1\n")
+    stack.until(lambda: failures(stack, "2013-04-05") and failures(stack, "2013-04-07"))
+    stack.until(lambda: carriers(stack, "2013-04-10") == {"V2": 2})
+    seventh = carriers(stack, "2013-04-07"), verdicts(stack, "2013-04-07")
+    return Story(carriers(stack, "2013-04-05"), seventh, verdicts(stack, "2013-04-10"))
+
+
+def failures(stack: Any, day: str) -> list[str]:
+    """What people were told of a day that failed."""
+    return [alert["message"] for alert in stack.alerts("failed") if day in alert["message"]]
+
+
+@pytest.mark.usefixtures("story")
+def test_a_version_replaced_before_any_run_saw_it_is_superseded(stack):
     assert carriers(stack, "2013-04-01") == {"V3": 3}
     assert sorted(verdicts(stack, "2013-04-01")) == [
         ("flights.csv", "loaded"),
@@ -91,34 +114,29 @@ def test_a_version_replaced_before_any_run_saw_it_is_superseded(stack):
     ]
 
 
+@pytest.mark.usefixtures("story")
 def test_the_ledger_counts_what_was_read_as_loaded_plus_rejected(stack):
-    stack.put(key("2013-04-02"), file(40) + "AA,nowhere,12892,1,1\n")
-    stack.wait()
     (row,) = stack.query("SELECT * FROM airlines.ingested_files WHERE partition_date = '2013-04-02'")
     assert (row["rows_read"], row["rows_loaded"], row["rows_rejected"]) == (41, 40, 1)
     assert row["version_id"]
-    assert row["size_bytes"] == len(file(40) + "AA,nowhere,12892,1,1\n")
+    assert row["size_bytes"] == len(DIRTY)
     assert row["landed_at"] < row["loaded_at"]
     assert row["glue_job_run_id"].startswith("jr_")
 
 
+@pytest.mark.usefixtures("story")
 def test_the_first_rejects_are_told_with_file_line_and_reason(stack):
-    stack.put(key("2013-04-03"), file(40) + "AA,nowhere,12892,1,1\n")
-    stack.wait()
-    told = [alert["message"] for alert in stack.alerts("loaded") if "2013-04-03" in alert["message"]]
-    assert "flights.csv, line 42: OriginAirportID is 'nowhere'; expected a whole number" in told[0]
-    assert "What to do: mend these lines" in told[0]
+    (told,) = [alert["message"] for alert in stack.alerts("loaded") if "2013-04-01 to" in alert["message"]]
+    assert f"{key('2013-04-03')}, line 42: OriginAirportID is 'nowhere'; expected a whole number" in told
+    assert "What to do: mend these lines" in told
 
 
+@pytest.mark.usefixtures("story")
 def test_the_rows_of_a_deleted_file_stay_and_people_are_told_once(stack):
-    stack.put(key("2013-04-04"), file(2))
-    stack.wait()
-    delete(stack, key("2013-04-04"))
-
     def told() -> list[dict[str, Any]]:
         return [alert for alert in stack.alerts("gone") if key("2013-04-04") in alert["message"]]
 
-    until(told)
+    stack.until(told)
     assert carriers(stack, "2013-04-04") == {"AA": 2}
     (row,) = stack.query("SELECT * FROM airlines.ingested_files WHERE partition_date = '2013-04-04'")
     assert (row["state"], row["reason"]) == (
@@ -132,50 +150,36 @@ def test_the_rows_of_a_deleted_file_stay_and_people_are_told_once(stack):
         states = "SELECT reason FROM airlines.ingested_files WHERE state = 'loaded'"
         return stack.query(f"{states} AND partition_date = '2013-04-04'") == [{"reason": None}]
 
-    until(back)
+    stack.until(back)
     assert carriers(stack, "2013-04-04") == {"AA": 2}
     assert len(told()) == 1
 
 
-def test_a_day_is_not_loaded_without_a_file_that_is_gone_until_it_is_forgotten(stack):
-    stack.put(key("2013-04-05", "a.csv"), file(1, "A"))
-    stack.wait()
-    delete(stack, key("2013-04-05", "a.csv"))
-    stack.put(key("2013-04-05", "b.csv"), file(2, "B"))
-    (told,) = until(lambda: [it for it in stack.alerts("failed") if "2013-04-05" in it["message"]])
-    assert f"{key('2013-04-05', 'a.csv')}, loaded at" in told["message"]
-    assert "is gone from the landing bucket" in told["message"]
-    assert "airline forget" in told["message"]
-    assert carriers(stack, "2013-04-05") == {"A": 1}
+def test_a_day_is_not_loaded_without_a_file_that_is_gone_until_it_is_forgotten(stack, story: Story):
+    told = failures(stack, "2013-04-05")[0]
+    assert f"{key('2013-04-05', 'a.csv')}, loaded at" in told
+    assert "is gone from the landing bucket" in told
+    assert "airline forget" in told
+    assert story.fifth == {"A": 1}
     stack.run("forget", key("2013-04-05", "a.csv"))
     assert carriers(stack, "2013-04-05") == {}
     stack.run("status", "--reconcile")
-    stack.wait()
-    assert carriers(stack, "2013-04-05") == {"B": 2}
+    stack.until(lambda: carriers(stack, "2013-04-05") == {"B": 2})
     assert verdicts(stack, "2013-04-05") == [("a.csv", "superseded"), ("b.csv", "loaded")]
 
 
+@pytest.mark.usefixtures("story")
 def test_a_file_that_is_there_is_not_forgotten(stack):
-    stack.put(key("2013-04-06"), file(1))
-    stack.wait()
     done = stack.run("forget", key("2013-04-06"), check=False)
     assert done.returncode == 2
     assert "is still there" in done.stderr
-    assert carriers(stack, "2013-04-06") == {"AA": 1}
+    assert carriers(stack, "2013-04-06") == {"AA": 2}
 
 
-def test_rows_stand_while_the_newer_version_of_their_file_is_refused(stack):
-    stack.put(key("2013-04-07", "a.csv"), file(1, "A"))
-    stack.wait()
-    with nobody_listening(stack):
-        stack.put(key("2013-04-07", "a.csv"), "no;header\n1;2\n")
-        stack.put(key("2013-04-07", "b.csv"), file(2, "B"))
-    until(lambda: [alert for alert in stack.alerts("failed") if "2013-04-07" in alert["message"]])
-    assert carriers(stack, "2013-04-07") == {"A": 1}
-    assert verdicts(stack, "2013-04-07") == [("a.csv", "loaded"), ("a.csv", "rejected")]
+def test_rows_stand_while_the_newer_version_of_their_file_is_refused(stack, story: Story):
+    assert story.seventh == ({"A": 1}, [("a.csv", "loaded"), ("a.csv", "rejected")])
     stack.put(key("2013-04-07", "a.csv"), file(3, "A"))
-    stack.wait()
-    assert carriers(stack, "2013-04-07") == {"A": 3, "B": 2}
+    stack.until(lambda: carriers(stack, "2013-04-07") == {"A": 3, "B": 2})
     assert verdicts(stack, "2013-04-07") == [
         ("a.csv", "superseded"),
         ("a.csv", "superseded"),
@@ -185,21 +189,16 @@ def test_rows_stand_while_the_newer_version_of_their_file_is_refused(stack):
 
 
 def test_what_no_event_told_of_is_asked_for_at_a_word(stack):
-    with nobody_listening(stack):
-        stack.put(key("2013-04-08"), file(2))
+    with stack.nobody_listening():
+        stack.put(key("2013-04-08"), file(3))
         lose_events(stack)
         asked = stack.run("status", "--reconcile").stderr
     assert "1 landed files without a verdict were asked for" in asked
     stack.wait()
-    assert carriers(stack, "2013-04-08") == {"AA": 2}
+    assert carriers(stack, "2013-04-08") == {"AA": 3}
 
 
-def test_events_that_come_twice_late_and_in_the_wrong_order_change_nothing(stack):
-    stack.put(key("2013-04-10"), file(1, "V1"))
-    stack.wait()
-    stack.put(key("2013-04-10"), file(2, "V2"))
-    stack.wait()
-    before = verdicts(stack, "2013-04-10")
+def test_events_that_come_twice_late_and_in_the_wrong_order_change_nothing(stack, story: Story):
     (old, new) = stack.query(
         "SELECT etag FROM airlines.ingested_files WHERE partition_date = '2013-04-10' ORDER BY landed_at"
     )
@@ -210,26 +209,25 @@ def test_events_that_come_twice_late_and_in_the_wrong_order_change_nothing(stack
         sqs.send_message(QueueUrl=url, MessageBody=body)
     stack.wait_until_idle()
     assert carriers(stack, "2013-04-10") == {"V2": 2}
-    assert verdicts(stack, "2013-04-10") == before
+    assert verdicts(stack, "2013-04-10") == story.tenth
 
 
+@pytest.mark.usefixtures("story")
 def test_a_bad_header_is_refused_at_the_first_run_and_never_retried(stack):
-    stack.put(key("2013-04-11"), "Carrier,Origin\nAA,1\n")
-    stack.wait()
     stack.wait_until_idle()
     runs = DagsterClient.of(stack.settings)._ask(
         """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) {
             ... on Runs { results { status stats { ... on RunStatsSnapshot { stepsFailed } } } } } }""",
-        tags=[{"key": "dagster/partition", "value": "2013-04-11"}],
+        tags=[{"key": "dagster/partition", "value": "2013-04-12"}],
     )["results"]
     assert [run["status"] for run in runs] == ["FAILURE"]
-    assert verdicts(stack, "2013-04-11") == [("flights.csv", "rejected")]
+    assert verdicts(stack, "2013-04-12") == [("flights.csv", "rejected")]
 
 
-def test_nothing_is_left_untold(stack, flights: Flights):
-    stack.land(flights(date(2013, 4, 12))[0])
-    stack.wait()
-    until(
+@pytest.mark.usefixtures("story")
+def test_nothing_is_left_untold(stack):
+    stack.wait_until_idle()
+    stack.until(
         lambda: (
             stack.query("SELECT COUNT(*) AS rows FROM airlines.alert_outbox WHERE sent_at IS NULL")
             == [{"rows": 0}]

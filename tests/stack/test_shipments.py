@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,7 +16,7 @@ import duckdb
 import psycopg2
 import pytest
 from pyarrow import parquet
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_result, wait_fixed
 
 from airline_platform import travel
 from airline_platform.dagster_client import DagsterClient, days_between
@@ -219,22 +219,12 @@ def large_array() -> bytes:
 
 def wave(stack: Any, landed: dict[str, bytes]) -> None:
     """Land files at once, so that one run takes them all."""
-    client, s3 = DagsterClient.of(stack.settings), stack.client("s3")
-    client.set_sensor("landing_sensor", running=False)
-    try:
+    s3 = stack.client("s3")
+    with stack.nobody_listening():
         for place, body in landed.items():
             s3.put_object(Bucket=stack.settings.landing_bucket, Key=place, Body=body)
-    finally:
-        client.set_sensor("landing_sensor", running=True)
-    accounts = travel.wait(stack.settings, client, WAVE_SECONDS)
+    accounts = travel.wait(stack.settings, DagsterClient.of(stack.settings), WAVE_SECONDS)
     assert [each.key for each in accounts if each.state == "waiting"] == []
-
-
-def until(found: Callable[[], Any], seconds: float = 60) -> Any:
-    """What is found, as soon as there is something."""
-    return Retrying(
-        retry=retry_if_result(lambda it: not it), stop=stop_after_delay(seconds), wait=wait_fixed(0.3)
-    )(found)
 
 
 def ask(stack: Any, sql: str) -> list[dict[str, str | None]]:
@@ -466,7 +456,8 @@ def seen(people: set[str], text: str) -> list[str]:
 def test_nobody_is_named_anywhere_but_in_the_landing_bucket(stack, story: Story):
     assert {NAME, STREET} <= story.people
     assert len(story.people) > 9_000
-    landed = b"".join(body for _, body in objects(stack, stack.settings.landing_bucket, "shipments/date="))
+    days = [f"shipments/date={day}/" for day in days_between(*DIRTY)]
+    landed = b"".join(body for day in days for _, body in objects(stack, stack.settings.landing_bucket, day))
     assert len(seen(story.people, landed.decode("utf-8", "replace"))) > 9_000
 
     places = []
@@ -529,7 +520,7 @@ def test_landed_again_overwritten_and_backfilled_the_totals_are_still_those_of_w
 
     told = len(stack.alerts("loaded"))
     stack.launch(SHIPMENTS, CLEAN[0], CLEAN[2])
-    until(lambda: len(stack.alerts("loaded")) > told)
+    stack.until(lambda: len(stack.alerts("loaded")) > told)
     stack.wait_until_idle()
     assert clean(totals(stack)) == found
     assert [row["state"] for row in stack.query(states)] == ["loaded", "rejected"]
@@ -545,7 +536,7 @@ def test_a_query_that_fails_is_told_with_athenas_reason_and_no_figures(stack):
     written = f"SELECT state FROM airlines.ingested_files WHERE key = '{place}'"
     stack.put(place, lines(shipment(41)))
 
-    (told,) = until(
+    (told,) = stack.until(
         lambda: [a["message"] for a in stack.alerts("failed") if f"Partition: {day}" in a["message"]]
     )
     assert "Stage:     Athena query" in told
@@ -556,6 +547,6 @@ def test_a_query_that_fails_is_told_with_athenas_reason_and_no_figures(stack):
 
     s3.delete_object(Bucket=lake, Key=broken)
     stack.launch(SHIPMENTS, day, day)
-    until(lambda: stack.query(written))
+    stack.until(lambda: stack.query(written))
     assert verdict(stack, place)[:4] == ("loaded", 1, 1, 0)
     assert totals(stack)[day].shipments == 41

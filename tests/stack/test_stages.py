@@ -1,14 +1,13 @@
 """Each stage between a landed file and its rows made to fail for real: who is told what, and what then."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from typing import Any
 
 import psycopg2
 import pytest
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from airline_platform.dagster_client import DagsterClient
 from airline_platform.feeds import BOOKINGS
@@ -54,21 +53,14 @@ def loaded(stack: Any, day: str) -> bool:
     return rows == [{"status": "CONFIRMED"}]
 
 
-def until(found: Callable[[], Any], seconds: float = 90) -> Any:
-    """What is found, as soon as there is something."""
-    return Retrying(
-        retry=retry_if_result(lambda it: not it), stop=stop_after_delay(seconds), wait=wait_fixed(0.3)
-    )(found)
-
-
 def failure_of(stack: Any, day: str) -> str:
     """What people are told of the day's failure; its run is red, and nothing of it is loaded."""
-    told = until(
+    told = stack.until(
         lambda: [a["message"] for a in stack.alerts("failed") if f"Partition: {day}" in a["message"]]
     )[0]
     client = DagsterClient.of(stack.settings)
     tags = [{"key": "dagster/partition", "value": day}]
-    until(lambda: {"status": "FAILURE"} in client._ask(RUNS_OF, tags=tags)["results"])
+    stack.until(lambda: {"status": "FAILURE"} in client._ask(RUNS_OF, tags=tags)["results"])
     assert not loaded(stack, day)
     assert "What to do:" in told
     return told
@@ -78,7 +70,7 @@ def works_again(stack: Any, failed: str) -> None:
     """The next good file is loaded without anybody cleaning up; the failed one is looked at in the end."""
     after = str(date.fromisoformat(failed) + timedelta(days=1))
     land(stack, after)
-    until(lambda: loaded(stack, after))
+    stack.until(lambda: loaded(stack, after))
 
 
 @contextmanager
@@ -128,7 +120,6 @@ def test_a_job_that_takes_too_long_is_stopped_and_told(stack):
             glue.update_job(JobName=name, JobUpdate=kept | {"DefaultArguments": job["DefaultArguments"]})
     assert "ended with TIMEOUT" in told
     assert "took longer than its limit" in told
-    works_again(stack, "2013-07-11")
 
 
 def test_a_job_without_its_secret_is_told(stack):
@@ -186,7 +177,7 @@ def test_a_crawler_that_runs_already_is_waited_for(stack):
     forget_table(stack)
     stack.client("glue").start_crawler(Name=stack.settings.crawler_name("bookings"))
     land(stack, "2013-07-19")
-    until(lambda: loaded(stack, "2013-07-19"))
+    stack.until(lambda: loaded(stack, "2013-07-19"))
 
 
 def test_a_load_that_fails_is_told_and_leaves_nothing_behind(stack):
@@ -209,25 +200,24 @@ def test_anything_else_that_fails_is_told(stack):
     """The lake's note of what a step made is broken, and somebody runs the next step alone."""
     day = "2013-07-23"
     land(stack, day)
-    until(lambda: loaded(stack, day))
+    stack.until(lambda: loaded(stack, day))
     note = {"Bucket": stack.settings.lake_bucket, "Key": f"manifests/bookings_enriched/{day}.json"}
     stack.client("s3").put_object(**note, Body=b"{not json")
     stack.launch(BOOKINGS, day, day, tables=BOOKINGS.tables)
-    told = until(
+    told = stack.until(
         lambda: [a["message"] for a in stack.alerts("failed") if f"Partition: {day}" in a["message"]]
     )[0]
     assert "Stage:     load into the warehouse" in told
     assert "JSONDecodeError" in told
     assert "What to do: mend the cause, then re-run from this step" in told
     assert loaded(stack, day)
-    works_again(stack, day)
 
 
 def test_one_run_over_the_range_loads_every_day_that_failed(stack):
     failed = [f"2013-07-{number:02}" for number in (1, 3, 5, 7, 11, 13, 15, 17, 21)]
     assert not any(loaded(stack, day) for day in failed)
     stack.launch(BOOKINGS, failed[0], failed[-1])
-    until(lambda: all(loaded(stack, day) for day in failed))
+    stack.until(lambda: all(loaded(stack, day) for day in failed))
 
 
 def forget_table(stack: Any) -> None:

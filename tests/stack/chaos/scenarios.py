@@ -535,7 +535,6 @@ SHORT = [
     ("PostgreSQL killed", "before the commit"),
     ("everything killed", TOLD),
     ("file overwritten", "after Glue"),
-    ("event lost", "before the message is received"),
     ("permission missing", "StartCrawler"),
     ("bookings' run killed", "before the commit"),
     ("shipments' run killed", "after the second job"),
