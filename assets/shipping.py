@@ -238,6 +238,7 @@ def shipments_normalized_catalog(context: AssetExecutionContext, glue: Glue, lak
 def shipping_totals(  # noqa: PLR0917 - a resource each
     context: AssetExecutionContext,
     athena: Athena,
+    glue: Glue,
     lake: Lake,
     landing: Landing,
     warehouse: Warehouse,
@@ -256,6 +257,9 @@ def shipping_totals(  # noqa: PLR0917 - a resource each
                     remedy="Materialize shipments_normalized for these days first.",
                 )
             )
+        # A retry begins here, and a laptop that was stopped in between has forgotten its crawled tables.
+        folders = {day: lake.uri(f"{NORMALIZED.name}/date={day}/") for day in done}
+        register(glue, NORMALIZED.name, NORMALIZED.columns, folders, crawler=NORMALIZED.name)
         answer = athena.query(totals_sql(min(done), max(done)))
         totals = read_totals(answer)
         compare(totals, done)
