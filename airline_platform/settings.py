@@ -60,6 +60,14 @@ class Settings(BaseSettings):
         ge=1,
         description="Days landed files that name people are kept, for the feeds that declare it; deployed.",
     )
+    trigger: Literal["events", "schedule", "both"] = Field(
+        "events",
+        description="What starts the feeds: the event that a file landed, the schedule, or either one.",
+    )
+    schedule: str = Field("0 6 * * *", description="When the schedule starts the feeds: cron, in UTC.")
+    due_hour: int = Field(
+        6, ge=0, le=23, description="Hour (UTC) of the next day by which a day's files should have landed."
+    )
     reconcile_seconds: int = Field(
         0,
         ge=0,
