@@ -8,8 +8,7 @@ automation_sensor = AutomationConditionSensorDefinition(
     "automation_sensor",
     target=AssetSelection.groups(GROUP),
     minimum_interval_seconds=10,
-    # Nobody has watched it on a whole stack yet; who wants it switches it on in the UI.
-    default_status=DefaultSensorStatus.STOPPED,
+    default_status=DefaultSensorStatus.RUNNING,
     description=(
         "Asks for a mart's day when that day of its source was loaded: one day as a run at once, several as "
         "a backfill of ranges. What is loading is left alone until it has ended."

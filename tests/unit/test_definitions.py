@@ -208,12 +208,11 @@ def test_a_run_is_one_process() -> None:
     assert defs.executor is in_process_executor
 
 
-def test_the_feeds_sensors_run_without_being_switched_on_and_the_marts_does_not() -> None:
+def test_the_sensors_run_without_being_switched_on() -> None:
     sensors = {sensor.name: sensor.default_status for sensor in defs.sensors or ()}
 
-    names = ["landing_sensor", "reconciliation_sensor", "alert_sensor"]
-    running = dict.fromkeys(names, DefaultSensorStatus.RUNNING)
-    assert sensors == running | {"automation_sensor": DefaultSensorStatus.STOPPED}
+    names = ["landing_sensor", "reconciliation_sensor", "alert_sensor", "automation_sensor"]
+    assert sensors == dict.fromkeys(names, DefaultSensorStatus.RUNNING)
 
 
 def test_every_feed_has_a_job_over_its_whole_group() -> None:

@@ -1,0 +1,121 @@
+"""Marts follow the facts by themselves: days at once, days late, days again, and after a run was killed."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airline_platform.dagster_client import DagsterClient
+from airline_platform.feeds import BOOKINGS, FLIGHTS
+from airline_platform.generators.files import Order, generate_files
+from airline_platform.local import processes
+
+FACT = FLIGHTS.table.qualified_name
+HEADER = FLIGHTS.header
+MADE_OF_FLIGHTS = {
+    "airport_daily_delays",
+    "carrier_daily_delays",
+    "delay_report",
+    "long_delays",
+    "route_daily_delays",
+}
+FIRST_DAY, KILLED = "2013-01-02", "2013-01-05"
+
+RUNS = """query { runsOrError(filter: {tags: [{key: "dagster/from_automation_condition", value: "true"}]}) {
+  __typename
+  ... on Runs { results { runId status assetSelection { path } tags { key value } } }
+  ... on PythonError { message }
+} }"""
+
+Flights = Callable[..., tuple[Path, int]]
+
+pytestmark = pytest.mark.usefixtures("airports", "automation")
+
+
+def flights_of(stack: Any, table: str, column: str = "COUNT(*)") -> dict[str, int]:
+    """Flights by day, as a table has them."""
+    sql = f"SELECT flight_date, {column} AS flights FROM {table} GROUP BY flight_date"
+    return {str(row["flight_date"]): int(row["flights"]) for row in stack.query(sql)}
+
+
+def marts_are_made(stack: Any) -> bool:
+    """Whether every mart of flights has exactly what the fact has, and nothing is under way."""
+    facts = flights_of(stack, FACT)
+    (ranked,) = stack.query("SELECT SUM(flights) AS flights FROM airlines.carrier_on_time")
+    return (
+        flights_of(stack, "airlines.carrier_daily_delays", "SUM(flights)") == facts
+        and flights_of(stack, "airlines.route_daily_delays", "SUM(flights)") == facts
+        and flights_of(stack, "airlines.airport_daily_delays", "SUM(departures)") == facts
+        and ranked["flights"] == sum(facts.values())
+        and DagsterClient.of(stack.settings).unfinished_runs() == 0
+    )
+
+
+def automatic_runs(stack: Any, day: str) -> list[dict[str, Any]]:
+    """Runs nobody asked for but a mart's condition, for a day alone."""
+    runs = DagsterClient.of(stack.settings)._ask(RUNS)["results"]
+    tags = [({tag["key"]: tag["value"] for tag in run["tags"]}, run) for run in runs]
+    return [run for of_run, run in tags if of_run.get("dagster/partition") == day]
+
+
+def assets_of(run: dict[str, Any]) -> set[str]:
+    return {key["path"][-1] for key in run["assetSelection"]}
+
+
+def report_of(stack: Any, day: str) -> str:
+    key = f"reports/delays/date={day}.html"
+    return stack.client("s3").get_object(Bucket=stack.settings.lake_bucket, Key=key)["Body"].read().decode()
+
+
+@pytest.fixture(scope="module")
+def first_day(stack, airports, automation, tmp_path_factory) -> int:  # noqa: ARG001
+    """A day of flights and one of bookings have landed, and what follows from them is there."""
+    folder, day = tmp_path_factory.mktemp("first"), date.fromisoformat(FIRST_DAY)
+    for feed, rows in ((FLIGHTS, 500), (BOOKINGS, 50)):
+        generate_files(Order(feed.name, day, day, folder, rows=rows), lambda _day: None)
+    stack.land(folder)
+    stack.wait()
+    stack.until(lambda: marts_are_made(stack) and stack.query("SELECT 1 AS one FROM airlines.bookings_daily"))
+    return 500
+
+
+def test_one_landed_day_is_one_run_that_makes_all_its_marts_and_the_report(stack, first_day: int):
+    # Bookings of the same day have a run of their own: they are loaded apart.
+    (of_flights,) = [run for run in automatic_runs(stack, FIRST_DAY) if "delay_report" in assets_of(run)]
+    assert assets_of(of_flights) == MADE_OF_FLIGHTS
+    assert flights_of(stack, FACT) == {FIRST_DAY: first_day}
+
+
+def test_the_report_of_the_day_is_in_the_lake_and_its_alert_names_it(stack, first_day: int):
+    assert f"{first_day}" in report_of(stack, FIRST_DAY)
+    (told,) = [alert for alert in stack.alerts("loaded") if FIRST_DAY in alert["subject"]]
+    assert f"date={FIRST_DAY}.html" in told["message"]
+
+
+@pytest.mark.usefixtures("first_day")
+def test_a_day_that_is_loaded_again_is_made_again(stack):
+    stack.put(f"daily_flights/date={FIRST_DAY}/more.csv", f"{HEADER}\nAA,12478,12892,700,3\n")
+    stack.wait()
+    stack.until(lambda: marts_are_made(stack))
+    assert stack.query("SELECT COUNT(*) AS flights FROM airlines.long_delays WHERE dep_delay = 700") == [
+        {"flights": 1}
+    ]
+
+
+@pytest.mark.usefixtures("first_day")
+def test_a_killed_run_of_marts_is_made_up_for(stack, flights: Flights):
+    folder, count = flights(date.fromisoformat(KILLED))
+    stack.land(folder)
+
+    def working() -> list[dict[str, Any]]:
+        return [run for run in automatic_runs(stack, KILLED) if run["status"] == "STARTED"]
+
+    stack.until(working)
+    for process in processes.owned_by(stack.home, "code-server"):
+        if any("spawn_main" in part for part in process.cmdline()):
+            process.kill()
+    stack.until(lambda: marts_are_made(stack))
+    assert flights_of(stack, "airlines.carrier_daily_delays", "SUM(flights)")[KILLED] == count
+    assert "FAILURE" in {run["status"] for run in automatic_runs(stack, KILLED)}
