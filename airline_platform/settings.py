@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOCAL_CREDENTIAL = "airline"
 """Key and secret of the laptop's gateway, which checks neither; real credentials never reach it."""
+
+_WEEKDAYS, _MONTHS = "sun|mon|tue|wed|thu|fri|sat", "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_CRON_VALUES = (
+    "[0-5]?[0-9]",
+    "[01]?[0-9]|2[0-3]",
+    "0?[1-9]|[12][0-9]|3[01]",
+    f"0?[1-9]|1[0-2]|{_MONTHS}",
+    f"[0-7]|{_WEEKDAYS}",
+)
+_CRON_PARTS = [rf"(\*|({value})(-({value}))?)(/[1-9][0-9]?)?" for value in _CRON_VALUES]
+CRON = re.compile(" ".join(f"{part}(,{part})*" for part in _CRON_PARTS), re.IGNORECASE)
+"""Minute, hour, day of the month, month, day of the week."""
 
 
 class Settings(BaseSettings):
@@ -81,6 +94,16 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().resolve()
+
+    @field_validator("schedule")
+    @classmethod
+    def _cron(cls, schedule: str) -> str:
+        if not CRON.fullmatch(schedule):
+            raise ValueError(
+                "expected five fields of cron (minute, hour, day, month, day of the week), such as "
+                f"'0 6 * * *', got {schedule!r}"
+            )
+        return schedule
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
@@ -182,6 +205,16 @@ class Settings(BaseSettings):
         Each asks the warehouse, and one that sleeps when nobody asks wakes up for it.
         """
         return self.reconcile_seconds or (900 if self.stage == "aws" else 30)
+
+    @property
+    def events_start_runs(self) -> bool:
+        """Whether the event that a file landed starts its run."""
+        return self.trigger != "schedule"
+
+    @property
+    def schedule_starts_runs(self) -> bool:
+        """Whether the hour starts runs for what has landed."""
+        return self.trigger != "events"
 
     def rejected_share_allowed(self, feed: str, default: float) -> float:
         """Share of rejected rows a feed's day may have; its declaration's where none is set."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
@@ -32,6 +32,9 @@ from sensors.under_way import RunUnderWay, runs_under_way
 
 MESSAGES_PER_TICK = 1000
 """Bounds a tick's time (60 s are allowed) and its cursor, which holds a receipt per message."""
+
+BY_DEFAULT = DefaultSensorStatus.RUNNING if get_settings().events_start_runs else DefaultSensorStatus.STOPPED
+"""Where the schedule alone starts runs, events wait in the queue until somebody starts the sensor."""
 
 LONGEST_KEY, LONGEST_ETAG = 1024, 128
 """Bytes; longer ones do not come from S3."""
@@ -107,7 +110,8 @@ def plan(
             made.later.extend(receipts)
             continue
         made.used.extend(receipts)
-        made.requests.extend(_requests(feed, found, longest_range))
+        landings = ((key.day or "", (e.key or "", e.etag, e.version)) for e, key in found.items())
+        made.requests.extend(request_runs(feed, landings, longest_range))
     return replace(made, known=known_count)
 
 
@@ -129,10 +133,19 @@ def _without(
     }
 
 
-def _requests(feed: str, landed: Mapping[LandingEvent, LandedKey], longest: int) -> Iterable[RunRequest]:
+def request_runs(
+    feed: str, landings: Iterable[tuple[str, tuple[str, ...]]], longest: int
+) -> Iterator[RunRequest]:
+    """Requests for the runs that read landings of a feed: one for days in a row, none where nothing landed.
+
+    Args:
+        feed: The feed's name.
+        landings: Day of each (ISO; empty where the feed has none), and what tells it from any other.
+        longest: Most days one run takes.
+    """
     versions: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
-    for event, key in landed.items():
-        versions[key.day or ""].add((event.key or "", event.etag, event.version))
+    for day, landing in landings:
+        versions[day].add(landing)
     if not versions:
         return
     if not FEEDS[feed].daily:
@@ -152,7 +165,7 @@ def run_key(feed: str, days: str, versions: Iterable[tuple[str, ...]]) -> str:
 @sensor(
     jobs=list(FEED_JOBS.values()),
     minimum_interval_seconds=1,
-    default_status=DefaultSensorStatus.RUNNING,
+    default_status=BY_DEFAULT,
     description=(
         "Drains the queue of landing events, maps each key to a feed and a day, and asks for runs: many days "
         "become ranges. A message is acknowledged one tick after the one that used it was committed, so a "

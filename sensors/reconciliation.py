@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from dagster import (
-    DefaultSensorStatus,
-    SensorEvaluationContext,
-    SkipReason,
-    sensor,
-)
+from dagster import SensorEvaluationContext, SkipReason, sensor
 
 from airline_platform.errors import StackNotStarted
-from airline_platform.feeds import FEEDS, LandedKey, parse_key
+from airline_platform.feeds import FEEDS, Feed, LandedKey, parse_key
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
 from airline_platform.tables import INGESTED_FILES
@@ -25,6 +20,7 @@ from resources.events import LandingEvents, landing_event
 from resources.landing import Landing, Page, Version, spans
 from resources.notifier import Notifier
 from resources.warehouse import Warehouse
+from sensors.landing import BY_DEFAULT
 from sensors.under_way import RunUnderWay, runs_under_way
 
 RECENT = timedelta(days=7)
@@ -107,7 +103,7 @@ def attempt(version: Version, now: datetime, grace: timedelta) -> str:
 
 @sensor(
     minimum_interval_seconds=get_settings().reconcile_every,
-    default_status=DefaultSensorStatus.RUNNING,
+    default_status=BY_DEFAULT,
     description=(
         "Compares what has landed with the ledger and asks for what is missing: lost events, files older "
         "than the platform, runs that failed and may do better now. Tells of sources that are gone. A tick "
@@ -151,9 +147,7 @@ def _pages(landing: Landing, cursor: dict[str, Any]) -> Iterator[Page]:
     """The pages of a tick; moves the cursor along."""
     for feed in FEEDS.values():
         if feed.daily:
-            recent = (last_day() - RECENT).isoformat(), last_day().isoformat()
-            for first, last in spans(feed, recent):
-                yield from between(landing.page, feed.prefix, first, last)
+            yield from recent_pages(landing.page, feed)
     for _ in range(1 if cursor["rounds"] else FIRST_ROUND_PAGES):
         page = landing.page("", cursor["after"])
         yield page
@@ -161,6 +155,12 @@ def _pages(landing: Landing, cursor: dict[str, Any]) -> Iterator[Page]:
         if page.last is None:
             cursor["rounds"] += 1
             return
+
+
+def recent_pages(list_page: Callable[[str, str], Page], feed: Feed) -> Iterator[Page]:
+    """The pages of a daily feed's last days."""
+    for first, last in spans(feed, [(last_day() - RECENT).isoformat(), last_day().isoformat()]):
+        yield from between(list_page, feed.prefix, first, last)
 
 
 def between(list_page: Callable[[str, str], Page], prefix: str, first: str, last: str) -> Iterator[Page]:

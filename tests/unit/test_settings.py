@@ -3,13 +3,17 @@
 import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pydantic
 import pydantic_settings
 import pytest
+from dagster._utils.schedules import is_valid_cron_string
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airline_platform.errors import StackUnavailable
-from airline_platform.settings import Settings, get_settings
+from airline_platform.settings import CRON, Settings, get_settings
 from resources.aws import make_client
 
 ENDPOINT = "http://127.0.0.1:4566"
@@ -40,6 +44,19 @@ def test_an_empty_environment_is_a_laptop(no_stack: Settings) -> None:
         ("AIRLINE_PEOPLE_DAYS", "0"),
         ("AIRLINE_RECONCILE_SECONDS", "-1"),
         ("AIRLINE_UI_PORT", "70000"),
+        ("AIRLINE_TRIGGER", "sometimes"),
+        ("AIRLINE_DUE_HOUR", "24"),
+        ("AIRLINE_SCHEDULE", ""),
+        ("AIRLINE_SCHEDULE", "6 o'clock"),
+        ("AIRLINE_SCHEDULE", "0 6 * *"),
+        ("AIRLINE_SCHEDULE", "0 0 6 * * *"),
+        ("AIRLINE_SCHEDULE", "60 6 * * *"),
+        ("AIRLINE_SCHEDULE", "0 24 * * *"),
+        ("AIRLINE_SCHEDULE", "0 6 0 * *"),
+        ("AIRLINE_SCHEDULE", "0 6 * 13 *"),
+        ("AIRLINE_SCHEDULE", "0 6 * * 8"),
+        ("AIRLINE_SCHEDULE", "*/0 * * * *"),
+        ("AIRLINE_SCHEDULE", "0 6 * * *\n"),
     ],
 )
 def test_a_value_that_means_nothing_is_an_error_that_names_it(
@@ -53,6 +70,25 @@ def test_a_value_that_means_nothing_is_an_error_that_names_it(
     assert [problem["loc"] for problem in error.value.errors()] == [
         (variable.removeprefix("AIRLINE_").lower(),)
     ]
+
+
+@given(st.from_regex(CRON, fullmatch=True))
+def test_every_hour_that_is_let_through_is_one_to_dagster(schedule: str) -> None:
+    assert Settings(schedule=schedule).schedule == schedule
+    day, month = schedule.split(" ")[2:4]
+    assert is_valid_cron_string(schedule) or (day in ("30", "31") and month.lower() in ("2", "02", "feb"))
+
+
+@pytest.mark.parametrize(
+    ("trigger", "events", "schedule"),
+    [("events", True, False), ("schedule", False, True), ("both", True, True)],
+)
+def test_what_starts_runs_is_events_or_the_schedule_or_both(
+    trigger: Any, *, events: bool, schedule: bool
+) -> None:
+    settings = Settings(trigger=trigger)
+
+    assert (settings.events_start_runs, settings.schedule_starts_runs) == (events, schedule)
 
 
 @pytest.mark.usefixtures("no_stack")
