@@ -4,6 +4,7 @@ Every step can be repeated at any time and does only what is missing. On a lapto
 stack at every stop while its buckets and objects stay, so a deployment adopts buckets that are already there.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -107,7 +108,8 @@ def deploy(
         customer_key: Key customers are hashed with, for a laptop, whose secrets are forgotten; None leaves
             the stored one, or makes one. Another key would make every customer another one.
         parameters: Template parameters by name, `AlertEmail` for one. What is left out keeps the value the
-            stack has, or the template's default; `Name`, `Stage` and `PeopleDays` are the settings'.
+            stack has, or the template's default; `Name`, `Stage` and `PeopleDays` are the settings', and on
+            a laptop `WarehouseJdbcUrl` is the warehouse's.
         on_progress: Called with a line about what is being done.
 
     Raises:
@@ -117,7 +119,8 @@ def deploy(
     from resources.catalog import ensure_lake_tables  # noqa: PLC0415 - not needed to deploy the stack alone
     from resources.warehouse import apply_schema  # noqa: PLC0415
 
-    stack = deploy_stack(settings, parameters=parameters, on_progress=on_progress)
+    own = {"WarehouseJdbcUrl": jdbc_url(warehouse)} if warehouse and settings.stage == "local" else {}
+    stack = deploy_stack(settings, parameters={**own, **(parameters or {})}, on_progress=on_progress)
     uploaded = upload_programs(settings, on_progress=on_progress)
     if warehouse is not None:
         store_warehouse_secret(settings, warehouse)
@@ -126,6 +129,9 @@ def deploy(
     ensure_lake_tables(settings)
     on_progress("warehouse schema")
     apply_schema(settings)
+    if own:
+        on_progress("warehouse tables in the Data Catalog")
+        start_warehouse_crawler(settings)
     return DeployResult(stack, uploaded)
 
 
@@ -456,6 +462,25 @@ def _etags(s3: "S3Client", bucket: str) -> dict[str, str]:
 
 def _etag(body: bytes) -> str:
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+
+
+# --- The warehouse's crawler --------------------------------------------------------------------------------
+
+
+def jdbc_url(warehouse: Mapping[str, Any]) -> str:
+    """The URL at which a crawler finds a laptop's warehouse; the login is not in it.
+
+    Args:
+        warehouse: host, port and dbname, as the warehouse's secret has them.
+    """
+    return f"jdbc:postgresql://{warehouse['host']}:{warehouse['port']}/{warehouse['dbname']}"
+
+
+def start_warehouse_crawler(settings: Settings) -> None:
+    """Have a laptop's Data Catalog filled anew: a stop forgets what `warehouse_catalog` had crawled."""
+    client = make_client(settings, "glue")
+    with contextlib.suppress(client.exceptions.CrawlerRunningException):
+        client.start_crawler(Name=settings.crawler_name("warehouse"))
 
 
 # --- Secrets ------------------------------------------------------------------------------------------------

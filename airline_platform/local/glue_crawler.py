@@ -1,4 +1,7 @@
-"""Crawls S3 targets for real: looks at the files, and makes the Data Catalog's table and partitions true."""
+"""Crawls for real: looks at the files of S3 targets, and makes the Data Catalog's tables and partitions true.
+
+What a JDBC target has is read by `glue_jdbc`; it becomes true here, too.
+"""
 
 import logging
 import threading
@@ -15,6 +18,14 @@ from urllib.parse import unquote
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airline_platform.local.glue_errors import glue_error
+from airline_platform.local.glue_jdbc import (
+    JdbcError,
+    JdbcTarget,
+    find_tables,
+    jdbc_table,
+    jdbc_target,
+    read_connection,
+)
 from airline_platform.local.glue_logs import LogStream
 from airline_platform.local.glue_schema import Schema, SchemaError, excluded, infer
 from airline_platform.local.glue_staging import ObjectUri, parse_uri
@@ -182,10 +193,10 @@ class CrawlerEngine:
     def _outcome(self, crawler: dict[str, Any], crawl: Crawl, log: LogStream) -> tuple[str, str]:
         try:
             for target in targets(crawler):
-                _TargetCrawl(self._client("s3"), self._client("glue"), crawler, crawl, log).crawl(target)
+                _TargetCrawl(self._client, crawler, crawl, log).crawl(target)
         except _Stopped:
             return "CANCELLED", ""
-        except (CrawlError, SchemaError, ClientError, BotoCoreError) as reason:
+        except (CrawlError, SchemaError, JdbcError, ClientError, BotoCoreError) as reason:
             return "FAILED", str(reason)
         except Exception as surprise:
             logger.exception("Crawler %s", crawl.crawler)
@@ -201,43 +212,55 @@ class S3Target:
     exclusions: tuple[str, ...]
 
 
-def targets(crawler: dict[str, Any]) -> list[S3Target]:
+def targets(crawler: dict[str, Any]) -> list[S3Target | JdbcTarget]:
     """What a crawler is to crawl.
 
     Raises:
         CrawlError: It has a target that only AWS can crawl, or none.
+        JdbcError: A JDBC target's path is no path.
     """
     declared = crawler.get("Targets") or {}
     for kind, rows in declared.items():
-        if rows and kind != "S3Targets":
-            raise CrawlError(f"{kind.removesuffix('Targets').upper()} targets are crawled on AWS only")
-    found = [
+        if rows and kind not in ("S3Targets", "JdbcTargets"):
+            raise CrawlError(f"{kind.removesuffix('Targets')} targets are crawled on AWS only")
+    found: list[S3Target | JdbcTarget] = [
         S3Target(parse_uri(row["Path"]), tuple(row.get("Exclusions", ())))
         for row in declared.get("S3Targets", [])
     ]
+    found += [jdbc_target(row) for row in declared.get("JdbcTargets", [])]
     if not found:
         raise CrawlError(f"Crawler {crawler['Name']} has no target")
     return found
 
 
 class _TargetCrawl:
-    """The crawl of one S3 target."""
+    """The crawl of one target."""
 
-    def __init__(self, s3: Any, glue: Any, crawler: dict[str, Any], crawl: Crawl, log: LogStream) -> None:
-        self._s3 = s3
-        self._glue = glue
+    def __init__(
+        self, client: Callable[[str], Any], crawler: dict[str, Any], crawl: Crawl, log: LogStream
+    ) -> None:
+        self._s3 = client("s3")
+        self._glue = client("glue")
+        self._secrets = client("secretsmanager")
         self._crawler = crawler
         self._crawl = crawl
         self._log = log
 
-    def crawl(self, target: S3Target) -> None:
+    def crawl(self, target: S3Target | JdbcTarget) -> None:
         """Make the catalog true for the target.
 
         Raises:
             CrawlError: There is nothing there, or no database for it.
             SchemaError: The files have no schema.
+            JdbcError: The tables can't be read.
         """
         self._require_database()
+        if isinstance(target, JdbcTarget):
+            self._crawl_tables(target)
+        else:
+            self._crawl_files(target)
+
+    def _crawl_files(self, target: S3Target) -> None:
         files = self._files(target)
         keys, chosen = partition_keys(files)
         if len(chosen) < len(files):
@@ -248,6 +271,14 @@ class _TargetCrawl:
         self._write_table(table)
         if keys:
             self._write_partitions(table, chosen)
+
+    def _crawl_tables(self, target: JdbcTarget) -> None:
+        """Register a database's tables; like a folder that is gone, a table that is gone stays registered."""
+        connection = read_connection(self._glue, self._secrets, target.connection)
+        found = find_tables(connection, target)
+        self._say("INFO", f"Found {len(found)} tables at {target.path}")
+        for table in found:
+            self._write_table(jdbc_table(self._crawler, target, self._unless_stopped(table)))
 
     def _require_database(self) -> None:
         name = self._crawler.get("DatabaseName", "")
@@ -436,11 +467,12 @@ def differs(known: dict[str, Any], table: dict[str, Any]) -> bool:
         descriptor = of.get("StorageDescriptor", {})
         columns = [(column["Name"], column["Type"]) for column in descriptor.get("Columns", [])]
         keys = [(key["Name"], key["Type"]) for key in of.get("PartitionKeys", [])]
-        kind = of.get("Parameters", {}).get("classification")
+        parameters = of.get("Parameters", {})
         return (
             columns,
             keys,
-            kind,
+            parameters.get("classification"),
+            parameters.get("connectionName"),
             descriptor.get("Location"),
             descriptor.get("SerdeInfo", {}).get("SerializationLibrary"),
         )

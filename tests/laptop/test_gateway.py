@@ -483,15 +483,6 @@ def test_a_crawl_that_cannot_succeed_fails_with_the_reason(stack, name, path, da
     assert reason in last["ErrorMessage"]
 
 
-def test_a_jdbc_target_fails_with_a_clear_reason(stack):
-    targets = {"JdbcTargets": [{"ConnectionName": "warehouse", "Path": "db/airlines/%"}]}
-    stack.glue.create_crawler(
-        Name="jdbc", Role="arn:aws:iam::000000000000:role/g", DatabaseName=DATABASE, Targets=targets
-    )
-    last = stack.crawl("jdbc")
-    assert (last["Status"], last["ErrorMessage"]) == ("FAILED", "JDBC targets are crawled on AWS only")
-
-
 def test_a_second_start_of_a_running_crawler_is_refused(stack):
     with ThreadPoolExecutor(20) as threads:
         list(threads.map(lambda n: stack.put(f"many/date={n}/1.csv", "a,b\n1,2\n", "landing"), range(200)))

@@ -13,6 +13,7 @@ from airline_platform.feeds import BOOKINGS, FLIGHTS, Feed
 from airline_platform.generators.files import Order, generate_files
 from airline_platform.local.glue_crawler import (
     CrawlError,
+    S3Target,
     differs,
     is_data,
     landed_file,
@@ -22,6 +23,7 @@ from airline_platform.local.glue_crawler import (
     table_name,
     targets,
 )
+from airline_platform.local.glue_jdbc import JdbcTarget
 from airline_platform.local.glue_schema import (
     Schema,
     SchemaError,
@@ -201,16 +203,24 @@ def test_a_new_column_makes_a_table_differ_and_a_new_count_does_not():
     assert differs(one, wider)
 
 
-def test_only_s3_targets_are_crawled_on_a_laptop():
+def test_s3_and_jdbc_targets_are_crawled_on_a_laptop_and_no_others():
+    jdbc = {"ConnectionName": "w", "Path": "db/airlines/%"}
     found = targets(
         {
             "Name": "c",
-            "Targets": {"S3Targets": [{"Path": "s3://b/x", "Exclusions": ["*.tmp"]}], "JdbcTargets": []},
+            "Targets": {
+                "S3Targets": [{"Path": "s3://b/x", "Exclusions": ["*.tmp"]}],
+                "JdbcTargets": [jdbc],
+                "CatalogTargets": [],
+            },
         }
     )
-    assert (found[0].root, found[0].exclusions) == (ObjectUri("b", "x"), ("*.tmp",))
-    with pytest.raises(CrawlError, match="JDBC targets are crawled on AWS only"):
-        targets({"Name": "c", "Targets": {"JdbcTargets": [{"Path": "db/%"}]}})
+    assert found == [
+        S3Target(ObjectUri("b", "x"), ("*.tmp",)),
+        JdbcTarget("w", "db", "airlines", "%"),
+    ]
+    with pytest.raises(CrawlError, match="DynamoDB targets are crawled on AWS only"):
+        targets({"Name": "c", "Targets": {"JdbcTargets": [jdbc], "DynamoDBTargets": [{"Path": "t"}]}})
     with pytest.raises(CrawlError, match="no target"):
         targets({"Name": "c", "Targets": {}})
 

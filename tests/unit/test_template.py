@@ -19,6 +19,7 @@ from dagster._core.utils import make_new_run_id
 from airline_platform.deploy import BUCKETS, PROGRAM_PACKAGE, REPOSITORY, TEMPLATE, glue_programs
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings
+from airline_platform.tables import Table
 
 NAMES = {
     "LandingBucket.BucketName": "landing_bucket",
@@ -138,6 +139,56 @@ def test_crawlers_of_landed_days_pass_over_the_files_of_the_flat_layout(template
         excluded = set(rows[feed.typed_prefix or feed.prefix]["Exclusions"])
         flat = {f"*{suffix}" for suffix in feed.suffixes}
         assert (flat <= excluded) == (feed.daily and not feed.typed)
+
+
+def test_the_warehouse_has_its_crawler_wherever_its_url_is_given(template: dict[str, Any]) -> None:
+    parts, settings = template["Resources"], Settings(name="acme-air")
+    connection, crawler = parts["WarehouseConnection"], parts["WarehouseCrawler"]
+    (target,) = crawler["Properties"]["Targets"]["JdbcTargets"]
+    name = crawler["Properties"]["Name"]["Fn::Sub"]
+
+    assert [part["Condition"] for part in (connection, crawler)] == ["HasWarehouse"] * 2
+    assert template["Conditions"]["HasWarehouse"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "WarehouseJdbcUrl"}, ""]}]
+    }
+    assert name.replace("${Name}", settings.name) == settings.crawler_name("warehouse")
+    assert target["ConnectionName"] == {"Ref": "WarehouseConnection"}
+    assert target["Path"]["Fn::Sub"][0] == f"${{WarehouseDatabase}}/{Table.SCHEMA}/%"
+
+
+def test_the_warehouses_connection_takes_its_login_from_the_secret(template: dict[str, Any]) -> None:
+    connection = template["Resources"]["WarehouseConnection"]["Properties"]["ConnectionInput"]
+    properties = connection["ConnectionProperties"]
+
+    assert (
+        properties["SECRET_ID"]["Fn::Sub"].replace("${Name}", "acme")
+        == Settings(name="acme").warehouse_secret
+    )
+    assert set(properties) == {"JDBC_CONNECTION_URL", "JDBC_ENFORCE_SSL", "SECRET_ID"}
+
+
+def test_only_an_accounts_warehouse_needs_a_network_and_encryption(template: dict[str, Any]) -> None:
+    connection = template["Resources"]["WarehouseConnection"]["Properties"]["ConnectionInput"]
+    on_aws = {"Fn::Equals": [{"Ref": "Stage"}, "aws"]}
+    (policy,) = template["Resources"]["CrawlerRole"]["Properties"]["Policies"]
+    conditions = {
+        statement["Fn::If"][1]["Sid"]: statement["Fn::If"][0]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Fn::If" in statement
+    }
+
+    assert connection["ConnectionProperties"]["JDBC_ENFORCE_SSL"]["Fn::If"] == ["OnAws", "true", "false"]
+    where, network, otherwise = connection["PhysicalConnectionRequirements"]["Fn::If"]
+    assert (where, set(network), otherwise) == (
+        "OnAws", {"SubnetId", "SecurityGroupIdList"}, {"Ref": "AWS::NoValue"},
+    )  # fmt: skip
+    assert on_aws in template["Rules"]["WarehouseNetwork"]["RuleCondition"]["Fn::And"]
+    assert conditions == {
+        "WarehouseConnection": "HasWarehouse",
+        "WarehouseSecret": "HasWarehouse",
+        "WarehouseNetwork": "HasWarehouseNetwork",
+    }
+    assert {"Condition": "OnAws"} in template["Conditions"]["HasWarehouseNetwork"]["Fn::And"]
 
 
 def test_every_job_of_the_template_has_its_script_and_every_script_its_job(template: dict[str, Any]) -> None:

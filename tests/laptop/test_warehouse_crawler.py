@@ -1,0 +1,309 @@
+"""The warehouse's crawler for real: deployed, started over HTTP, and pointed at a PostgreSQL."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from tenacity import Retrying, retry_if_exception_type, retry_if_not_result, stop_after_delay, wait_fixed
+
+from airline_platform.deploy import deploy, deploy_stack
+from airline_platform.feeds import BOOKINGS, FEEDS
+from airline_platform.local.postgres import PostgresServer
+from airline_platform.local.stack import PortClaims
+from airline_platform.marts import MARTS
+from airline_platform.settings import Settings
+from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK
+from resources.aws import make_client
+from resources.warehouse import Warehouse
+
+SECONDS = 60
+TABLES = [
+    INGESTED_FILES,
+    ALERT_OUTBOX,
+    LOAD_LOCK,
+    *(table for feed in FEEDS.values() for table in feed.tables),
+    *(mart.table for mart in MARTS.values()),
+]
+
+
+def until(look: Any, done: Any = bool) -> Any:
+    return Retrying(
+        retry=retry_if_not_result(done) | retry_if_exception_type(requests.ConnectionError),
+        wait=wait_fixed(0.05),
+        stop=stop_after_delay(SECONDS),
+    )(look)
+
+
+@contextmanager
+def gateway(folder: Path) -> Iterator[str]:
+    """A gateway process without Spark; its URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "airline_platform.local.gateway", "--port", str(port)]
+    with (folder / "gateway.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--state", folder / "state"],
+            stdout=log,
+            stderr=log,
+            env=os.environ | {"AIRLINE_SPARK_WORKERS": "0"},
+        )
+    try:
+        until(lambda: requests.get(f"http://127.0.0.1:{port}/_airline/health", timeout=5).ok)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(SECONDS)
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[PostgresServer]:
+    with PortClaims(folder / "claims") as claims:
+        server = PostgresServer(folder / "home", claims.first())
+        server.prepare()
+        child = server.start(log=server.home / "logs" / "postgres.log", environment=os.environ)
+        try:
+            until(server.ready)
+            yield server
+        finally:
+            server.stop(child)
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """What a laptop's deployment leaves behind, and its crawlers."""
+
+    settings: Settings
+    credentials: dict[str, Any]
+
+    @property
+    def glue(self) -> Any:
+        return make_client(self.settings, "glue")
+
+    def crawl(self, name: str) -> dict[str, Any]:
+        self.glue.start_crawler(Name=name)
+        return self.wait(name)
+
+    def wait(self, name: str) -> dict[str, Any]:
+        crawler = until(
+            lambda: self.glue.get_crawler(Name=name)["Crawler"], lambda found: found["State"] == "READY"
+        )
+        return crawler["LastCrawl"]
+
+    def counted(self, name: str) -> tuple[int, int]:
+        (metrics,) = self.glue.get_crawler_metrics(CrawlerNameList=[name])["CrawlerMetricsList"]
+        return metrics["TablesCreated"], metrics["TablesUpdated"]
+
+    def crawler(self, name: str, path: str = "warehouse/airlines/%", **more: Any) -> str:
+        """A crawler of our own, over a connection of that name or the warehouse's."""
+        target = {"ConnectionName": more.pop("connection", "acme-air-warehouse"), "Path": path}
+        targets = {"JdbcTargets": [target | {"Exclusions": more.pop("exclusions", [])}]}
+        self.glue.create_crawler(
+            Name=name, Role="glue", TablePrefix=f"{name}_", Targets=targets,
+            **{"DatabaseName": self.settings.glue_database, **more},
+        )  # fmt: skip
+        return name
+
+    def connection(self, name: str, secret: str, port: int | None = None) -> str:
+        url = f"jdbc:postgresql://127.0.0.1:{port or self.credentials['port']}/warehouse"
+        properties = {"JDBC_CONNECTION_URL": url, "SECRET_ID": secret}
+        self.glue.create_connection(
+            ConnectionInput={"Name": name, "ConnectionType": "JDBC", "ConnectionProperties": properties}
+        )
+        return name
+
+    def tables(self, prefix: str) -> dict[str, dict[str, Any]]:
+        pages = self.glue.get_paginator("get_tables").paginate(DatabaseName=self.settings.glue_database)
+        return {
+            table["Name"]: table
+            for page in pages
+            for table in page["TableList"]
+            if table["Name"].startswith(prefix)
+        }
+
+    def columns(self, table: str) -> dict[str, str]:
+        found = self.glue.get_table(DatabaseName=self.settings.glue_database, Name=table)["Table"]
+        return {column["Name"]: column["Type"] for column in found["StorageDescriptor"]["Columns"]}
+
+    def execute(self, statement: str) -> None:
+        with Warehouse.of(self.settings).transaction() as session:
+            session.execute(statement)
+
+
+@pytest.fixture(scope="module")
+def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    folder = tmp_path_factory.mktemp("laptop")
+    with gateway(folder) as url, postgres(folder) as server:
+        settings = Settings(name="acme-air", stage="local", AWS_ENDPOINT_URL=url, AWS_REGION="us-east-1")
+        credentials = server.warehouse_credentials()
+        deploy(settings, warehouse=credentials)
+        yield Laptop(settings, credentials)
+
+
+def test_a_deployment_registers_every_table_of_the_warehouse_with_its_columns(laptop: Laptop) -> None:
+    name = laptop.settings.crawler_name("warehouse")
+
+    last = laptop.wait(name)
+
+    assert last["Status"] == "SUCCEEDED", last
+    assert laptop.counted(name) == (len(TABLES), 0)
+    found = laptop.tables("warehouse_")
+    assert set(found) == {f"warehouse_warehouse_airlines_{table.name}" for table in TABLES}
+    for table in TABLES:
+        entry = found[f"warehouse_warehouse_airlines_{table.name}"]
+        columns = {column["Name"]: column["Type"] for column in entry["StorageDescriptor"]["Columns"]}
+        assert columns == {column.name: column.glue_type for column in table.columns}
+        assert entry["StorageDescriptor"]["Location"] == f"warehouse.airlines.{table.name}"
+        assert (entry["PartitionKeys"], entry["Parameters"]["connectionName"]) == ([], "acme-air-warehouse")
+
+
+def test_a_second_deployment_changes_nothing_and_a_second_crawl_counts_nothing(laptop: Laptop) -> None:
+    name = laptop.settings.crawler_name("warehouse")
+
+    assert deploy(laptop.settings, warehouse=laptop.credentials).stack.change == "unchanged"
+
+    assert laptop.wait(name)["Status"] == "SUCCEEDED"
+    assert laptop.counted(name) == (0, 0)
+
+
+def test_the_login_stands_in_the_secret_alone(laptop: Laptop) -> None:
+    cloudformation = make_client(laptop.settings, "cloudformation")
+    stack = cloudformation.describe_stacks(StackName=laptop.settings.name)["Stacks"][0]
+    connection = laptop.glue.get_connection(Name="acme-air-warehouse")["Connection"]
+
+    assert connection["ConnectionProperties"] == {
+        "JDBC_CONNECTION_URL": f"jdbc:postgresql://127.0.0.1:{laptop.credentials['port']}/warehouse",
+        "JDBC_ENFORCE_SSL": "false",
+        "SECRET_ID": laptop.settings.warehouse_secret,
+    }
+    assert "PhysicalConnectionRequirements" not in connection
+    for told in (stack, connection, laptop.tables("")):
+        assert laptop.credentials["password"] not in str(told)
+
+
+def test_without_a_warehouse_there_is_no_crawler_over_it(laptop: Laptop) -> None:
+    other = laptop.settings.model_copy(update={"name": "no-warehouse"})
+    deploy_stack(other)
+
+    with pytest.raises(laptop.glue.exceptions.EntityNotFoundException):
+        laptop.glue.get_crawler(Name=other.crawler_name("warehouse"))
+
+
+def test_a_table_that_is_altered_between_two_crawls_is_updated(laptop: Laptop) -> None:
+    laptop.execute("CREATE TABLE IF NOT EXISTS airlines.altered (id BIGINT, fare DECIMAL(14, 3))")
+    name = laptop.crawler("altering", "warehouse/airlines/altered")
+    assert laptop.crawl(name)["Status"] == "SUCCEEDED"
+    assert laptop.counted(name) == (1, 0)
+    assert laptop.columns("altering_warehouse_airlines_altered") == {"id": "bigint", "fare": "decimal(14,3)"}
+
+    laptop.execute("ALTER TABLE airlines.altered ADD COLUMN flown DATE")
+    assert laptop.crawl(name)["Status"] == "SUCCEEDED"
+
+    assert laptop.counted(name) == (0, 1)
+    assert laptop.columns("altering_warehouse_airlines_altered")["flown"] == "date"
+
+
+def test_a_crawler_that_only_logs_leaves_the_table_as_it_is(laptop: Laptop) -> None:
+    laptop.execute("CREATE TABLE IF NOT EXISTS airlines.logged (id BIGINT)")
+    policy = {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
+    name = laptop.crawler("logging", "warehouse/airlines/logged", SchemaChangePolicy=policy)
+    laptop.crawl(name)
+
+    laptop.execute("ALTER TABLE airlines.logged ADD COLUMN flown DATE")
+
+    assert laptop.crawl(name)["Status"] == "SUCCEEDED"
+    assert laptop.columns("logging_warehouse_airlines_logged") == {"id": "bigint"}
+
+
+def test_a_table_that_is_dropped_stays_in_the_catalog(laptop: Laptop) -> None:
+    for table in ("dropped_one", "dropped_two"):
+        laptop.execute(f"CREATE TABLE IF NOT EXISTS airlines.{table} (id BIGINT)")
+    name = laptop.crawler("dropping", exclusions=["[!d]*", "dim_*"])
+    laptop.crawl(name)
+    laptop.execute("DROP TABLE airlines.dropped_one")
+
+    assert laptop.crawl(name)["Status"] == "SUCCEEDED"
+
+    kept = [f"dropping_warehouse_airlines_{table}" for table in ("dropped_one", "dropped_two")]
+    assert [table for table in sorted(laptop.tables("dropping_")) if "dropped" in table] == kept
+
+
+def test_a_path_of_all_schemas_finds_what_no_exclusion_leaves_out(laptop: Laptop) -> None:
+    name = laptop.crawler("whole", "warehouse/%", exclusions=["airlines/[!f]*"])
+
+    assert laptop.crawl(name)["Status"] == "SUCCEEDED"
+
+    expected = {f"whole_warehouse_airlines_{table.name}" for table in BOOKINGS.tables}
+    assert set(laptop.tables("whole_")) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "reason"),
+    [
+        ("no-table", "warehouse/airlines/nothing", "has no table warehouse/airlines/nothing"),
+        ("no-schema", "warehouse/Airlines/%", "has no table warehouse/Airlines/%"),
+        ("no-such-database", "other/airlines/%", "has no table other/airlines/%"),
+        ("no-path", "airlines", "expected <database>/<schema>/<table>"),
+    ],
+)
+def test_a_path_that_leads_nowhere_fails_with_the_reason(
+    laptop: Laptop, name: str, path: str, reason: str
+) -> None:
+    last = laptop.crawl(laptop.crawler(name, path))
+
+    assert (last["Status"], reason in last["ErrorMessage"]) == ("FAILED", True), last
+
+
+def test_a_connection_that_does_not_exist_fails_with_the_reason(laptop: Laptop) -> None:
+    last = laptop.crawl(laptop.crawler("no-connection", connection="nobody"))
+
+    assert (last["Status"], last["ErrorMessage"]) == ("FAILED", "Connection 'nobody' does not exist")
+
+
+def test_a_secret_that_does_not_exist_fails_with_the_reason(laptop: Laptop) -> None:
+    connection = laptop.connection("secretless", "nobody/knows")
+
+    last = laptop.crawl(laptop.crawler("no-secret", connection=connection))
+
+    assert last["Status"] == "FAILED"
+    assert last["ErrorMessage"] == "Connection 'secretless': secret 'nobody/knows' does not exist"
+
+
+def test_a_wrong_password_fails_with_the_servers_reason_and_is_not_quoted(laptop: Laptop) -> None:
+    make_client(laptop.settings, "secretsmanager").create_secret(
+        Name="wrong", SecretString='{"username": "warehouse", "password": "hunter2"}'
+    )
+    connection = laptop.connection("locked", "wrong")
+
+    last = laptop.crawl(laptop.crawler("wrong-password", connection=connection))
+
+    assert last["Status"] == "FAILED"
+    assert 'password authentication failed for user "warehouse"' in last["ErrorMessage"]
+    assert "hunter2" not in last["ErrorMessage"]
+    assert "\n" not in last["ErrorMessage"]
+
+
+def test_a_server_that_does_not_answer_fails_with_its_place(laptop: Laptop) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        connection = laptop.connection("unheard", laptop.settings.warehouse_secret, port)
+
+        last = laptop.crawl(laptop.crawler("no-server", connection=connection))
+
+    assert last["Status"] == "FAILED"
+    assert f"Connection 'unheard': 127.0.0.1:{port}/warehouse can't be reached" in last["ErrorMessage"]
+
+
+def test_a_crawler_without_a_database_fails_with_the_reason(laptop: Laptop) -> None:
+    last = laptop.crawl(laptop.crawler("homeless", DatabaseName="absent"))
+
+    assert (last["Status"], last["ErrorMessage"]) == ("FAILED", "Database 'absent' does not exist")
