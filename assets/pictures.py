@@ -98,18 +98,17 @@ def rejected_reasons(day: str, rows: Mapping[str, int]) -> bytes:
         rows: Rejected rows by reason.
     """
     counts = gathered(rows)
-    most = max(counts.values(), default=0)
-    with _picture(f"Rejected rows of {day}, by reason", left=0.53, bottom=0.05) as picture:
+    # A text each for the reason and its count would take a third longer to draw.
+    labels = [f"{_shortened(reason)}  {count:,}" for reason, count in counts.items()]
+    with _picture(f"Rejected rows of {day}, by reason", left=0.56, bottom=0.05) as picture:
         axes = picture.axes
         colours = [GREY if reason == OTHERS else BLUE for reason in counts]
         axes.barh(range(len(counts)), list(counts.values()), color=colours)
-        axes.set_yticks(range(len(counts)), [_shortened(reason) for reason in counts], parse_math=False)
+        axes.set_yticks(range(len(counts)), labels, parse_math=False)
         axes.set_xticks([])
-        axes.set_xlim(0, max(most, 1) * 1.2)
+        axes.set_xlim(0, max(counts.values(), default=1) * 1.05)
         # As many places as a few reasons need: one alone would be a block.
         axes.set_ylim(max(len(counts), 4) - 0.4, -0.6)
-        for place, count in enumerate(counts.values()):
-            axes.text(count, place, f" {count:,}", va="center")
         if not counts:
             picture.write(0.5, 0.5, NOTHING, GREY)
     return picture.png
