@@ -9,6 +9,7 @@ from assets.bookings import bookings_assets
 from assets.flights import flights_assets
 from assets.marts import mart_assets
 from assets.shipping import shipping_assets
+from assets.warehouse_catalog import warehouse_catalog
 from resources.athena import Athena
 from resources.events import LandingEvents
 from resources.glue import Glue
@@ -44,6 +45,7 @@ defs = Definitions(
         *bookings_assets,
         *shipping_assets,
         *mart_assets,
+        warehouse_catalog,
     ],
     jobs=list(FEED_JOBS.values()),
     sensors=[landing_sensor, reconciliation_sensor, alert_sensor, automation_sensor],

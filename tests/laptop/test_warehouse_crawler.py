@@ -1,5 +1,6 @@
 """The warehouse's crawler for real: deployed, started over HTTP, and pointed at a PostgreSQL."""
 
+import logging
 import os
 import socket
 import subprocess
@@ -12,26 +13,21 @@ from typing import Any
 
 import pytest
 import requests
+from dagster import DagsterInstance, ExecuteInProcessResult, materialize
 from tenacity import Retrying, retry_if_exception_type, retry_if_not_result, stop_after_delay, wait_fixed
 
 from airline_platform.deploy import deploy, deploy_stack
 from airline_platform.feeds import BOOKINGS, FEEDS
 from airline_platform.local.postgres import PostgresServer
 from airline_platform.local.stack import PortClaims
-from airline_platform.marts import MARTS
-from airline_platform.settings import Settings
-from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK
+from airline_platform.settings import Settings, get_settings
+from assets.warehouse_catalog import AUTOMATION_TAG, TABLES, warehouse_catalog
 from resources.aws import make_client
+from resources.glue import Glue
+from resources.notifier import Notifier
 from resources.warehouse import Warehouse
 
 SECONDS = 60
-TABLES = [
-    INGESTED_FILES,
-    ALERT_OUTBOX,
-    LOAD_LOCK,
-    *(table for feed in FEEDS.values() for table in feed.tables),
-    *(mart.table for mart in MARTS.values()),
-]
 
 
 def until(look: Any, done: Any = bool) -> Any:
@@ -172,6 +168,89 @@ def test_a_second_deployment_changes_nothing_and_a_second_crawl_counts_nothing(l
 
     assert laptop.wait(name)["Status"] == "SUCCEEDED"
     assert laptop.counted(name) == (0, 0)
+
+
+@pytest.fixture
+def surroundings(laptop: Laptop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Settings]:
+    """This process's settings are the laptop's."""
+    for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AIRLINE_HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", str(laptop.settings.endpoint_url))
+    monkeypatch.setenv("AIRLINE_NAME", laptop.settings.name)
+    get_settings.cache_clear()
+    yield get_settings()
+    get_settings.cache_clear()
+
+
+def make_catalog(laptop: Laptop, instance: DagsterInstance, **tags: str) -> ExecuteInProcessResult:
+    """Materialize the asset against the laptop."""
+    resources = {
+        "glue": Glue(database=laptop.settings.glue_database, pipes_bucket="none"),
+        "warehouse": Warehouse.of(laptop.settings),
+        "notifier": Notifier(topic=get_settings().alerts_topic),
+    }
+    return materialize(
+        [warehouse_catalog], instance=instance, resources=resources, tags=tags, raise_on_error=False
+    )
+
+
+@pytest.fixture
+def instance(caplog: pytest.LogCaptureFixture) -> Iterator[DagsterInstance]:
+    caplog.set_level(logging.CRITICAL, "dagster")
+    with DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_the_asset_crawls_and_tells_what_is_registered(laptop: Laptop, instance: DagsterInstance) -> None:
+    result = make_catalog(laptop, instance)
+
+    assert result.success
+    (made,) = result.asset_materializations_for_node("warehouse_catalog")
+    rows = {record.data["location"]: record.data for record in made.metadata["registered"].records}
+    assert set(rows) == {f"warehouse.airlines.{table.name}" for table in TABLES}
+    assert rows["warehouse.airlines.dim_airport_codes"]["columns"] == len(FEEDS["airports"].table.columns)
+    assert made.metadata["columns"].value == sum(len(table.columns) for table in TABLES)
+    assert made.metadata["dagster/row_count"].value == len(TABLES)
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_the_asset_fails_and_names_the_table_that_is_not_as_declared(
+    laptop: Laptop, instance: DagsterInstance
+) -> None:
+    laptop.execute("ALTER TABLE airlines.dim_airport_codes ADD COLUMN icao VARCHAR(4)")
+    laptop.execute("ALTER TABLE airlines.load_lock RENAME TO no_lock")
+    try:
+        result = make_catalog(laptop, instance)
+    finally:
+        laptop.execute("ALTER TABLE airlines.no_lock RENAME TO load_lock")
+        laptop.execute("ALTER TABLE airlines.dim_airport_codes DROP COLUMN icao")
+
+    failure = result.failure_data_for_node("warehouse_catalog")
+    assert failure is not None
+    said = failure.user_failure_data.description
+    assert "airlines.dim_airport_codes has icao string" in said
+    # It was registered before, and a crawler only reports what is gone.
+    assert "load_lock" not in said
+    assert make_catalog(laptop, instance).success
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_without_a_crawler_who_asks_is_told_and_the_automation_goes_on(
+    laptop: Laptop, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRLINE_NAME", "no-warehouse")
+    get_settings.cache_clear()
+
+    asked = make_catalog(laptop, instance)
+    automatic = make_catalog(laptop, instance, **{AUTOMATION_TAG: "true"})
+
+    failure = asked.failure_data_for_node("warehouse_catalog")
+    assert failure is not None
+    assert "expected a crawler no-warehouse-warehouse" in failure.user_failure_data.description
+    assert automatic.success
+    assert automatic.asset_materializations_for_node("warehouse_catalog") == []
 
 
 def test_the_login_stands_in_the_secret_alone(laptop: Laptop) -> None:

@@ -61,6 +61,7 @@ GROUPS = {
     "shipments": SHIPMENTS_ASSETS,
     "airports": AIRPORTS_ASSETS,
     "marts": MARTS_ASSETS,
+    "warehouse": ["warehouse_catalog"],
 }
 GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 
@@ -80,7 +81,7 @@ print(json.dumps({"assets": len(defs.resolve_all_asset_specs()), "modules": sort
 """
 
 
-def test_the_feeds_assets_and_the_marts_are_all_there_is() -> None:
+def test_the_feeds_assets_the_marts_and_the_catalog_are_all_there_is() -> None:
     assert sorted(ASSETS) == sorted(GROUP_OF)
 
 
@@ -108,6 +109,7 @@ def test_the_lineage_leads_from_file_to_fact_to_mart_and_through_the_dimension()
         *(("daily_flights_processed", mart) for mart in DAILY_MARTS if mart != "bookings_daily"),
         ("fact_booking_status", "bookings_daily"),
         ("carrier_daily_delays", "carrier_on_time"),
+        *((table.name, "warehouse_catalog") for feed in FEEDS.values() for table in feed.tables),
     }
 
 
@@ -147,8 +149,8 @@ def test_every_day_is_a_partition_and_a_backfill_takes_a_run_per_range(name: str
     assert asset.backfill_policy.max_partitions_per_run == get_settings().max_partitions_per_run
 
 
-@pytest.mark.parametrize("name", [*AIRPORTS_ASSETS, "carrier_on_time"])
-def test_airports_and_the_ranking_have_no_partitions(name: str) -> None:
+@pytest.mark.parametrize("name", [*AIRPORTS_ASSETS, "carrier_on_time", "warehouse_catalog"])
+def test_airports_the_ranking_and_the_catalog_have_no_partitions(name: str) -> None:
     assert ASSETS[name].partitions_def is None
 
 
