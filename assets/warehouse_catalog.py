@@ -149,8 +149,8 @@ def crawl(glue: Glue) -> None:
         raise UnusableInput(
             f"expected a crawler {name} over the warehouse, found none: the stack has no WarehouseJdbcUrl",
             remedy=(
-                "Deploy with `WarehouseJdbcUrl`, `WarehouseSubnetId` and `WarehouseSecurityGroupId` (laptop: "
-                "`airline down`, `airline up`). Then materialize warehouse_catalog once."
+                "Set WarehouseJdbcUrl, WarehouseSubnetId and WarehouseSecurityGroupId on the CloudFormation "
+                "stack (laptop: `airline down`, `airline up`), then materialize warehouse_catalog once."
             ),
         ) from error
 
