@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo dev test lint docs unit glue jvm laptop stack chaos clean
+.PHONY: setup demo dev test lint docs unit glue jvm laptop chromium stack chaos clean
 
 setup: $(VENV)/.ready
 
@@ -49,7 +49,15 @@ jvm: setup
 laptop: jvm
 	$(BIN)/pytest tests/laptop --durations=10
 
-stack: jvm
+BROWSER := { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
+
+# The browser that opens the Dagster UI in tests/stack/browser.
+chromium:
+	@$(BROWSER) || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get update && apt-get install -y --no-install-recommends chromium; } || true
+	@$(BROWSER) || { echo "The tests of the UI need a browser, and there is no chromium, chromium-browser or google-chrome on the PATH: install Chromium, on Debian with 'sudo apt-get install chromium'"; exit 1; }
+
+stack: jvm chromium
 	$(BIN)/pytest tests/stack --durations=30
 
 # Every component killed at every stage, and every other fault; `stack` runs the short form.

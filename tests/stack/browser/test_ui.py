@@ -1,0 +1,145 @@
+"""What a user does in the Dagster UI: follows the lineage, opens days, launches a backfill, sees plots."""
+
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser.chromium import find_chromium
+from browser.ui import GRAPH, Ui
+from playwright.sync_api import expect
+
+from airline_platform.dagster_client import REPOSITORY, DagsterClient
+from airline_platform.demo_data import write_flights
+from airline_platform.feeds import FLIGHTS
+from airline_platform.marts import MARTS
+
+DAYS = [date(2013, 1, day) for day in (8, 9, 10)]
+FIRST, LAST = str(DAYS[0]), str(DAYS[-1])
+FACT = FLIGHTS.table.name
+OF_FLIGHTS = ["raw_flights", "flights_catalog", "flights_enriched", FACT]
+ON_THE_FACT = {"airport_daily_delays", "carrier_daily_delays", "long_delays", "route_daily_delays"}
+LINEAGE = {
+    *pairwise(OF_FLIGHTS),
+    *((FACT, mart) for mart in ON_THE_FACT),
+    ("dim_airport_codes", "flights_enriched"),
+    ("carrier_daily_delays", "carrier_on_time"),
+}
+SENSORS = {"landing_sensor", "reconciliation_sensor", "alert_sensor", "automation_sensor"}
+
+LISTED = """query($repository: RepositorySelector!) { repositoryOrError(repositorySelector: $repository) {
+  __typename
+  ... on Repository { assetNodes { assetKey { path } } sensors { name } schedules { name } }
+  ... on PythonError { message }
+} }"""
+
+BACKFILLS = """query { partitionBackfillsOrError {
+  __typename
+  ... on PartitionBackfills { results { id status partitionNames assetSelection { path } } }
+  ... on PythonError { message }
+} }"""
+
+pytestmark = pytest.mark.usefixtures("airports", "automation")
+
+
+@pytest.fixture(scope="module")
+def listed(stack: Any) -> dict[str, set[str]]:
+    """Names of what Dagster has: assets, sensors, schedules."""
+    found = DagsterClient.of(stack.settings)._ask(LISTED, repository=REPOSITORY)
+    return {
+        "assets": {node["assetKey"]["path"][-1] for node in found["assetNodes"]},
+        "sensors": {sensor["name"] for sensor in found["sensors"]},
+        "schedules": {schedule["name"] for schedule in found["schedules"]},
+    }
+
+
+@pytest.fixture(scope="module")
+def flights_of_day(
+    stack: Any,
+    airports: None,  # noqa: ARG001
+    automation: None,  # noqa: ARG001
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, int]:
+    """Three days landed and loaded; how many flights each of them has."""
+    folder: Path = tmp_path_factory.mktemp("flights")
+    counts = write_flights(folder, DAYS)
+    stack.land(folder)
+    stack.wait()
+    return {str(day): count for day, count in counts.items()}
+
+
+def rows_of_day(stack: Any) -> dict[str, int]:
+    rows = stack.query(
+        f"SELECT flight_date, COUNT(*) AS flights FROM {FLIGHTS.table.qualified_name} "
+        f"WHERE flight_date BETWEEN '{FIRST}' AND '{LAST}' GROUP BY flight_date"
+    )
+    return {str(row["flight_date"]): row["flights"] for row in rows}
+
+
+def test_the_lineage_page_draws_every_asset_and_leads_from_raw_flights_to_the_marts(
+    ui: Ui, listed: dict[str, set[str]]
+):
+    ui.open_whole_graph(len(listed["assets"]))
+    graph = ui.graph(listed["assets"])
+    ui.picture("lineage", of=GRAPH)
+
+    assert graph.assets == listed["assets"]
+    assert set(MARTS) <= graph.assets
+    assert graph.edges >= LINEAGE
+
+
+def test_the_fact_s_lineage_tab_leads_from_raw_flights_to_the_marts_too(ui: Ui, listed: dict[str, set[str]]):
+    ui.open_lineage_of(FACT, last="carrier_on_time")
+    graph = ui.graph(listed["assets"])
+
+    assert graph.edges >= LINEAGE
+    assert "raw_shipments" not in graph.assets
+
+
+def test_the_automation_page_lists_every_sensor_and_schedule_and_the_sensors_run(
+    ui: Ui, listed: dict[str, set[str]]
+):
+    expected = {f"{kind}/{name}" for kind in ("sensors", "schedules") for name in listed[kind]}
+
+    assert ui.open_automation(len(expected)) == expected
+    for sensor in SENSORS:
+        ui.expect_running(f"sensors/{sensor}")
+
+
+def test_a_loaded_day_opens_with_its_figures(ui: Ui, flights_of_day: dict[str, int]):
+    ui.open_days(FACT, FIRST, LAST)
+    ui.expect_days(3, materialized=3)
+    assert ui.days_listed() == sorted(flights_of_day, reverse=True)
+    ui.picture("partitions")
+
+    ui.choose_day(FIRST)
+    expect(ui.metadata("rows_loaded")).to_have_text(str(flights_of_day[FIRST]))
+
+
+def test_a_backfill_of_three_days_launched_from_the_page_succeeds_and_changes_no_row(
+    ui: Ui, stack: Any, flights_of_day: dict[str, int]
+):
+    assert rows_of_day(stack) == flights_of_day
+    ui.ask_for_backfill(FLIGHTS.name, FIRST, LAST)
+    ui.expect_days_asked_for(3)
+    ui.picture("backfill_dialog")
+    backfill = ui.launch_backfill()
+    ui.picture("backfill_launched")
+    ui.expect_backfill("Succeeded", seconds=150)
+
+    found = DagsterClient.of(stack.settings)._ask(BACKFILLS)["results"]
+    of_flights = [
+        each for each in found if {asset["path"][-1] for asset in each["assetSelection"]} == set(OF_FLIGHTS)
+    ]
+    assert [(each["id"], each["status"], sorted(each["partitionNames"])) for each in of_flights] == [
+        (backfill, "COMPLETED_SUCCESS", sorted(flights_of_day))
+    ]
+    assert rows_of_day(stack) == flights_of_day
+
+
+def test_a_missing_browser_fails_and_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(pytest.fail.Exception, match="make chromium"):
+        find_chromium()
