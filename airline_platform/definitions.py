@@ -8,6 +8,7 @@ from assets.airports import airport_codes_catalog, dim_airport_codes, raw_airpor
 from assets.bookings import bookings_assets
 from assets.flights import flights_assets
 from assets.marts import mart_assets
+from assets.report import delay_report
 from assets.shipping import shipping_assets
 from assets.warehouse_catalog import warehouse_catalog
 from resources.athena import Athena
@@ -45,6 +46,7 @@ defs = Definitions(
         *bookings_assets,
         *shipping_assets,
         *mart_assets,
+        delay_report,
         warehouse_catalog,
     ],
     jobs=list(FEED_JOBS.values()),

@@ -10,6 +10,7 @@ from airline_platform.errors import AirlineError
 from airline_platform.feeds import Feed
 from airline_platform.marts import MARTS
 from airline_platform.settings import get_settings
+from assets.description import REPORTED_FEEDS, report_link
 from resources.notifier import Alert, describe_days
 
 NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
@@ -56,6 +57,9 @@ def loaded_alert(
     if rows.get("rows_healed"):
         lines.append(f"Healed:    {rows['rows_healed']:,} rows got an airport that was unknown")
     lines += [f"Duration:  {_seconds(instance, run.run_id):.0f} s", f"Run:       {run_link(run.run_id)}"]
+    if days and feed.name in REPORTED_FEEDS:
+        how = "" if get_settings().stage == "local" else " (there: Open)"
+        lines.append(f"Report:    {report_link(max(days))}{how}")
     if figures:
         lines += ["", *figures]
     if rejects:
@@ -121,8 +125,8 @@ def stage_of(step: str) -> str:
         return "Glue job"
     if step.endswith("_totals"):
         return "Athena query"
-    if step in MARTS:
-        return "mart"
+    if step in MARTS or step.endswith("_report"):
+        return "mart" if step in MARTS else "report"
     return "run" if step.endswith("_job") else "load into the warehouse"
 
 

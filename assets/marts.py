@@ -6,6 +6,7 @@ from typing import Any
 from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
+    AssetSelection,
     AutomationCondition,
     BackfillPolicy,
     asset,
@@ -25,15 +26,22 @@ from resources.warehouse import Warehouse
 GROUP = "marts"
 
 
-def when_its_source_changes() -> AutomationCondition[Any]:
+def when_its_source_changes(source: str = "") -> AutomationCondition[Any]:
     """A day when that day of the source was made, or was made before the mart was there; once for each time.
 
     Each `since` has only requests to end it, and a condition on its left that knows when it came true: a load
     that ends between a request and the next look, or together with the mart's own run, is asked for again.
     `any_deps_updated()` and a reset by `newly_updated()` lose such a load: the mart would stay as it was.
     What a run has failed to make is asked for again at the full hour, until it is made.
+
+    Args:
+        source: Name of the asset that counts, of those it depends on; all of them where none is named.
     """
-    deps = AutomationCondition.any_deps_match
+
+    def deps(are: AutomationCondition[Any]) -> Any:
+        found = AutomationCondition.any_deps_match(are)
+        return found.allow(AssetSelection.assets(source)) if source else found
+
     updated = deps(AutomationCondition.newly_updated()).with_label("source_updated")
     unmade = (AutomationCondition.missing() & deps(~AutomationCondition.missing())).with_label("unmade")
     failed = AutomationCondition.execution_failed() & AutomationCondition.cron_tick_passed("0 * * * *")
@@ -41,7 +49,7 @@ def when_its_source_changes() -> AutomationCondition[Any]:
     return (
         (updated.since(asked) | unmade.newly_true().since(asked) | failed.since(asked))
         & ~AutomationCondition.in_progress()
-        & ~AutomationCondition.any_deps_in_progress()
+        & ~deps(AutomationCondition.in_progress()).with_label("any_deps_in_progress")
     )
 
 

@@ -32,10 +32,10 @@ class Lake(AuditedResource):
         """`s3://bucket/path`."""
         return f"s3://{self.bucket}/{path}"
 
-    def put_bytes(self, path: str, body: bytes) -> str:
-        """Write an object; return its URI."""
+    def put_bytes(self, path: str, body: bytes, content_type: str = "binary/octet-stream") -> str:
+        """Write an object, of a type browsers are told; return its URI."""
         with reaching(get_settings()):
-            self.client().put_object(Bucket=self.bucket, Key=path, Body=body)
+            self.client().put_object(Bucket=self.bucket, Key=path, Body=body, ContentType=content_type)
         return self.uri(path)
 
     def get_bytes(self, path: str) -> bytes:

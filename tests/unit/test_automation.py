@@ -8,6 +8,7 @@ import pytest
 from dagster import (
     AssetKey,
     AssetMaterialization,
+    AssetObservation,
     AssetSelection,
     AssetSpec,
     BackfillPolicy,
@@ -15,10 +16,13 @@ from dagster import (
     DagsterEventType,
     DagsterInstance,
     DagsterRun,
+    RunRequest,
     evaluate_automation_conditions,
     materialize,
     multi_asset,
 )
+from dagster._core.definitions.automation_tick_evaluation_context import build_run_requests
+from dagster._core.events import StepMaterializationData
 
 from airline_platform.definitions import defs
 from airline_platform.marts import MARTS
@@ -26,7 +30,8 @@ from airline_platform.partitions import daily_partitions
 from assets.fact_feed import loaded_all_the_same
 
 FACT, BOOKINGS = "daily_flights_processed", "fact_booking_status"
-OF_FLIGHTS = ["airport_daily_delays", "carrier_daily_delays", "long_delays", "route_daily_delays"]
+MARTS_OF_FLIGHTS = ["airport_daily_delays", "carrier_daily_delays", "long_delays", "route_daily_delays"]
+OF_FLIGHTS = [*MARTS_OF_FLIGHTS, "delay_report"]
 DAY, OTHER = "2013-01-05", "2014-03-09"
 
 
@@ -36,13 +41,26 @@ class Looks:
     def __init__(self) -> None:
         self.instance = DagsterInstance.ephemeral()
         self._cursor = None
+        self._requested = []
 
     def made(self, asset: str, *days: str) -> None:
         for day in days or (None,):
             self.instance.report_runless_asset_event(AssetMaterialization(asset_key=asset, partition=day))
 
+    def made_in(self, run: DagsterRun, asset: str, day: str) -> None:
+        made = StepMaterializationData(AssetMaterialization(asset_key=asset, partition=day))
+        kind = DagsterEventType.ASSET_MATERIALIZATION.value
+        self.instance.report_dagster_event(
+            DagsterEvent(kind, run.job_name, event_specific_data=made), run.run_id
+        )
+
+    def requests(self) -> Sequence[RunRequest]:
+        """What the sensor has launched for what the last look asked for."""
+        graph = defs.resolve_asset_graph()
+        return build_run_requests(self._requested, graph, run_tags={}, emit_backfills=True)
+
     def look(self, at: datetime | None = None) -> Mapping[str, list[str]]:
-        """The days asked for by mart; [""] for one without days."""
+        """The days asked for by mart, or report; [""] for one without days."""
         result = evaluate_automation_conditions(
             defs,
             self.instance,
@@ -50,8 +68,8 @@ class Looks:
             evaluation_time=at,
             cursor=self._cursor,
         )
-        self._cursor = result.cursor
-        asked = {name: result.get_requested_partitions(AssetKey(name)) for name in MARTS}
+        self._cursor, self._requested = result.cursor, result._requested_subsets
+        asked = {name: result.get_requested_partitions(AssetKey(name)) for name in [*MARTS, "delay_report"]}
         return {name: sorted(day or "" for day in days) for name, days in asked.items() if days}
 
     def begin(self, job: str, day: str = "", assets: Sequence[str] = ()) -> DagsterRun:
@@ -203,6 +221,72 @@ def test_what_failed_is_asked_for_again_at_the_full_hour_until_it_is_made(looks:
     looks.made("long_delays", DAY)
 
     assert [looks.look(quarter_past + timedelta(hours=hour)) for hour in range(4, 7)] == [{}] * 3
+
+
+def test_the_report_is_asked_for_with_the_marts_it_reads_and_runs_after_them_in_one_run(looks: Looks) -> None:
+    looks.made(FACT, DAY)
+    assert looks.look() == of_flights(DAY)
+
+    (request,) = looks.requests()
+    assert request.partition_key == DAY
+    assert {key.path[-1] for key in request.asset_selection} == {*OF_FLIGHTS}
+    job = defs.resolve_job_def("__ASSET_JOB").get_subset(asset_selection=set(request.asset_selection))
+    order = [level.name for level in job.graph.nodes_in_topological_order]
+    assert order[-1] == "delay_report"
+    assert sorted(order[:-1]) == MARTS_OF_FLIGHTS
+
+
+def test_days_that_are_loaded_together_are_one_backfill_of_marts_and_reports(looks: Looks) -> None:
+    looks.made(FACT, DAY, OTHER)
+    assert looks.look() == of_flights(DAY, OTHER)
+
+    (request,) = looks.requests()
+    asked = request.asset_graph_subset.partitions_subsets_by_asset_key
+    days = {key.path[-1]: sorted(subset.get_partition_keys()) for key, subset in asked.items()}
+    assert days == of_flights(DAY, OTHER)
+    policies = {defs.resolve_asset_graph().get(key).backfill_policy for key in asked}
+    # Only assets of one policy share the runs of a backfill.
+    assert len(policies) == 1
+
+
+def test_a_mart_that_is_made_anew_by_hand_asks_for_no_report(looks: Looks) -> None:
+    looks.made(FACT, DAY)
+    looks.look()
+    for name in OF_FLIGHTS:
+        looks.made(name, DAY)
+    looks.look()
+    for name in MARTS_OF_FLIGHTS:
+        looks.made(name, DAY)
+
+    assert "delay_report" not in looks.look()
+
+
+def test_a_report_that_a_failed_mart_kept_from_being_made_is_asked_for_with_it(looks: Looks) -> None:
+    quarter_past = datetime.now(UTC).replace(minute=15) + timedelta(days=1)
+    looks.made(FACT, DAY)
+    looks.look(quarter_past)
+    run = looks.begin("__ASSET_JOB", DAY, OF_FLIGHTS)
+    for name in MARTS_OF_FLIGHTS[:3]:
+        looks.made_in(run, name, DAY)
+    looks.instance.report_run_failed(run)
+
+    assert looks.look(quarter_past + timedelta(minutes=30)) == {"carrier_on_time": [""]}
+    asked = looks.look(quarter_past + timedelta(hours=1))
+    assert asked == {name: [DAY] for name in ("route_daily_delays", "delay_report")}
+
+
+@pytest.mark.parametrize("name", [FACT, "carrier_daily_delays"])
+def test_a_plot_shown_on_an_asset_asks_for_nothing(looks: Looks, name: str) -> None:
+    looks.made(FACT, DAY)
+    looks.look()
+    for made in OF_FLIGHTS:
+        looks.made(made, DAY)
+    looks.look()
+    looks.made("carrier_on_time")
+    looks.look()
+    looks.instance.report_runless_asset_event(AssetObservation(asset_key=name, partition=DAY))
+
+    assert [looks.look() for _ in range(3)] == [{}] * 3
 
 
 def test_days_that_a_failed_run_has_loaded_are_asked_for(

@@ -53,8 +53,8 @@ DAILY_MARTS = [
     "long_delays",
     "bookings_daily",
 ]
-MARTS_ASSETS = [*DAILY_MARTS, "carrier_on_time"]
-DAILY_ASSETS = FLIGHTS_ASSETS + BOOKINGS_ASSETS + SHIPMENTS_ASSETS + DAILY_MARTS
+MARTS_ASSETS = [*DAILY_MARTS, "carrier_on_time", "delay_report"]
+DAILY_ASSETS = [*FLIGHTS_ASSETS, *BOOKINGS_ASSETS, *SHIPMENTS_ASSETS, *DAILY_MARTS, "delay_report"]
 GROUPS = {
     "flights": FLIGHTS_ASSETS,
     "bookings": BOOKINGS_ASSETS,
@@ -109,6 +109,11 @@ def test_the_lineage_leads_from_file_to_fact_to_mart_and_through_the_dimension()
         *(("daily_flights_processed", mart) for mart in DAILY_MARTS if mart != "bookings_daily"),
         ("fact_booking_status", "bookings_daily"),
         ("carrier_daily_delays", "carrier_on_time"),
+        *(
+            (parent, "delay_report")
+            for parent in (FLIGHTS_ASSETS[-1], *DAILY_MARTS)
+            if parent != "bookings_daily"
+        ),
         *((table.name, "warehouse_catalog") for feed in FEEDS.values() for table in feed.tables),
     }
 
@@ -248,7 +253,9 @@ def test_it_loads_from_anywhere_without_a_service_or_credentials(loaded_alone: d
     assert loaded_alone["assets"] == len(GROUP_OF)
 
 
-@pytest.mark.parametrize("heavy", ["pyspark", "pyarrow", "duckdb", "ministack", "pandas", "uvicorn"])
+@pytest.mark.parametrize(
+    "heavy", ["pyspark", "pyarrow", "duckdb", "ministack", "pandas", "uvicorn", "matplotlib", "jinja2"]
+)
 def test_loading_it_imports_nothing_heavy(loaded_alone: dict[str, Any], heavy: str) -> None:
     assert [name for name in loaded_alone["modules"] if name.partition(".")[0] == heavy] == []
 
