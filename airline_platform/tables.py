@@ -173,7 +173,13 @@ ALERT_OUTBOX = Table(
     ),
     columns=(
         Column("alert_id", "string", "Names the happening; a repeated alert has it again.", required=True),
-        Column("event", "string", "loaded, failed, refused, unknown_key or gone.", required=True, length=32),
+        Column(
+            "event",
+            "string",
+            "loaded, failed, refused, unknown_key, gone or check_failed.",
+            required=True,
+            length=32,
+        ),
         Column("feed", "string", "Name of the feed; empty where none is concerned.", length=64),
         Column("run_id", "string", "Dagster run; empty where none is concerned.", length=64),
         Column("subject", "string", "One line.", required=True, length=1024),

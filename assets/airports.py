@@ -6,19 +6,19 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dagster import AssetExecutionContext, MetadataValue, asset
+from dagster import AssetCheckResult, AssetExecutionContext, MaterializeResult, MetadataValue, asset
 
 from airline_platform.errors import LoadRefused, UnusableInput
 from airline_platform.feeds import AIRPORTS, FEEDS
 from airline_platform.marts import MARTS
 from airline_platform.settings import get_settings
 from airline_platform.tables import SOURCE_FILE
-from assets import ledger, lineage
-from assets.alerts import loaded_alert
+from assets import checks, ledger, lineage, measures
+from assets.alerts import check_failed_alerts, loaded_alert
 from assets.cataloging import landing_table, register
 from assets.description import OWNERS, column_schema, columns_metadata, describe, s3_link, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
@@ -112,6 +112,7 @@ def airport_codes_catalog(context: AssetExecutionContext, glue: Glue) -> None:
     name=AIRPORTS.table.name,
     deps=[airport_codes_catalog],
     hooks={tell_failed},
+    check_specs=checks.specs_of(AIRPORTS.table.name),
     kinds={"redshift", "table"},
     metadata=table_metadata(
         AIRPORTS.table, lineage.copied(AIRPORTS.table.columns, "airport_codes_catalog", AIRPORTS.columns)
@@ -131,7 +132,7 @@ def airport_codes_catalog(context: AssetExecutionContext, glue: Glue) -> None:
 )
 def dim_airport_codes(
     context: AssetExecutionContext, landing: Landing, lake: Lake, warehouse: Warehouse, notifier: Notifier
-) -> None:
+) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
     """Read the files, replace the table, keep the snapshot."""
     with permanent_errors_end_the_step():
         manifest = lake.get_manifests("raw_airport_codes", ["all"]).get("all")
@@ -149,10 +150,16 @@ def dim_airport_codes(
             settings.rejected_share_allowed(AIRPORTS.name, AIRPORTS.max_rejected_share),
         )
         lake.put_bytes(REJECTS, json_lines(read.rejects))
-        counts, airports = _load(context, read, landed, landing=landing, lake=lake, warehouse=warehouse)
+        try:
+            counts, airports, outcomes = _load(
+                context, read, landed, landing=landing, lake=lake, warehouse=warehouse
+            )
+        except checks.ChecksFailed as failed:
+            yield from failed.results
+            raise
         send_alerts(context, warehouse, notifier)
         lineage.tell_lineage(context)
-        context.add_output_metadata(
+        context.add_asset_metadata(
             {
                 "dagster/row_count": airports,
                 **counts,
@@ -162,6 +169,8 @@ def dim_airport_codes(
                 "snapshot": s3_link(lake.bucket, SNAPSHOT),
             }
         )
+    yield MaterializeResult(asset_key=AIRPORTS.table.name)
+    yield from (outcome.result(AIRPORTS.table.name) for outcome in outcomes)
 
 
 @dataclass(frozen=True)
@@ -209,9 +218,13 @@ def _load(
     landing: Landing,
     lake: Lake,
     warehouse: Warehouse,
-) -> tuple[dict[str, int], int]:
-    """Replace the dimension, fill facts that lacked an airport; return the counts and how many airports."""
-    run = context.run
+) -> tuple[dict[str, int], int, list[checks.Outcome]]:
+    """Replace the dimension, fill facts that lacked an airport; return counts, how many airports, and checks.
+
+    Raises:
+        LoadRefused: A file was overwritten meanwhile, or a blocking check failed; nothing was committed.
+    """
+    run, table = context.run, AIRPORTS.table.name
     with warehouse.transaction() as session:
         session.wait_for_turn()
         versions = landing.versions(AIRPORTS)
@@ -225,14 +238,16 @@ def _load(
         airports = {row["airport_id"]: row for row in _of_files(lake, gone)} | read.airports
         uri = lake.put_bytes(SNAPSHOT, _parquet(airports.values()))
         copy = lake.put_bytes(
-            f"_tmp/{run.run_id}/{AIRPORTS.table.name}.manifest",
+            f"_tmp/{run.run_id}/{table}.manifest",
             copy_manifest([{"url": uri, "mandatory": True, "meta": {"content_length": lake.size(SNAPSHOT)}}]),
         )
         staging = session.stage(AIRPORTS.table, copy)
-        session.execute(DELETE_ALL)
+        before = session.change(DELETE_ALL)
         session.execute(INSERT_STAGED.format(staging=staging))
+        outcomes = checks.judge(table, measures.of_airports(session, before))
+        checks.require(table, outcomes)
         healed = sum(
-            fill_airports(session, feed.lookups, table) for feed in FEEDS.values() for table in feed.tables
+            fill_airports(session, feed.lookups, fact) for feed in FEEDS.values() for fact in feed.tables
         )
         for mart in MARTS.values():
             fill_airports(session, mart.lookups, mart.table)
@@ -244,9 +259,9 @@ def _load(
         ledger.record(session, _entries(landed, read.counts, run.run_id), versions)
         told = read.sentences[:FIRST_REJECTS]
         alert = loaded_alert(AIRPORTS, counts, told, run=run, instance=context.instance)
-        outbox.put(session, [alert])
-    lake.put_manifests(AIRPORTS.table.name, {"all": {"snapshot": uri}})
-    return counts, len(airports)
+        outbox.put(session, [alert, *check_failed_alerts(table, AIRPORTS.name, outcomes, run)])
+    lake.put_manifests(table, {"all": {"snapshot": uri}})
+    return counts, len(airports), outcomes
 
 
 def _entries(landed: Sequence[LandedObject], counts: dict[str, RowCount], run_id: str) -> list[ledger.Entry]:

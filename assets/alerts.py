@@ -10,6 +10,7 @@ from airline_platform.errors import AirlineError
 from airline_platform.feeds import Feed
 from airline_platform.marts import MARTS
 from airline_platform.settings import get_settings
+from assets.checks import DAYS_LISTED, Outcome
 from assets.description import REPORTED_FEEDS, report_link
 from resources.notifier import Alert, describe_days
 
@@ -93,6 +94,41 @@ def refused_alert(feed: str, files: Sequence[str], run: DagsterRun) -> Alert:
     """
     subject = f"Refused {len(files)} file(s) of {feed}"
     return Alert("refused", subject, files[:100], feed, run.run_id, about=[root_of(run), *files])
+
+
+def check_failed_alerts(asset: str, feed: str, outcomes: Sequence[Outcome], run: DagsterRun) -> list[Alert]:
+    """Rows were loaded that may be wrong: one alert for all checks that failed and block nothing, or none.
+
+    Args:
+        asset: Whose checks they are.
+        feed: The feed's name.
+        outcomes: Of all its checks.
+        run: The Dagster run.
+    """
+    failed = [outcome for outcome in outcomes if outcome.failed and not outcome.check.blocking]
+    if not failed:
+        return []
+    names = [outcome.check.name for outcome in failed]
+    days = sorted({finding.day for outcome in failed for finding in outcome.failed} - {""})
+    lines = [line for outcome in failed for line in (*_what_failed(outcome), "")]
+    subject = " ".join(filter(None, ("Checks failed on", asset, describe_days(days))))
+    return [
+        Alert(
+            "check_failed",
+            f"{subject}: {', '.join(names)}",
+            [*lines, f"Run:       {run_link(run.run_id)}"],
+            feed,
+            run.run_id,
+            about=[root_of(run), asset, *names, *days],
+        )
+    ]
+
+
+def _what_failed(outcome: Outcome) -> list[str]:
+    told = [f"{outcome.check.name}: {finding}" for finding in outcome.failed[:DAYS_LISTED]]
+    if (more := len(outcome.failed) - DAYS_LISTED) > 0:
+        told.append(f"{outcome.check.name}: … and {more} more days.")
+    return [*told, f"What to do: {outcome.check.remedy}"]
 
 
 def failure_alert(instance: DagsterInstance, run_id: str, step: str, why: str, feed: str = "") -> Alert:

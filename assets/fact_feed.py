@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dagster import (
+    AssetCheckResult,
     AssetExecutionContext,
     AssetMaterialization,
     AssetsDefinition,
@@ -21,7 +22,7 @@ from dagster import (
 from airline_platform.errors import UnusableInput
 from airline_platform.feeds import AIRPORTS, Feed
 from airline_platform.settings import get_settings
-from assets import ledger, lineage
+from assets import checks, ledger, lineage
 from assets.cataloging import landing_table, register
 from assets.daily_feed import daily, execution, landed_files, made_days, raw_asset, run_landed_job
 from assets.description import OWNERS, columns_metadata, describe, job_run_link, s3_link, table_metadata
@@ -178,8 +179,9 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
                     "that is loaded again replaces itself."
                 ),
                 mind=(
-                    "A day with too many rejected rows is refused, and the old rows stay. An airport's name "
-                    "is empty until the airport is known. Equal rows of a file are all kept, and counted."
+                    "A day with too many rejected rows, or one that fails a blocking check, is refused, and "
+                    "the old rows stay. An airport's name is empty until the airport is known. Equal rows of "
+                    "a file are all kept, and counted."
                 ),
             ),
         )
@@ -213,6 +215,7 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
     @multi_asset(
         name=table.name,
         specs=specs,
+        check_specs=checks.specs_of(table.name),
         **execution(feed),
     )
     def fact(
@@ -221,7 +224,7 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
         lake: Lake,
         warehouse: Warehouse,
         notifier: Notifier,
-    ) -> Iterator[MaterializeResult[None] | AssetMaterialization]:
+    ) -> Iterator[MaterializeResult[None] | AssetMaterialization | AssetCheckResult]:
         with permanent_errors_end_the_step():
             days = list(context.partition_keys)
             made = made_days(lake, f"{feed.name}_enriched", days)
@@ -230,16 +233,23 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
                     f"{table.name} {describe_days(days)}: expected enriched {feed.noun}, found none",
                     remedy=f"Materialize {feed.name}_enriched for these days first.",
                 )
-            done = load_days(context, feed, made, landing=landing, lake=lake, warehouse=warehouse)
+            try:
+                done = load_days(context, feed, made, landing=landing, lake=lake, warehouse=warehouse)
+            except checks.ChecksFailed as failed:
+                yield from failed.results
+                raise
             send_alerts(context, warehouse, notifier)
+            results = [outcome.result(table.name) for outcome in done.outcomes]
             if done.refused:
                 yield from loaded_all_the_same(specs, {day: _metadata(done, day) for day in done.rows})
+                yield from results
                 raise not_loaded(done.refused)
             lineage.tell_lineage(context)
             for day in days:
                 context.add_asset_metadata(_metadata(done, day), asset_key=table.name, partition_key=day)
         for spec in specs:
             yield MaterializeResult(asset_key=spec.key)
+        yield from results
 
     return fact
 

@@ -7,11 +7,11 @@ from typing import Any, Self
 from dagster import AssetExecutionContext
 
 from airline_platform.errors import LoadRefused
-from airline_platform.feeds import AIRPORTS, REPEATED, Feed, Lookup
+from airline_platform.feeds import AIRPORTS, FLIGHTS, REPEATED, Feed, Lookup
 from airline_platform.settings import get_settings
 from airline_platform.tables import Table
-from assets import ledger, newest
-from assets.alerts import loaded_alert
+from assets import checks, ledger, measures, newest
+from assets.alerts import check_failed_alerts, loaded_alert
 from resources import outbox
 from resources.catalog import rejects_prefix
 from resources.glue import copy_manifest
@@ -23,10 +23,15 @@ DELETE_DAYS = "DELETE FROM {table} WHERE {partition} IN %(days)s"
 INSERT_STAGED = "INSERT INTO {table} ({columns}) SELECT {columns} FROM {staging}"
 COUNT_STAGED = "SELECT source_file, COUNT(*) AS staged FROM {staging} GROUP BY source_file"
 COUNT_COPIES = """
-SELECT {partition} AS day, SUM(copies - 1) AS copies
-FROM (SELECT {partition}, COUNT(*) AS copies FROM {staging} GROUP BY {columns} HAVING COUNT(*) > 1) AS doubled
+SELECT {partition} AS day, SUM(copies - 1) AS copies, SUM(GREATEST(telling - 1, 0)) AS telling_copies
+FROM (
+    SELECT {partition}, COUNT(*) AS copies, COUNT({telling}) AS telling
+    FROM {staging} GROUP BY {columns} HAVING COUNT(*) > 1
+) AS doubled
 GROUP BY {partition}
 """
+TELLING = {FLIGHTS.name: "dep_delay"}
+"""By feed, a column without which equal rows need not be copies: cancelled flights lack the delay."""
 FILL = """
 UPDATE {schema}.{table} SET {filled} FROM {schema}.{dimension}
 WHERE {table}.{key} = {dimension}.airport_id AND {empty}
@@ -84,11 +89,13 @@ class Loaded:
         rows: Counts by day, of the days that were loaded.
         refused: Why the others were not, by day.
         ledger: The ledger's rows of all of them.
+        outcomes: Of the table's checks.
     """
 
     rows: dict[str, dict[str, int]]
     refused: dict[str, str]
     ledger: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: Sequence[checks.Outcome] = ()
 
 
 def load_days(
@@ -100,9 +107,10 @@ def load_days(
     lake: Lake,
     warehouse: Warehouse,
 ) -> Loaded:
-    """Replace days of a fact table, with their ledger rows and their alert, in one transaction.
+    """Replace days of a fact table, with their ledger rows and their alerts, in one transaction.
 
-    A day whose file was overwritten since its manifest, or of which too much was rejected, keeps its rows.
+    A day keeps its rows when its file was overwritten since its manifest, too much of it was rejected, or its
+    staged rows can't be true.
 
     Args:
         context: Of the asset that loads.
@@ -114,8 +122,9 @@ def load_days(
 
     Raises:
         LoadRefused: What was staged is not what the job reported; nothing was committed.
+        ChecksFailed: A blocking check of the table failed; nothing was committed.
     """
-    run = context.run
+    run, table = context.run, feed.table.name
     with warehouse.transaction() as session:
         session.wait_for_turn()
         landed = landing.versions(feed, sorted(made))
@@ -125,19 +134,26 @@ def load_days(
         allowed = get_settings().rejected_share_allowed(feed.name, feed.max_rejected_share)
         refused = with_first_rejects(lake, feed, rest, days_with_many_rejects(rest, allowed))
         good = {day: it for day, it in rest.items() if day not in refused}
-        ledger.record(session, refused_entries(feed, made, refused, run.run_id), landed)
         rows: dict[str, dict[str, int]] = {}
+        outcomes: list[checks.Outcome] = []
         if good:
             files = [file for it in good.values() for file in it.files]
-            manifest = lake.put_bytes(f"_tmp/{run.run_id}/{feed.table.name}.manifest", copy_manifest(files))
-            rows = replace_days(session, feed, good, manifest)
+            manifest = lake.put_bytes(f"_tmp/{run.run_id}/{table}.manifest", copy_manifest(files))
+            staging = stage_days(session, feed, good, manifest)
+            outcomes = checks.judge(table, measures.of_staged(session, feed, staging, tuple(good)))
+            refused |= leave_out(session, feed, staging, outcomes)
+            good = {day: it for day, it in good.items() if day not in refused}
+        ledger.record(session, refused_entries(feed, made, refused, run.run_id), landed)
+        if good:
+            rows, judged = replace_days(session, feed, good, staging)
+            outcomes += judged
             ledger.record(session, entries_of(feed, good, run.run_id, "loaded"), landed)
             totals = {name: sum(of_day[name] for of_day in rows.values()) for name in ROW_COUNTS}
             rejects = first_rejects(lake, feed, good)
             alert = loaded_alert(feed, totals, rejects, days=sorted(good), run=run, instance=context.instance)
-            outbox.put(session, [alert])
+            outbox.put(session, [alert, *check_failed_alerts(table, feed.name, outcomes, run)])
         written = session.execute(ledger.OF_DAYS, {"feed": feed.name, "days": tuple(made)})
-    return Loaded(rows, overwritten | refused, written)
+    return Loaded(rows, overwritten | refused, written, outcomes)
 
 
 def overwritten_days(made: Mapping[str, MadeDay], landed: Sequence[Version]) -> dict[str, str]:
@@ -213,37 +229,69 @@ def not_loaded(refused: Mapping[str, str]) -> LoadRefused:
         "; ".join(f"{day}: {why}" for day, why in refused.items()) + ". Not loaded, the old rows stand",
         remedy=(
             "Where rows were rejected, read their reasons in the rejects, mend the file and land it again; "
-            "or raise AIRLINE_MAX_REJECTED_SHARES if they are as they should be. Where a file was "
-            "overwritten, nothing."
+            "or raise AIRLINE_MAX_REJECTED_SHARES if they are as they should be. Where a check failed, as it "
+            "says. Where a file was overwritten, nothing."
         ),
     )
 
 
+def stage_days(session: Session, feed: Feed, made: Mapping[str, MadeDay], manifest_uri: str) -> str:
+    """Copy days into a staging table; return its name.
+
+    Args:
+        session: The transaction.
+        feed: Whose table they are for.
+        made: What the lake holds, by day.
+        manifest_uri: COPY manifest of its Parquet files.
+
+    Raises:
+        LoadRefused: What was staged is not what the job reported.
+    """
+    staging = session.stage(feed.table, manifest_uri)
+    _compare(session.execute(COUNT_STAGED.format(staging=staging)), made, feed)
+    return staging
+
+
+def leave_out(
+    session: Session, feed: Feed, staging: str, outcomes: Sequence[checks.Outcome]
+) -> dict[str, str]:
+    """Take days whose staged rows fail a check out of the staging table; return why, by day."""
+    refused = {
+        finding.day: f"{outcome.check.name}: {finding.told}. {outcome.check.remedy}"
+        for outcome in outcomes
+        for finding in outcome.failed
+    }
+    if refused:
+        left_out = DELETE_DAYS.format(table=staging, partition=feed.table.partition_column)
+        session.execute(left_out, {"days": tuple(refused)})
+    return refused
+
+
 def replace_days(
-    session: Session, feed: Feed, made: Mapping[str, MadeDay], manifest_uri: str
-) -> dict[str, dict[str, int]]:
-    """Replace days of a fact table by the files of a manifest.
+    session: Session, feed: Feed, made: Mapping[str, MadeDay], staging: str
+) -> tuple[dict[str, dict[str, int]], list[checks.Outcome]]:
+    """Replace days of a fact table by what is staged, before the ledger knows of their files.
 
     Args:
         session: The transaction; the caller commits it.
         feed: Whose table it is.
-        made: What the lake holds, by day.
-        manifest_uri: COPY manifest of its Parquet files.
+        made: What the lake holds, by day; of other days nothing is staged.
+        staging: The staging table.
 
     Returns:
-        Row counts by day, with `rows_duplicated`: rows that are copies of another one of their day.
+        Row counts by day, with `rows_duplicated`: rows that are copies of another one of their day. And what
+        came of the table's checks.
 
     Raises:
-        LoadRefused: What was staged is not what the job reported; the transaction must not commit.
+        ChecksFailed: A blocking one failed; the transaction must not commit.
     """
     table = feed.table
-    staging = session.stage(table, manifest_uri)
-    _compare(session.execute(COUNT_STAGED.format(staging=staging)), made, feed)
     names = {
         "table": table.qualified_name,
         "staging": staging,
         "columns": ", ".join(table.column_names),
         "partition": table.partition_column,
+        "telling": TELLING.get(feed.name, "*"),
     }
     days = {"days": tuple(made)}
     with newest.following(session, feed, tuple(made), staging):
@@ -251,8 +299,15 @@ def replace_days(
         session.execute(INSERT_STAGED.format(**names))
         # An airport may have arrived between the job's join and this transaction.
         fill_airports(session, feed.lookups, feed.table, tuple(made))
-    copies = {str(row["day"]): int(row["copies"]) for row in session.execute(COUNT_COPIES.format(**names))}
-    return {day: {**it.rows, "rows_duplicated": copies.get(day, 0)} for day, it in made.items()}
+    copied = {str(row["day"]): row for row in session.execute(COUNT_COPIES.format(**names))}
+    every, telling = (
+        {day: int(row[kind]) for day, row in copied.items()} for kind in ("copies", "telling_copies")
+    )
+    rows = {day: {**it.rows, "rows_duplicated": every.get(day, 0)} for day, it in made.items()}
+    keys = {found.key for it in made.values() for found, _ in it.landed}
+    outcomes = checks.judge(table.name, measures.of_loaded(session, feed, rows, telling, keys))
+    checks.require(table.name, outcomes)
+    return rows, outcomes
 
 
 def fill_airports(

@@ -1,21 +1,23 @@
 """Marts: what people look at, made anew by day when the facts of the day change."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dagster import (
+    AssetCheckResult,
     AssetExecutionContext,
     AssetsDefinition,
     AssetSelection,
     AutomationCondition,
     BackfillPolicy,
+    MaterializeResult,
     asset,
 )
 
 from airline_platform.marts import LONG_DELAYS, MARTS, Mart
 from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
-from assets import lineage
+from assets import checks, lineage, measures
 from assets.description import OWNERS, describe, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
@@ -70,26 +72,48 @@ def mart_asset(mart: Mart) -> AssetsDefinition:
         pool=GROUP,
         retry_policy=RETRIES,
         hooks={tell_failed},
+        check_specs=checks.specs_of(table.name),
         metadata=table_metadata(table, lineage.of_mart(mart)),
         automation_condition=when_its_source_changes(),
         description=_description(mart),
         **(by_day if table.partition_column else {}),
     )
-    def made(context: AssetExecutionContext, warehouse: Warehouse, notifier: Notifier) -> None:
+    def made(
+        context: AssetExecutionContext, warehouse: Warehouse, notifier: Notifier
+    ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
         del notifier  # the hook's, which tells of failures
         with permanent_errors_end_the_step():
             days = list(context.partition_keys) if table.partition_column else []
-            with warehouse.transaction() as session:
-                session.wait_for_turn()
-                refresh(session, mart, days)
-                figures = figures_of(session, mart, days)
+            try:
+                figures, outcomes = _make(warehouse, mart, days)
+            except checks.ChecksFailed as failed:
+                yield from failed.results
+                raise
             lineage.tell_lineage(context)
             if not table.partition_column:
                 context.add_asset_metadata({"dagster/row_count": figures["all"]["row_count"]})
             for day in days:
                 context.add_asset_metadata(_metadata(mart, figures[day]), partition_key=day)
+        yield MaterializeResult(asset_key=table.name)
+        yield from (outcome.result(table.name) for outcome in outcomes)
 
     return made
+
+
+def _make(
+    warehouse: Warehouse, mart: Mart, days: Sequence[str]
+) -> tuple[dict[str, dict[str, int]], list[checks.Outcome]]:
+    """Replace days of a mart; return their figures, and what came of the mart's checks.
+
+    Raises:
+        ChecksFailed: The mart says something else than its source; nothing was committed.
+    """
+    with warehouse.transaction() as session:
+        session.wait_for_turn()
+        refresh(session, mart, days)
+        outcomes = checks.judge(mart.table.name, measures.of_mart(session, mart, days))
+        checks.require(mart.table.name, outcomes)
+        return figures_of(session, mart, days), outcomes
 
 
 def _metadata(mart: Mart, figures: Mapping[str, int]) -> dict[str, Any]:

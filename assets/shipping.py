@@ -3,18 +3,18 @@
 Who is shipped to stays in the landing bucket: as landed, and typed beside it. From there on nobody is named.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dagster import AssetExecutionContext, MaterializeResult, MetadataValue, asset
+from dagster import AssetCheckResult, AssetExecutionContext, MaterializeResult, MetadataValue, asset
 
 from airline_platform.errors import LoadRefused, UnusableInput
 from airline_platform.feeds import SHIPMENTS, SHIPMENTS_TYPED
 from airline_platform.settings import get_settings
 from airline_platform.tables import Table
-from assets import ledger, lineage
-from assets.alerts import loaded_alert
+from assets import checks, ledger, lineage, measures
+from assets.alerts import check_failed_alerts, loaded_alert
 from assets.cataloging import register
 from assets.daily_feed import daily, landed_files, made_days, raw_asset, run_job, run_landed_job
 from assets.description import columns_metadata, describe, job_run_link, query_link, s3_link
@@ -31,7 +31,15 @@ from assets.loading import (
     refused_entries,
     with_first_rejects,
 )
-from assets.totals import TOTALS_COLUMNS, compare, figures, numbers, read_totals, totals_sql
+from assets.totals import (
+    TOTALS_COLUMNS,
+    compare,
+    figures,
+    judge_accounts,
+    numbers,
+    read_totals,
+    totals_sql,
+)
 from resources import outbox
 from resources.athena import Athena, QueryResult
 from resources.catalog import rejects_prefix
@@ -220,6 +228,7 @@ def shipments_normalized_catalog(context: AssetExecutionContext, glue: Glue, lak
         SHIPMENTS,
         deps=[shipments_normalized_catalog],
         kinds={"athena", "sql"},
+        check_specs=checks.specs_of(SHIPMENTS.last_asset),
         metadata=columns_metadata(
             TOTALS_COLUMNS,
             lineage.copied(TOTALS_COLUMNS, "shipments_normalized_catalog", NORMALIZED.columns),
@@ -243,7 +252,7 @@ def shipping_totals(  # noqa: PLR0917 - a resource each
     landing: Landing,
     warehouse: Warehouse,
     notifier: Notifier,
-) -> None:
+) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
     """Ask, compare, write the verdicts and tell the figures."""
     with permanent_errors_end_the_step():
         days = list(context.partition_keys)
@@ -262,13 +271,20 @@ def shipping_totals(  # noqa: PLR0917 - a resource each
         register(glue, NORMALIZED.name, NORMALIZED.columns, folders, crawler=NORMALIZED.name)
         answer = athena.query(totals_sql(min(done), max(done)))
         totals = read_totals(answer)
+        accounted = judge_accounts(totals, done)
+        if accounted.failed:
+            yield accounted.result(SHIPMENTS.last_asset)
         compare(totals, done)
-        entries = _commit(context, answer, done, lake=lake, landing=landing, warehouse=warehouse)
+        entries, judged = _commit(context, answer, done, lake=lake, landing=landing, warehouse=warehouse)
+        results = [outcome.result(SHIPMENTS.last_asset) for outcome in (accounted, *judged)]
         send_alerts(context, warehouse, notifier)
         lineage.tell_lineage(context)
         _describe(context, answer, done, entries)
         if refused:
+            yield from results
             raise not_loaded(refused)
+    yield MaterializeResult(asset_key=SHIPMENTS.last_asset)
+    yield from results
 
 
 shipping_assets = [
@@ -368,10 +384,12 @@ def _commit(
     lake: Lake,
     landing: Landing,
     warehouse: Warehouse,
-) -> list[dict[str, Any]]:
-    """Write the files' verdicts and the alert with the figures; return the ledger's rows of the days."""
+) -> tuple[list[dict[str, Any]], list[checks.Outcome]]:
+    """Write the files' verdicts and the alerts; return the days' ledger rows, and what came of checks."""
     run, days = context.run, sorted(done)
-    rows = [it.rows for it in done.values()]
+    of_days = {day: it.rows for day, it in done.items()}
+    rows = list(of_days.values())
+    keys = {found.key for it in done.values() for found, _ in it.landed}
     alert = loaded_alert(
         SHIPMENTS,
         {name: sum(of_day[name] for of_day in rows) for name in rows[0]},
@@ -384,10 +402,14 @@ def _commit(
     with warehouse.transaction() as session:
         session.wait_for_turn()
         # A file that was overwritten meanwhile is loaded as it was: its newer version gets its own run.
+        standing = measures.standing_rows(session, SHIPMENTS, days, keys)
+        counted = {checks.ROW_COUNT.name: measures.row_counts(of_days, standing)}
+        outcomes = checks.judge(SHIPMENTS.last_asset, counted)
         verdicts = entries_of(SHIPMENTS, done, run.run_id, "loaded")
         ledger.record(session, verdicts, landing.versions(SHIPMENTS, days))
-        outbox.put(session, [alert])
-        return session.execute(ledger.OF_DAYS, {"feed": SHIPMENTS.name, "days": tuple(days)})
+        suspect = check_failed_alerts(SHIPMENTS.last_asset, SHIPMENTS.name, outcomes, run)
+        outbox.put(session, [alert, *suspect])
+        return session.execute(ledger.OF_DAYS, {"feed": SHIPMENTS.name, "days": tuple(days)}), outcomes
 
 
 def _describe(

@@ -8,6 +8,8 @@ from decimal import Decimal
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds import SHIPMENTS
 from airline_platform.tables import Column
+from assets import checks, measures
+from assets.checks import Outcome
 from assets.loading import MadeDay
 from resources.athena import QueryResult
 
@@ -69,6 +71,13 @@ def read_totals(answer: QueryResult) -> dict[str | None, Totals]:
         )
         for row in answer.rows
     }
+
+
+def judge_accounts(totals: Mapping[str | None, Totals], done: Mapping[str, MadeDay]) -> Outcome:
+    """Judge whether days' rows are all accounted for: read, rejected, written, and counted by the query."""
+    there = {day: totals[day].shipments if day in totals else 0 for day in done}
+    rows = {day: it.rows for day, it in done.items()}
+    return checks.ROWS_ACCOUNTED.judge(measures.accounts(rows, there, {}))
 
 
 def compare(totals: Mapping[str | None, Totals], done: Mapping[str, MadeDay]) -> None:

@@ -1,0 +1,618 @@
+"""Checks in the steps that load: a gateway, a warehouse, days by hand, and what each check does with them."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import requests
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckSeverity,
+    AssetKey,
+    AssetsDefinition,
+    DagsterInstance,
+    EventLogRecord,
+    materialize,
+)
+from pyarrow import parquet
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
+import assets.airports
+import assets.marts
+import assets.shipping
+from airline_platform.deploy import store_warehouse_secret
+from airline_platform.feeds import AIRPORTS, BOOKINGS, FEEDS, FLIGHTS, SHIPMENTS, Feed
+from airline_platform.local.postgres import PostgresServer
+from airline_platform.local.stack import PortClaims
+from airline_platform.marts import MARTS, Mart
+from airline_platform.settings import get_settings
+from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES
+from assets import ledger, measures
+from assets.airports import dim_airport_codes
+from assets.bookings import bookings_assets
+from assets.checks import CHECKS
+from assets.flights import flights_assets
+from assets.loading import MadeDay, RowCount
+from assets.marts import mart_assets
+from assets.refresh import refresh
+from assets.shipping import shipping_totals
+from resources.athena import Athena, QueryResult
+from resources.aws import make_client
+from resources.glue import Glue
+from resources.lake import Lake
+from resources.landing import LandedObject, Landing
+from resources.notifier import Notifier
+from resources.warehouse import Session, Warehouse, apply_schema
+
+LANDING = Landing(bucket="airline-landing")
+LAKE = Lake(bucket="airline-lake")
+FACT, BOOKINGS_FACT = flights_assets[-1], bookings_assets[-1]
+TABLE = FLIGHTS.table.name
+MONDAY, TUESDAY, WEDNESDAY = "2013-02-04", "2013-02-05", "2013-02-06"
+LANDED_AT = datetime(2013, 2, 10, tzinfo=UTC)
+RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+PASSED, WARNED, FAILED = "passed", "warned", "failed"
+FAILURES = {AssetCheckSeverity.WARN: WARNED, AssetCheckSeverity.ERROR: FAILED}
+
+
+@contextmanager
+def gateway(folder: Path, port: int) -> Iterator[None]:
+    arguments = ["--port", str(port), "--state", str(folder / "state")]
+    with (folder / "gateway.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "airline_platform.local.gateway", *arguments],
+            env=os.environ | {"AIRLINE_SPARK_WORKERS": "0"}, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        Retrying(
+            retry=retry_if_exception_type(OSError),
+            wait=wait_fixed(0.05),
+            stop=stop_after_delay(60),
+        )(requests.get, f"http://127.0.0.1:{port}/_airline/health", timeout=5)
+        yield
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+
+
+@contextmanager
+def postgres(folder: Path, port: int) -> Iterator[PostgresServer]:
+    server = PostgresServer(folder / "home", port)
+    server.prepare()
+    child = server.start(log=server.home / "logs" / "postgres.log", environment=os.environ)
+    try:
+        Retrying(
+            retry=retry_if_result(lambda ready: not ready), wait=wait_fixed(0.05), stop=stop_after_delay(60)
+        )(server.ready)
+        yield server
+    finally:
+        server.stop(child)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    folder = tmp_path_factory.mktemp("checks")
+    with PortClaims(folder / "claims") as claims, pytest.MonkeyPatch.context() as patch:
+        port = claims.first()
+        for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
+            patch.delenv(name)
+        patch.setenv("AIRLINE_HOME", str(folder / "home"))
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        get_settings.cache_clear()
+        with gateway(folder, port), postgres(folder, claims.first()) as running:
+            for bucket in (LANDING.bucket, LAKE.bucket):
+                make_client(get_settings(), "s3").create_bucket(Bucket=bucket)
+            store_warehouse_secret(get_settings(), running.warehouse_credentials())
+            apply_schema(get_settings())
+            yield Warehouse.of(get_settings())
+        get_settings.cache_clear()
+
+
+@pytest.fixture
+def warehouse(server: Warehouse) -> Warehouse:
+    """With its tables, and nothing in them."""
+    facts = [table for feed in FEEDS.values() for table in feed.tables]
+    with server.transaction() as session:
+        for table in (*facts, *(mart.table for mart in MARTS.values()), INGESTED_FILES, ALERT_OUTBOX):
+            session.execute(f"DELETE FROM {table.qualified_name}")
+    return server
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run has done, as Dagster has it."""
+
+    success: bool
+    evaluations: list[AssetCheckEvaluation]
+    made: list[EventLogRecord]
+
+    @property
+    def checks(self) -> dict[str, str]:
+        return {it.check_name: PASSED if it.passed else FAILURES[it.severity] for it in self.evaluations}
+
+    @property
+    def days(self) -> list[str]:
+        return sorted(it.partition_key or "" for it in self.made)
+
+    def of(self, check: str) -> str:
+        (found,) = (it for it in self.evaluations if it.check_name == check)
+        return found.description or ""
+
+    def metadata(self, name: str) -> Any:
+        (made,) = self.made
+        assert made.asset_materialization is not None
+        return made.asset_materialization.metadata[name].value
+
+
+def run(asset: AssetsDefinition, *days: str, **others: Any) -> Run:
+    """Materialize an asset for a day, for all days from the first to the last, or as a whole."""
+    given = {"landing": LANDING, "lake": LAKE, "notifier": Notifier(topic="airline-alerts"), **others}
+    given.setdefault("warehouse", Warehouse.of(get_settings()))
+    how: dict[str, Any] = {"partition_key": days[0]} if len(days) == 1 else {}
+    if len(days) > 1:
+        how = {"tags": dict(zip(RANGE, (days[0], days[-1]), strict=True))}
+    with DagsterInstance.ephemeral() as instance:
+        done = materialize([asset], instance=instance, resources=given, raise_on_error=False, **how)
+        made = instance.fetch_materializations(AssetKey(asset.node_def.name), limit=200).records
+        return Run(done.success, list(done.get_asset_check_evaluations()), list(made))
+
+
+def told(warehouse: Warehouse, event: str) -> list[str]:
+    sql = "SELECT message FROM airlines.alert_outbox WHERE event = %(event)s ORDER BY created_at"
+    return [row["message"] for row in warehouse.query(sql, {"event": event})]
+
+
+def flight(day: str, number: int, **others: Any) -> dict[str, Any]:
+    """A flight unlike any other one of its day."""
+    return {
+        "flight_date": date.fromisoformat(day),
+        "carrier": "AA",
+        "origin_airport_id": 1,
+        "dest_airport_id": number,
+        "dep_airport": "One",
+        "arr_airport": "Other",
+        **dict.fromkeys(("dep_city", "arr_city", "dep_state", "arr_state"), "X"),
+        "dep_delay": 1,
+        "arr_delay": 1,
+        **others,
+    }
+
+
+def flights(day: str, rows: int = 100, odd: int = 0, **others: Any) -> list[dict[str, Any]]:
+    """A day's flights, of which the first so many are odd."""
+    return [flight(day, number, **(others if number < odd else {})) for number in range(rows)]
+
+
+def booking(
+    day: str, number: int, source: str = "s3://airline-landing/x.csv", **others: Any
+) -> dict[str, Any]:
+    names = {name: "X" for name, _ in (pair for lookup in BOOKINGS.lookups for pair in lookup.filled)}
+    return names | {
+        "file_date": date.fromisoformat(day),
+        "booking_id": f"b{number}",
+        "booked_at": datetime(2013, 1, 1),  # noqa: DTZ001 - the column has no zone
+        "customer_key": None,
+        "carrier": "AA",
+        "flight_number": 1,
+        "origin_airport_id": 1,
+        "dest_airport_id": 2,
+        "flight_date": date(2013, 3, 1),
+        "cabin": "ECONOMY",
+        "fare_amount": Decimal("10.125"),
+        "currency": "USD",
+        "status": "CONFIRMED",
+        "landed_at": datetime(2013, 2, 10),  # noqa: DTZ001
+        "source_file": source,
+        **others,
+    }
+
+
+TYPES = {
+    "string": pa.string(),
+    "bigint": pa.int64(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+    "decimal": pa.decimal128(14, 3),
+}
+
+
+def landed(feed: Feed, day: str, name: str = "a") -> LandedObject:
+    key = f"{feed.prefix}date={day}/{name}.csv"
+    return LandedObject(LANDING.bucket, key, day, f"etag of {key}", 1, LANDED_AT)
+
+
+def enrich(feed: Feed, day: str, rows: Sequence[Mapping[str, Any]], rejected: int = 0) -> None:
+    """Put a day into the lake as the Glue job leaves it: Parquet, and what was made of which file."""
+    found = landed(feed, day)
+    columns = feed.table.staged_columns
+    schema = pa.schema([(column.name, TYPES[column.type]) for column in columns])
+    sink = io.BytesIO()
+    whole = [{**row, "source_file": found.url} for row in rows]
+    parquet.write_table(pa.Table.from_pylist(whole, schema=schema), sink)
+    uri = LAKE.put_bytes(f"enriched/{feed.name}/date={day}/a.parquet", sink.getvalue())
+    file = {"url": uri, "mandatory": True, "meta": {"content_length": len(sink.getvalue())}}
+    count = RowCount(len(rows) + rejected, len(rows), rejected)
+    LAKE.put_manifests(f"{feed.name}_enriched", {day: MadeDay("jr_1", (file,), ((found, count),)).as_json()})
+
+
+def known(warehouse: Warehouse, feed: Feed, day: str, rows: int, name: str = "earlier") -> None:
+    """A file in the ledger, as loaded with so many rows."""
+    counts = {"rows_read": rows, "rows_loaded": rows, "rows_rejected": 0}
+    entry = ledger.entry(landed(feed, day, name), feed=feed.name, run_id="r", state="loaded", **counts)
+    with warehouse.transaction() as session:
+        ledger.record(session, [entry])
+
+
+def count(warehouse: Warehouse, day: str, feed: Feed = FLIGHTS) -> int:
+    table = feed.table
+    sql = f"SELECT COUNT(*) AS n FROM {table.qualified_name} WHERE {table.partition_column} = %(day)s"
+    (row,) = warehouse.query(sql, {"day": day})
+    return int(row["n"])
+
+
+def test_a_day_that_is_as_it_should_be_passes_every_check_and_shows_its_numbers(warehouse: Warehouse) -> None:
+    enrich(FLIGHTS, MONDAY, flights(MONDAY), rejected=2)
+    for day in ("2013-01-28", "2013-01-21"):
+        known(warehouse, FLIGHTS, day, 90)
+
+    done = run(FACT, MONDAY)
+
+    assert done.success
+    assert done.checks == {check.name: PASSED for check in CHECKS[TABLE]}
+    numbers = {it.check_name: {name: v.value for name, v in it.metadata.items()} for it in done.evaluations}
+    assert numbers["rows_accounted"] == {"days": 1, "failed_days": 0, "differing": 0}
+    assert numbers["row_count"] == {"days": 1, "failed_days": 0, "rows": 100}
+    assert numbers["missing_delays"] == {"days": 1, "failed_days": 0, "share": 0.0}
+    assert "45 to 180" in done.of("row_count")
+    assert told(warehouse, "check_failed") == []
+    assert done.days == [MONDAY]
+    # Dagster shows the results beside what they speak of.
+    targets = [it.target_materialization_data for it in done.evaluations]
+    assert {it and it.storage_id for it in targets} == {done.made[0].storage_id}
+
+
+@pytest.mark.parametrize(
+    ("check", "fine", "wrong"),
+    [
+        ("unknown_airports", {"odd": 2}, {"odd": 3}),
+        ("missing_delays", {"odd": 15}, {"odd": 16}),
+        ("duplicates", {"odd": 6}, {"odd": 7}),
+        ("row_count", {"rows": 45}, {"rows": 44}),
+    ],
+)
+def test_a_day_that_looks_wrong_is_loaded_and_told(
+    warehouse: Warehouse, check: str, fine: dict[str, int], wrong: dict[str, int]
+) -> None:
+    oddities: dict[str, dict[str, Any]] = {
+        "unknown_airports": dict.fromkeys(("arr_airport", "arr_city", "arr_state")),
+        "missing_delays": {"dep_delay": None, "arr_delay": None},
+        "duplicates": {"dest_airport_id": 0},
+    }
+    for day in ("2013-01-28", "2013-01-21"):
+        known(warehouse, FLIGHTS, day, 90)
+    others = oddities.get(check, {})
+    enrich(FLIGHTS, MONDAY, flights(MONDAY, **fine, **others))
+    assert run(FACT, MONDAY).checks[check] == PASSED
+    assert told(warehouse, "check_failed") == []
+
+    rows = flights(MONDAY, **wrong, **others)
+    enrich(FLIGHTS, MONDAY, rows)
+    done = run(FACT, MONDAY)
+
+    assert done.success
+    assert done.checks == {it.name: PASSED for it in CHECKS[TABLE]} | {check: WARNED}
+    assert count(warehouse, MONDAY) == len(rows)
+    (message,) = told(warehouse, "check_failed")
+    assert message.startswith(f"Checks failed on {TABLE} {MONDAY}: {check}\n\n{check}: {MONDAY}: found ")
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_cancelled_flights_that_are_alike_are_no_copies() -> None:
+    none = {"dest_airport_id": 0, "dep_delay": None, "arr_delay": None}
+    enrich(FLIGHTS, MONDAY, flights(MONDAY, odd=10, **none))
+
+    done = run(FACT, MONDAY)
+
+    assert done.checks["duplicates"] == PASSED
+    assert done.metadata("rows_duplicated") == 9
+
+
+def test_a_range_has_one_result_a_check_and_one_alert_for_all_that_only_warns(warehouse: Warehouse) -> None:
+    unknown = dict.fromkeys(("dep_airport", "dep_city", "dep_state"))
+    enrich(FLIGHTS, MONDAY, flights(MONDAY))
+    enrich(FLIGHTS, TUESDAY, flights(TUESDAY, odd=50, **unknown))
+    enrich(FLIGHTS, WEDNESDAY, flights(WEDNESDAY, odd=30, dep_delay=None, arr_delay=None))
+
+    done = run(FACT, MONDAY, WEDNESDAY)
+
+    assert done.success
+    assert done.days == [MONDAY, TUESDAY, WEDNESDAY]
+    warned = {"unknown_airports": WARNED, "missing_delays": WARNED}
+    # Thirty cancelled flights to thirty airports are no copies of each other.
+    assert done.checks == {check.name: PASSED for check in CHECKS[TABLE]} | warned
+    assert done.of("row_count") == "all 3 days pass; 3 of them have no history yet"
+    assert done.of("unknown_airports").startswith(f"1 of 3 days fail: {TUESDAY}: found 50 of")
+    (message,) = told(warehouse, "check_failed")
+    assert f"unknown_airports: {TUESDAY}: " in message
+    assert f"missing_delays: {WEDNESDAY}: " in message
+
+
+def test_a_day_whose_delays_cannot_be_keeps_its_rows_and_the_others_are_loaded(warehouse: Warehouse) -> None:
+    for day in (MONDAY, TUESDAY, WEDNESDAY):
+        enrich(FLIGHTS, day, flights(day, rows=10))
+    assert run(FACT, MONDAY, WEDNESDAY).success
+    enrich(FLIGHTS, MONDAY, flights(MONDAY, rows=20, odd=4, dep_delay=-181))
+    enrich(FLIGHTS, TUESDAY, flights(TUESDAY, rows=20, odd=5, arr_delay=2881))
+    enrich(FLIGHTS, WEDNESDAY, flights(WEDNESDAY, rows=20, odd=9, dep_delay=-180, arr_delay=2880))
+
+    done = run(FACT, MONDAY, WEDNESDAY)
+
+    assert not done.success
+    assert [count(warehouse, day) for day in (MONDAY, TUESDAY, WEDNESDAY)] == [20, 10, 20]
+    assert done.days == [MONDAY, WEDNESDAY]
+    assert done.checks["delays_plausible"] == FAILED
+    assert done.checks["rows_accounted"] == PASSED
+    text = f"{TUESDAY}: found 5 of 20 rows (25.0%) have a delay outside -180 to 2,880 minutes, expected at"
+    assert text in done.of("delays_plausible")
+    (failed,) = [message for message in told(warehouse, "failed") if "delays_plausible" in message]
+    assert "have a delay outside" in failed
+    sql = "SELECT reason FROM airlines.ingested_files WHERE partition_date = %(day)s AND state = 'rejected'"
+    (row,) = warehouse.query(sql, {"day": TUESDAY})
+    assert row["reason"].startswith("delays_plausible: found 5 of 20 rows")
+    assert "land it again" in row["reason"]
+
+
+def test_a_single_day_whose_delays_cannot_be_fails_alone(warehouse: Warehouse) -> None:
+    enrich(FLIGHTS, MONDAY, flights(MONDAY, rows=20, odd=20, dep_delay=3_600_000))
+
+    done = run(FACT, MONDAY)
+
+    assert (done.success, done.checks, done.days) == (False, {"delays_plausible": FAILED}, [])
+    assert count(warehouse, MONDAY) == 0
+    assert told(warehouse, "loaded") == []
+
+
+def test_rows_that_are_not_accounted_for_are_not_committed(warehouse: Warehouse) -> None:
+    enrich(FLIGHTS, MONDAY, flights(MONDAY, rows=10))
+    assert run(FACT, MONDAY).success
+    # Another run has loaded a second file since this one's was listed.
+    known(warehouse, FLIGHTS, MONDAY, 7, name="later")
+    enrich(FLIGHTS, MONDAY, flights(MONDAY, rows=9))
+
+    done = run(FACT, MONDAY)
+
+    assert not done.success
+    assert (count(warehouse, MONDAY), done.days) == (10, [])
+    assert done.checks["rows_accounted"] == FAILED
+    assert done.of("rows_accounted") == "found in the table 9, expected in the table 16"
+    (failed,) = told(warehouse, "failed")
+    assert "the check rows_accounted" in failed
+    assert "the old rows stand" in failed
+
+
+def test_bookings_have_checks_of_their_own(warehouse: Warehouse) -> None:
+    unknown = dict.fromkeys(("dep_airport", "dep_city", "dep_state"))
+    enrich(BOOKINGS, MONDAY, [booking(MONDAY, n, **(unknown if n < 3 else {})) for n in range(100)])
+
+    done = run(BOOKINGS_FACT, MONDAY)
+
+    assert done.success
+    names = [check.name for check in CHECKS[BOOKINGS.table.name]]
+    assert done.checks == dict.fromkeys(names, PASSED) | {"unknown_airports": WARNED}
+    assert count(warehouse, MONDAY, BOOKINGS) == 100
+
+
+@pytest.fixture
+def sources(warehouse: Warehouse) -> Warehouse:
+    """A day of flights and bookings, and the mart another mart is read from."""
+    with warehouse.transaction() as session:
+        rows = [
+            *flights(MONDAY, rows=20),
+            flight(MONDAY, 30, dep_delay=None, arr_delay=None),
+            flight(MONDAY, 31, dep_delay=300, arr_delay=None),
+            flight(MONDAY, 32, dep_delay=60, arr_delay=16, carrier="UA"),
+            flight(TUESDAY, 1, dep_delay=None, arr_delay=None),
+        ]
+        session.insert(FLIGHTS.table, rows)
+        later = {"landed_at": datetime(2013, 2, 11), "source_file": "later"}  # noqa: DTZ001
+        bookings = [
+            *(booking(MONDAY, n) for n in range(5)),
+            booking(MONDAY, 0, **later, fare_amount=Decimal("7.5"), status="CANCELLED"),
+            booking(MONDAY, 1, source="s3://airline-landing/y.csv", currency="EUR"),
+            booking(MONDAY, 7, currency="EUR"),
+        ]
+        session.insert(BOOKINGS.table, bookings)
+        refresh(session, MARTS["carrier_daily_delays"], [MONDAY, TUESDAY])
+    return warehouse
+
+
+def asset_of(mart: Mart) -> AssetsDefinition:
+    (found,) = (asset for asset in mart_assets if asset.key == AssetKey(mart.table.name))
+    return found
+
+
+EVERY_MART = pytest.mark.parametrize("mart", MARTS.values(), ids=list(MARTS))
+
+
+@EVERY_MART
+def test_a_mart_that_adds_up_to_its_source_passes(sources: Warehouse, mart: Mart) -> None:
+    days = [MONDAY, TUESDAY, WEDNESDAY] if mart.table.partition_column else []
+
+    done = run(asset_of(mart), *days)
+
+    assert done.success, sources
+    assert done.checks == {"sums_match": PASSED}
+    assert done.days == (days or [""])
+
+
+TAMPERINGS = [
+    ("carrier_daily_delays", "SET flights = flights + 1"),
+    ("carrier_daily_delays", "SET total_arr_delay = total_arr_delay + 1"),
+    ("route_daily_delays", "SET cancelled = cancelled + 1"),
+    ("route_daily_delays", "SET total_dep_delay = total_dep_delay - 1"),
+    ("airport_daily_delays", "SET arrivals = arrivals + 1"),
+    ("airport_daily_delays", "SET diverted_arrivals = diverted_arrivals + 1"),
+    ("long_delays", "SET dep_delay = dep_delay + 1"),
+    ("bookings_daily", "SET bookings = bookings + 1"),
+    ("bookings_daily", "SET fare_amount = fare_amount + 0.001"),
+    ("bookings_daily", "SET currency = 'JPY' WHERE currency = 'EUR'"),
+    ("carrier_on_time", "SET flights = flights + 1"),
+    ("carrier_on_time", "SET on_time_flights = on_time_flights - 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "tampering"), TAMPERINGS)
+def test_a_mart_that_says_something_else_than_its_source_is_rolled_back(
+    sources: Warehouse, monkeypatch: pytest.MonkeyPatch, name: str, tampering: str
+) -> None:
+    mart = MARTS[name]
+    days = [MONDAY] if mart.table.partition_column else []
+    assert run(asset_of(mart), *days).success
+    everything = f"SELECT * FROM {mart.table.qualified_name} ORDER BY 1, 2, 3, 4, 5"
+    before = sources.query(everything)
+
+    def wrong(session: Session, made: Mart, days: Sequence[str] = ()) -> None:
+        refresh(session, made, days)
+        session.execute(f"UPDATE {made.table.qualified_name} {tampering}")
+
+    monkeypatch.setattr(assets.marts, "refresh", wrong)
+    done = run(asset_of(mart), *days)
+
+    assert not done.success
+    assert done.checks == {"sums_match": FAILED}
+    assert sources.query(everything) == before != []
+    assert done.days == []
+    (failed,) = told(sources, "failed")
+    assert f"{name}: the check sums_match" in failed
+
+
+@pytest.mark.parametrize("name", ["carrier_daily_delays", "long_delays", "bookings_daily"])
+def test_a_mart_that_lacks_its_rows_is_rolled_back(
+    sources: Warehouse, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(assets.marts, "refresh", lambda *_: None)
+    with sources.transaction() as session:
+        session.execute(f"DELETE FROM {MARTS[name].table.qualified_name}")
+
+    assert run(asset_of(MARTS[name]), MONDAY).checks == {"sums_match": FAILED}
+
+
+def land_airports(ids: Sequence[int]) -> None:
+    body = "\n".join(["airport_id,city,state,name", *(f"{number},A,NY,B" for number in ids), ""]).encode()
+    make_client(get_settings(), "s3").put_object(
+        Bucket=LANDING.bucket, Key="airport_codes/airport_codes.csv", Body=body
+    )
+    LAKE.put_manifests(
+        "raw_airport_codes", {"all": [found.as_json() for found in LANDING.manifest(AIRPORTS)]}
+    )
+
+
+@pytest.mark.parametrize(("left", "verdict"), [(8, PASSED), (7, WARNED)])
+def test_airports_that_became_many_fewer_are_loaded_and_told(
+    warehouse: Warehouse, left: int, verdict: str
+) -> None:
+    land_airports(range(10))
+    first = run(dim_airport_codes)
+    assert first.checks == {"keys_unique": PASSED, "row_count": PASSED}
+    land_airports(range(left))
+
+    done = run(dim_airport_codes)
+
+    assert done.success
+    assert done.checks == {"keys_unique": PASSED, "row_count": verdict}
+    assert len(told(warehouse, "check_failed")) == (verdict == WARNED)
+    assert done.metadata("dagster/row_count") == left
+
+
+def test_airports_that_are_there_twice_are_not_committed(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land_airports(range(10))
+    assert run(dim_airport_codes).success
+    written = assets.airports._parquet
+    monkeypatch.setattr(assets.airports, "_parquet", lambda rows: written([*rows, *rows]))
+
+    done = run(dim_airport_codes)
+
+    assert (done.success, done.checks) == (False, {"keys_unique": FAILED, "row_count": PASSED})
+    (row,) = warehouse.query("SELECT COUNT(*) AS n FROM airlines.dim_airport_codes")
+    assert row["n"] == 10
+
+
+class Counted(Athena):
+    """Athena that has counted so many shipments of Monday."""
+
+    shipments: int
+
+    def query(self, sql: str) -> QueryResult:  # noqa: ARG002 - whatever is asked
+        sums = {
+            "shipments": str(self.shipments),
+            "total_cost": "1",
+            "total_distance": "1",
+            "total_quantity": "1",
+        }
+        return QueryResult("q", [{"day": MONDAY, **sums}, {"day": None, **sums}], 1, 1.0, "s3://x")
+
+
+@pytest.mark.parametrize(
+    ("counted", "before", "checks"),
+    [
+        (10, 12, {"rows_accounted": PASSED, "row_count": PASSED}),
+        (10, 30, {"rows_accounted": PASSED, "row_count": WARNED}),
+        (11, 12, {"rows_accounted": FAILED}),
+    ],
+)
+def test_shipments_are_counted_again(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, counted: int, before: int, checks: dict[str, str]
+) -> None:
+    monkeypatch.setattr(assets.shipping, "register", lambda *_args, **_more: None)
+    for day in ("2013-01-28", "2013-01-21"):
+        known(warehouse, SHIPMENTS, day, before)
+    made = MadeDay("jr_1", (), ((landed(SHIPMENTS, MONDAY), RowCount(12, 10, 2)),))
+    LAKE.put_manifests("shipments_normalized", {MONDAY: made.as_json()})
+
+    athena = Counted(database="airline", workgroup="airline", shipments=counted)
+    done = run(
+        shipping_totals, MONDAY, athena=athena, glue=Glue(database="airline", pipes_bucket=LAKE.bucket)
+    )
+
+    assert done.success is (FAILED not in checks.values())
+    assert done.checks == checks
+    assert len(told(warehouse, "check_failed")) == (WARNED in checks.values())
+    sql = "SELECT key FROM airlines.ingested_files WHERE partition_date = %(day)s"
+    assert len(warehouse.query(sql, {"day": MONDAY})) == done.success
+    assert done.days == [MONDAY] * done.success
+
+
+def test_all_measures_of_a_load_take_no_query_more_for_more_days(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    execute = Session.execute
+
+    def counting(
+        self: Session, sql: str, parameters: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        asked.append(sql)
+        return execute(self, sql, parameters)
+
+    monkeypatch.setattr(Session, "execute", counting)
+    rows = {
+        day: {"rows_read": 1, "rows_loaded": 1, "rows_rejected": 0} for day in (MONDAY, TUESDAY, WEDNESDAY)
+    }
+    with warehouse.transaction() as session:
+        measures.of_loaded(session, FLIGHTS, rows, {}, set())
+
+    assert len(asked) == 2
