@@ -257,7 +257,7 @@ def test_a_kind_of_reason_is_without_the_value(reason: str, kind: str) -> None:
 
 
 class Asked:
-    """A session and a lake that count what they are asked, and know one dirty file on the first day."""
+    """A session and a lake that count what they are asked, and know a dirty file and a clean one."""
 
     def __init__(self) -> None:
         self.queries: list[str] = []
@@ -266,7 +266,8 @@ class Asked:
     def execute(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         assert sql % dict.fromkeys(parameters, "1")
         self.queries.append(sql)
-        return [file("a.csv")] if "ingested_files" in sql else []
+        clean = file("b.csv", partition_date="2013-02-01", rows_rejected=0)
+        return [file("a.csv"), clean] if "ingested_files" in sql else []
 
     def first_rows(self, prefixes: list[str], limit: int, where: Any) -> list[dict[str, Any]]:
         self.read.append((prefixes, limit))
