@@ -90,7 +90,8 @@ def test_one_landed_day_is_one_run_that_makes_all_its_marts_and_the_report(stack
 
 def test_the_report_of_the_day_is_in_the_lake_and_its_alert_names_it(stack, first_day: int):
     assert f"{first_day}" in report_of(stack, FIRST_DAY)
-    (told,) = [alert for alert in stack.alerts("loaded") if FIRST_DAY in alert["subject"]]
+    subject = f"Loaded {FLIGHTS.table.name} {FIRST_DAY}"
+    (told,) = [alert for alert in stack.alerts("loaded") if alert["subject"].startswith(subject)]
     assert f"date={FIRST_DAY}.html" in told["message"]
 
 
