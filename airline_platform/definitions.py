@@ -2,11 +2,12 @@
 
 from dagster import Definitions, in_process_executor
 
-from airline_platform.jobs import FEED_JOBS
+from airline_platform.jobs import FEED_JOBS, FRESHNESS_JOB
 from airline_platform.settings import Settings, get_settings
 from assets.airports import airport_codes_catalog, dim_airport_codes, raw_airport_codes
 from assets.bookings import bookings_assets
 from assets.flights import flights_assets
+from assets.freshness import landed_in_time
 from assets.marts import mart_assets
 from assets.report import delay_report
 from assets.shipping import shipping_assets
@@ -22,6 +23,7 @@ from sensors.alerts import alert_sensor
 from sensors.automation import automation_sensor
 from sensors.landing import landing_sensor
 from sensors.reconciliation import reconciliation_sensor
+from sensors.schedules import feed_schedules, freshness_schedule
 
 
 def resources(settings: Settings) -> dict[str, object]:
@@ -49,7 +51,9 @@ defs = Definitions(
         delay_report,
         warehouse_catalog,
     ],
-    jobs=list(FEED_JOBS.values()),
+    asset_checks=[landed_in_time],
+    jobs=[*FEED_JOBS.values(), FRESHNESS_JOB],
+    schedules=[*feed_schedules, freshness_schedule],
     sensors=[landing_sensor, reconciliation_sensor, alert_sensor, automation_sensor],
     resources=resources(get_settings()),
     # One process per run: a step's own process costs 4 s of start-up and gains nothing here.

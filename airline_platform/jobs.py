@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator
 
-from dagster import AssetSelection, DagsterRunStatus, RunRequest, define_asset_job
+from dagster import (
+    AssetCheckKey,
+    AssetKey,
+    AssetSelection,
+    DagsterRunStatus,
+    RunRequest,
+    define_asset_job,
+)
 
 from airline_platform.feeds import FEEDS
 
@@ -16,10 +23,23 @@ UNFINISHED = [
 ]
 """Of a run that is queued or works."""
 
+FRESHNESS_CHECKS = {
+    feed.name: AssetCheckKey(AssetKey(f"raw_{feed.name}"), "landed_in_time")
+    for feed in FEEDS.values()
+    if feed.daily
+}
+"""Of each daily feed: whether what should have landed has. No run is for such a day, so an hour asks."""
+
+FRESHNESS_JOB = define_asset_job(
+    "freshness_job",
+    selection=AssetSelection.checks(*FRESHNESS_CHECKS.values()),
+    description="Looks for days whose files should have landed and have not.",
+)
+
 FEED_JOBS = {
     feed.name: define_asset_job(
         f"{feed.name}_job",
-        selection=AssetSelection.groups(feed.name),
+        selection=AssetSelection.groups(feed.name) - AssetSelection.checks(*FRESHNESS_CHECKS.values()),
         tags={FEED_TAG: feed.name},
         description=f"From the landed files of {feed.name} to {feed.last_asset}.",
     )

@@ -198,7 +198,7 @@ def landing_sensor(
     )
     landing_events.give_back(made.later, seconds=2)
     if made.unknown:
-        record_unknown(made.unknown, landing.bucket, warehouse)
+        record_unknown(made.unknown, landing.bucket, warehouse, by="landing_sensor")
     if made.deleted:
         note_gone(set(made.deleted), landing, warehouse)
     if (made.unknown or made.deleted) and (why := outbox.try_to_send(warehouse, notifier)):
@@ -222,9 +222,9 @@ def _known(warehouse: Warehouse, feed: str, keys: Collection[str]) -> set[Versio
 
 
 def record_unknown(
-    unknown: Sequence[tuple[LandingEvent, UnknownKey]], bucket: str, warehouse: Warehouse
+    unknown: Sequence[tuple[LandingEvent, UnknownKey]], bucket: str, warehouse: Warehouse, *, by: str
 ) -> None:
-    """Write the verdict on keys no feed claims, and the alert about them."""
+    """Write the verdict on keys no feed claims, and the alert about them; `by` stands in a run's place."""
     entries = {
         (event.key, event.etag): ledger.entry(
             LandedObject(
@@ -237,7 +237,7 @@ def record_unknown(
                 refused=found.reason,
             ),
             feed=UNKNOWN,
-            run_id="landing_sensor",
+            run_id=by,
             state="rejected",
         )
         for event, found in unknown

@@ -14,8 +14,10 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     DagsterInstance,
+    DefaultScheduleStatus,
     DefaultSensorStatus,
     RetryPolicy,
+    ScheduleDefinition,
     TableSchema,
     in_process_executor,
 )
@@ -72,6 +74,8 @@ ASSETS: dict[str, AssetsDefinition] = {
     for key in asset.keys
 }
 SPECS = {name: ASSETS[name].get_asset_spec(AssetKey(name)) for name in ASSETS}
+
+CHECK = "landed_in_time"
 
 LOADING = """
 import json, sys
@@ -228,6 +232,34 @@ def test_every_feed_has_a_job_over_its_whole_group() -> None:
         assert job.tags["airline/feed"] == feed.name
         keys = {key.path[-1] for key in job.asset_layer.executable_asset_keys}
         assert keys == set(GROUPS[feed.name])
+
+
+def test_a_feeds_runs_do_not_look_for_days_that_are_overdue_and_freshness_does_nothing_else() -> None:
+    daily = {f"raw_{name}" for name, feed in FEEDS.items() if feed.daily}
+    jobs = {job: defs.resolve_job_def(job) for job in ("freshness_job", *(f"{name}_job" for name in FEEDS))}
+    looking = {
+        name: {
+            key.asset_key.path[-1]
+            for key in job.asset_layer.asset_graph.asset_check_keys
+            if key.name == CHECK
+        }
+        for name, job in jobs.items()
+    }
+
+    assert {name: assets for name, assets in looking.items() if assets} == {"freshness_job": daily}
+    assert not jobs["freshness_job"].asset_layer.executable_asset_keys
+    assert {node.name for node in jobs["freshness_job"].nodes} == {CHECK}
+
+
+def test_a_feed_has_a_schedule_that_rests_where_events_start_runs_and_freshness_has_one() -> None:
+    found = {each.name: each for each in defs.schedules or () if isinstance(each, ScheduleDefinition)}
+
+    statuses = {name: each.default_status for name, each in found.items()}
+    resting = {f"{name}_schedule": DefaultScheduleStatus.STOPPED for name in FEEDS}
+    assert statuses == resting | {"freshness_schedule": DefaultScheduleStatus.RUNNING}
+    assert {name: each.job_name for name, each in found.items()} == {
+        name: name.replace("_schedule", "_job") for name in found
+    }
 
 
 @pytest.fixture(scope="module")

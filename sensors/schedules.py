@@ -1,0 +1,204 @@
+"""The schedules: at an hour, what has landed is asked for, and what should have landed is looked for."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from dagster import (
+    DefaultScheduleStatus,
+    RunRequest,
+    ScheduleDefinition,
+    ScheduleEvaluationContext,
+    SkipReason,
+    schedule,
+)
+
+from airline_platform.errors import StackNotStarted
+from airline_platform.feeds import FEEDS, Feed, UnknownKey, parse_key
+from airline_platform.jobs import FEED_JOBS, FRESHNESS_JOB
+from airline_platform.partitions import last_day
+from airline_platform.settings import get_settings
+from assets.gone import note_gone
+from resources import outbox
+from resources.events import LandingEvent
+from resources.landing import Landing, Page, Version, spans
+from resources.notifier import Notifier
+from resources.warehouse import Warehouse
+from sensors.landing import record_unknown, request_runs
+from sensors.reconciliation import END, VERDICTS, Difference, between, compare, recent_pages
+from sensors.under_way import RunUnderWay, runs_under_way
+
+PAGES_PER_TICK = 60
+"""Of 1,000 keys; each is a call to S3 and one to the warehouse, and a tick ends after 60 s."""
+
+GONE_PER_TICK = 500
+"""Each is one more call to S3; the others are told of at the next hour."""
+
+LEFT_TO_EVENTS = timedelta(minutes=1)
+"""How long a file that has landed is its event's alone, where events start runs as well."""
+
+AFTER_THE_AIRPORTS = 10
+"""Minutes by which feeds that look airports up come later, so that new airports are there."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a tick asks for, and keys below the feed's prefix that it can't ask for."""
+
+    requests: tuple[RunRequest, ...]
+    unknown: tuple[tuple[LandingEvent, UnknownKey], ...]
+
+
+def due(
+    feed: Feed,
+    missing: Iterable[Version],
+    *,
+    tick: datetime,
+    days: tuple[date, date],
+    longest_range: int,
+    under_way: Sequence[RunUnderWay] = (),
+) -> Due:
+    """Ask for runs over landed versions that have no verdict. Pure.
+
+    The tick's time is in the run keys: what fails today is asked for again at the next hour.
+
+    Args:
+        feed: The feed.
+        missing: Versions below its prefix.
+        tick: The hour this tick is for.
+        days: First and last day the platform keeps.
+        longest_range: Most days one run takes.
+        under_way: Runs; what one of them was asked for after it landed is left to it.
+    """
+    landings: list[tuple[str, tuple[str, ...]]] = []
+    unknown: dict[str, tuple[LandingEvent, UnknownKey]] = {}
+    for version in missing:
+        found = parse_key(version.key, first_day=days[0], last_day=days[1])
+        if isinstance(found, UnknownKey):
+            unknown[version.key] = _as_event(version), found
+        elif not any(run.takes(found, version.landed_at) for run in under_way):
+            landings.append((found.day or "", (version.key, version.etag, tick.isoformat())))
+    return Due(tuple(request_runs(feed.name, landings, longest_range)), tuple(unknown.values()))
+
+
+def _as_event(version: Version) -> LandingEvent:
+    return LandingEvent("", version.key, version.etag, "", size=version.size, at=version.landed_at)
+
+
+def cron_of(feed: Feed, cron: str) -> str:
+    """When a feed's schedule ticks.
+
+    What looks airports up comes ten minutes later, where that is still the same hour. Elsewhere it comes with
+    them, and the load of the airports fills in what was unknown.
+
+    Args:
+        feed: The feed.
+        cron: Five fields, as set.
+    """
+    minute, _, rest = cron.partition(" ")
+    if feed.lookups and minute.isdigit() and int(minute) + AFTER_THE_AIRPORTS < 60:  # noqa: PLR2004 - an hour
+        return f"{int(minute) + AFTER_THE_AIRPORTS} {rest}"
+    return cron
+
+
+def pages(landing: Landing, feed: Feed) -> Iterator[Page]:
+    """The listing below a feed's prefix: its last days first, then all of it."""
+    if feed.daily:
+        yield from recent_pages(landing.page, feed)
+    for first, last in spans(feed, ()):
+        yield from between(landing.page, feed.prefix, first, last)
+
+
+def feed_schedule(feed: Feed) -> ScheduleDefinition:
+    """The schedule of a feed, which runs where the settings say so."""
+    settings = get_settings()
+
+    @schedule(
+        name=f"{feed.name}_schedule",
+        job=FEED_JOBS[feed.name],
+        cron_schedule=cron_of(feed, settings.schedule),
+        execution_timezone="UTC",
+        default_status=_status(running=settings.schedule_starts_runs),
+        description=(
+            f"Asks for runs over everything of {feed.name} that has landed and has no verdict in the ledger: "
+            "days in a row are one run, and what a run is under way for is left alone. Tells of keys no feed "
+            "knows, and of deleted files. Is on where AIRLINE_TRIGGER is `schedule` or `both`."
+        ),
+    )
+    def landed_without_verdict(
+        context: ScheduleEvaluationContext, landing: Landing, warehouse: Warehouse, notifier: Notifier
+    ) -> list[RunRequest] | SkipReason:
+        return tick(context, feed, landing, warehouse, notifier)
+
+    return landed_without_verdict
+
+
+def tick(
+    context: ScheduleEvaluationContext,
+    feed: Feed,
+    landing: Landing,
+    warehouse: Warehouse,
+    notifier: Notifier,
+) -> list[RunRequest] | SkipReason:
+    """One tick of a feed's schedule."""
+    settings = get_settings()
+    # Before the verdicts are read: a run that ends in between has written its own.
+    under_way = runs_under_way(context.instance)
+    try:
+        found = _compare(context, feed, landing, warehouse)
+        asked = due(
+            feed,
+            found.missing,
+            tick=context.scheduled_execution_time,
+            days=(settings.start_date, last_day()),
+            longest_range=settings.max_partitions_per_run,
+            under_way=under_way,
+        )
+        if asked.unknown:
+            record_unknown(asked.unknown, landing.bucket, warehouse, by=f"{feed.name}_schedule")
+        note_gone(found.gone[:GONE_PER_TICK], landing, warehouse)
+    except StackNotStarted as error:
+        return SkipReason(str(error))
+    if (asked.unknown or found.gone) and (why := outbox.try_to_send(warehouse, notifier)):
+        context.log.warning("The alerts wait, because they could not be sent: %s", why)
+    return list(asked.requests) or SkipReason(f"Nothing of {feed.name} has to be asked for.")
+
+
+def _compare(
+    context: ScheduleEvaluationContext, feed: Feed, landing: Landing, warehouse: Warehouse
+) -> Difference:
+    """What landing and ledger don't agree on, as far as a tick gets."""
+    grace = LEFT_TO_EVENTS if get_settings().events_start_runs else timedelta()
+    missing: set[Version] = set()
+    gone: set[str] = set()
+    for number, page in enumerate(pages(landing, feed)):
+        if number == PAGES_PER_TICK:
+            context.log.warning(
+                "%d pages of %s were compared with the ledger, the last to %s. What lies behind it and is "
+                "older than a week is found by the reconciliation_sensor, or taken by `airline backfill %s`.",
+                *(number, feed.prefix, page.first, feed.name),
+            )
+            break
+        found = compare(
+            page, warehouse.query(VERDICTS, {"first": page.first, "last": page.last or END}), grace=grace
+        )
+        missing.update(found.missing)
+        gone.update(found.gone)
+    return Difference(tuple(sorted(missing, key=lambda version: version.key)), tuple(sorted(gone)))
+
+
+def _status(*, running: bool) -> DefaultScheduleStatus:
+    return DefaultScheduleStatus.RUNNING if running else DefaultScheduleStatus.STOPPED
+
+
+feed_schedules = [feed_schedule(feed) for feed in FEEDS.values()]
+
+freshness_schedule = ScheduleDefinition(
+    name="freshness_schedule",
+    job=FRESHNESS_JOB,
+    # Five minutes after the hour: who is punctual is not late yet.
+    cron_schedule=f"5 {get_settings().due_hour} * * *",
+    execution_timezone="UTC",
+    default_status=_status(running=True),
+    description="Looks once a day for days whose files should have landed and have not, and tells of them.",
+)
