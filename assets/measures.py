@@ -58,17 +58,36 @@ GROUP BY flight_date
 """  # noqa: S608
 
 BOOKING_SUMS = f"""
-SELECT said.file_date AS day, said.currency, COUNT(*) AS bookings, SUM(said.fare_amount) AS fares
-FROM {BOOKINGS.table.qualified_name} AS said
-LEFT JOIN {BOOKINGS.table.qualified_name} AS later
-    ON later.file_date = said.file_date AND later.booking_id = said.booking_id
-    AND (
-        later.landed_at > said.landed_at
-        OR (later.landed_at = said.landed_at AND later.source_file > said.source_file)
+SELECT day, currency, SUM(rows_said) AS bookings, SUM(fares_said) AS fares
+FROM (
+    SELECT file_date AS day, currency, COUNT(*) AS rows_said, SUM(fare_amount) AS fares_said
+    FROM {BOOKINGS.table.qualified_name}
+    WHERE file_date IN %(days)s
+    GROUP BY file_date, currency
+    UNION ALL
+    SELECT
+        older.file_date AS day,
+        older.currency,
+        -COUNT(*) AS rows_said,
+        -SUM(older.fare_amount) AS fares_said
+    FROM {BOOKINGS.table.qualified_name} AS older
+    WHERE older.file_date IN (
+        SELECT file_date FROM {BOOKINGS.table.qualified_name} WHERE file_date IN %(days)s
+        GROUP BY file_date HAVING MIN(source_file) <> MAX(source_file)
+    ) AND EXISTS (
+        SELECT 1 FROM {BOOKINGS.table.qualified_name} AS newer
+        WHERE newer.file_date = older.file_date AND newer.booking_id = older.booking_id
+        AND (
+            newer.landed_at > older.landed_at
+            OR (newer.landed_at = older.landed_at AND newer.source_file > older.source_file)
+        )
     )
-WHERE said.file_date IN %(days)s AND later.booking_id IS NULL
-GROUP BY said.file_date, said.currency
+    GROUP BY older.file_date, older.currency
+) AS said
+GROUP BY day, currency
+HAVING SUM(rows_said) > 0
 """  # noqa: S608
+"""All that the files said, less what a newer file of the day says anew; a day of one file has none of that."""
 
 CARRIER_SUMS = f"""
 SELECT
