@@ -87,7 +87,7 @@ FROM (
 GROUP BY day, currency
 HAVING SUM(rows_said) > 0
 """  # noqa: S608
-"""All that the files said, less what a newer file of the day says anew; a day of one file has none of that."""
+"""All that files said, less what a newer file of the day says anew; a day of one file has no such rows."""
 
 CARRIER_SUMS = f"""
 SELECT
