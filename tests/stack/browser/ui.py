@@ -24,6 +24,10 @@ DAY = '[class*="assetListRow"]'
 AUTOMATION = "a:is([href*='/sensors/'], [href*='/schedules/'])"
 EDGE = f"{GRAPH} path[marker-end]"
 ZOOM_OUT = f'{GRAPH} button:has([aria-label="zoom_out"])'
+STEPS_OUT = 10
+SEARCH_FIELD = 60
+"""Pixels of a graph's upper edge that the search field lies over."""
+
 NEAR = 10
 """An edge begins and ends at most so far from its nodes' sides, in the graph's own units."""
 
@@ -37,6 +41,14 @@ READ_EDGES = """edges => edges.map(edge => {
   const from = edge.getPointAtLength(0), to = edge.getPointAtLength(edge.getTotalLength());
   return [from.x, from.y, to.x, to.y];
 })"""
+
+ALL_IN_SIGHT = f"""([graph, node, count]) => {{
+  const frame = document.querySelector(graph).getBoundingClientRect();
+  const nodes = [...document.querySelectorAll(node)].map(each => each.getBoundingClientRect());
+  return nodes.length === count && nodes.every(it => it.left >= frame.left && it.right <= frame.right
+    && it.top >= frame.top + {SEARCH_FIELD} && it.bottom <= frame.bottom);
+}}"""
+"""A graph draws no more than what is in sight, or nearly so."""
 
 IS_DRAWN = "image => image.complete && image.naturalWidth > 0 && image.clientWidth > 0"
 
@@ -86,9 +98,9 @@ class Ui:
         """Keep what is seen, or one part of it, as `artifacts/screenshots/<name>.png`."""
         path = SCREENSHOTS / f"{name}.png"
         if of is None:
-            self.page.screenshot(path=path)
+            self.page.screenshot(path=path, animations="disabled")
         else:
-            self.page.locator(of).screenshot(path=path)
+            self.page.locator(of).screenshot(path=path, animations="disabled")
 
     # Lineage
 
@@ -97,11 +109,10 @@ class Ui:
         self.open("/asset-groups")
         self.page.locator(GROUP).first.wait_for()
         self.page.keyboard.press("Alt+e")
-        self._fit()
-        expect(self.page.locator(NODE)).to_have_count(assets)
+        self._fit(assets)
 
-    def open_lineage_of(self, asset: str, last: str) -> None:
-        """An asset's page, its lineage tab, and there all before and after it, once that asset is drawn."""
+    def open_lineage_of(self, asset: str, assets: int) -> None:
+        """An asset's page, its lineage tab, and there all before and after it, once so many are drawn."""
         self.open(f"/assets/{asset}")
         self.page.get_by_role("tab", name="Lineage").click()
         self.page.locator(NODE).first.wait_for()
@@ -109,19 +120,19 @@ class Ui:
         self.page.wait_for_url("**lineageDepth**")
         # The page keeps its old zoom when it gets more to draw, and finds its own when it is opened.
         self.page.reload()
-        self._fit()
-        self.page.locator(NODE, has_text=last).wait_for()
+        self._fit(assets)
 
-    def _fit(self) -> None:
-        """Bring the whole graph in sight, as a double click beside its nodes does: the rest is not drawn.
-
-        Then a step farther away, because the search field lies over the graph's upper edge.
-        """
+    def _fit(self, assets: int) -> None:
+        """Bring so many assets in sight: a double click beside them may leave some, so zoom out as well."""
         self.page.locator(NODE).first.wait_for()
         self.page.locator(GRAPH).dispatch_event("dblclick")
         self._come_to_rest()
-        self.page.locator(ZOOM_OUT).click()
-        self._come_to_rest()
+        for _ in range(STEPS_OUT):
+            if self.page.evaluate(ALL_IN_SIGHT, [GRAPH, NODE, assets]):
+                break
+            self.page.locator(ZOOM_OUT).click()
+            self._come_to_rest()
+        expect(self.page.locator(NODE)).to_have_count(assets)
 
     def _come_to_rest(self) -> None:
         self.page.locator(NODE).last.element_handle().wait_for_element_state("stable")
@@ -181,6 +192,10 @@ class Ui:
         image.wait_for()
         self.page.wait_for_function(IS_DRAWN, arg=image.element_handle())
         return image
+
+    def open_link(self, name: str) -> None:
+        """Follow a link of the metadata in this window."""
+        self.page.goto(str(self.metadata(name).get_by_role("link").first.get_attribute("href")))
 
     def close_dialog(self) -> None:
         self.page.get_by_role("dialog").get_by_role("button", name="Close").click()
