@@ -176,7 +176,7 @@ ALERT_OUTBOX = Table(
         Column(
             "event",
             "string",
-            "loaded, failed, refused, unknown_key, gone or check_failed.",
+            "loaded, failed, refused, unknown_key, gone, check_failed or overdue.",
             required=True,
             length=32,
         ),

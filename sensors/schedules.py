@@ -168,7 +168,8 @@ def _compare(
     context: ScheduleEvaluationContext, feed: Feed, landing: Landing, warehouse: Warehouse
 ) -> Difference:
     """What landing and ledger don't agree on, as far as a tick gets."""
-    grace = LEFT_TO_EVENTS if get_settings().events_start_runs else timedelta()
+    # Not zero: S3 tells the time in seconds, and what landed in this one seems to land in the future.
+    grace = LEFT_TO_EVENTS if get_settings().events_start_runs else timedelta.min
     missing: set[Version] = set()
     gone: set[str] = set()
     for number, page in enumerate(pages(landing, feed)):

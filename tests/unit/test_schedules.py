@@ -232,6 +232,7 @@ def test_a_file_whose_run_the_sensor_has_asked_for_is_left_alone(
         ("both", timedelta(seconds=59), []),
         ("both", timedelta(seconds=60), [("01", "01")]),
         ("schedule", timedelta(0), [("01", "01")]),
+        ("schedule", -SECOND / 2, [("01", "01")]),
     ],
 )
 def test_a_file_of_this_minute_is_left_to_its_event_where_events_start_runs(

@@ -1,0 +1,268 @@
+"""What an hour finds out: a gateway, a warehouse, a ledger by hand, and who is told of what, how often."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
+    AssetSpec,
+    DagsterInstance,
+    Definitions,
+    RunRequest,
+    SkipReason,
+    build_schedule_context,
+)
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
+from airline_platform.deploy import store_warehouse_secret
+from airline_platform.feeds import BOOKINGS, FEEDS, FLIGHTS, SHIPMENTS, UNKNOWN, Feed
+from airline_platform.jobs import FRESHNESS_CHECKS, FRESHNESS_JOB
+from airline_platform.local.postgres import PostgresServer
+from airline_platform.local.stack import PortClaims
+from airline_platform.settings import Settings, get_settings
+from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES
+from assets import ledger
+from assets.freshness import find_overdue, landed_in_time, last_due, write_alerts
+from resources.aws import make_client
+from resources.landing import LandedObject, Landing
+from resources.notifier import Notifier
+from resources.warehouse import Warehouse, apply_schema
+from sensors import schedules
+from sensors.schedules import tick
+
+LANDING = Landing(bucket="airline-landing")
+NOTIFIER = Notifier(topic="airline-alerts")
+SUNDAY = date(2013, 6, 30)
+DAY = timedelta(days=1)
+
+
+@contextmanager
+def gateway(folder: Path, port: int) -> Iterator[None]:
+    arguments = ["--port", str(port), "--state", str(folder / "state")]
+    with (folder / "gateway.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "airline_platform.local.gateway", *arguments],
+            env=os.environ | {"AIRLINE_SPARK_WORKERS": "0"}, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        Retrying(
+            retry=retry_if_exception_type(OSError),
+            wait=wait_fixed(0.05),
+            stop=stop_after_delay(60),
+        )(requests.get, f"http://127.0.0.1:{port}/_airline/health", timeout=5)
+        yield
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+
+
+@contextmanager
+def postgres(folder: Path, port: int) -> Iterator[PostgresServer]:
+    server = PostgresServer(folder / "home", port)
+    server.prepare()
+    child = server.start(log=server.home / "logs" / "postgres.log", environment=os.environ)
+    try:
+        Retrying(
+            retry=retry_if_result(lambda ready: not ready), wait=wait_fixed(0.05), stop=stop_after_delay(60)
+        )(server.ready)
+        yield server
+    finally:
+        server.stop(child)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    folder = tmp_path_factory.mktemp("freshness")
+    with PortClaims(folder / "claims") as claims, pytest.MonkeyPatch.context() as patch:
+        port = claims.first()
+        for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
+            patch.delenv(name)
+        patch.setenv("AIRLINE_HOME", str(folder / "home"))
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        get_settings.cache_clear()
+        with gateway(folder, port), postgres(folder, claims.first()) as running:
+            make_client(get_settings(), "s3").create_bucket(Bucket=LANDING.bucket)
+            store_warehouse_secret(get_settings(), running.warehouse_credentials())
+            apply_schema(get_settings())
+            yield Warehouse.of(get_settings())
+        get_settings.cache_clear()
+
+
+@pytest.fixture
+def warehouse(server: Warehouse) -> Warehouse:
+    """With nothing in its ledger and outbox, and nothing landed."""
+    with server.transaction() as session:
+        for table in (INGESTED_FILES, ALERT_OUTBOX):
+            session.execute(f"DELETE FROM {table.qualified_name}")
+    s3 = make_client(get_settings(), "s3")
+    for item in s3.list_objects_v2(Bucket=LANDING.bucket).get("Contents", ()):
+        s3.delete_object(Bucket=LANDING.bucket, Key=item["Key"])
+    return server
+
+
+def judge(warehouse: Warehouse, feed: Feed, days: Iterable[date], state: ledger.State = "loaded") -> None:
+    """Verdicts on files that are for these days."""
+    entries = [
+        ledger.entry(
+            LandedObject(LANDING.bucket, feed.key("f.csv", day), str(day), "e", 1, datetime.now(UTC)),
+            feed=feed.name,
+            run_id="run",
+            state=state,
+        )
+        for day in days
+    ]
+    with warehouse.transaction() as session:
+        session.insert(INGESTED_FILES, entries)
+
+
+def land(key: str) -> None:
+    make_client(get_settings(), "s3").put_object(Bucket=LANDING.bucket, Key=key, Body=b"x")
+
+
+def days_before(last: date, *ago: int) -> list[date]:
+    return [last - n * DAY for n in ago]
+
+
+def outbox_of(warehouse: Warehouse) -> list[tuple[str, str, bool]]:
+    rows = warehouse.query(f"SELECT * FROM {ALERT_OUTBOX.qualified_name} ORDER BY created_at, subject")
+    return [(row["event"], row["subject"], row["sent_at"] is not None) for row in rows]
+
+
+def test_each_feed_is_held_against_its_own_weeks(warehouse: Warehouse) -> None:
+    judge(warehouse, FLIGHTS, days_before(SUNDAY, *range(1, 40)))
+    judge(warehouse, BOOKINGS, days_before(SUNDAY, *range(3, 8)))
+    judge(warehouse, SHIPMENTS, days_before(SUNDAY, *range(400, 500)))
+
+    found = find_overdue(FRESHNESS_CHECKS, SUNDAY, warehouse, LANDING)
+
+    assert found == {"flights": [SUNDAY], "bookings": [SUNDAY], "shipments": []}
+
+
+def test_a_refused_file_is_an_answer_and_one_that_is_forgotten_is_none(warehouse: Warehouse) -> None:
+    judge(warehouse, FLIGHTS, days_before(SUNDAY, 7, 8))
+    judge(warehouse, FLIGHTS, days_before(SUNDAY, 0), "rejected")
+    judge(warehouse, FLIGHTS, days_before(SUNDAY, 1), "superseded")
+
+    assert find_overdue(["flights"], SUNDAY, warehouse, LANDING) == {"flights": days_before(SUNDAY, 1)}
+    with warehouse.transaction() as session:
+        session.execute(f"UPDATE {INGESTED_FILES.qualified_name} SET state = 'superseded'")
+    assert find_overdue(["flights"], SUNDAY, warehouse, LANDING) == {"flights": []}
+
+
+@pytest.mark.parametrize(
+    ("key", "overdue"),
+    [
+        ("daily_flights/date=2013-06-30/flights.csv", []),
+        ("daily_flights/2013-06-30.csv", []),
+        ("daily_flights/date=2013-06-30/flights.pdf", [SUNDAY]),
+        ("daily_flights/date=2013-06-29/flights.csv", [SUNDAY]),
+    ],
+)
+def test_a_file_that_waits_for_its_run_has_landed(
+    warehouse: Warehouse, key: str, overdue: list[date]
+) -> None:
+    judge(warehouse, FLIGHTS, days_before(SUNDAY, 7))
+    land(key)
+
+    assert find_overdue(["flights"], SUNDAY, warehouse, LANDING) == {"flights": overdue}
+
+
+def test_a_day_is_told_once_and_the_next_one_beside_it(warehouse: Warehouse) -> None:
+    judge(warehouse, FLIGHTS, days_before(SUNDAY, *range(1, 10)))
+
+    for ago in (0, 0, -1, -2):
+        overdue = find_overdue(["flights"], SUNDAY - ago * DAY, warehouse, LANDING)
+        write_alerts(overdue, warehouse, f"run {ago}")
+
+    told = [subject for _, subject, _ in outbox_of(warehouse)]
+    assert told == [f"Overdue: no flights of 2013-{day}" for day in ("06-30", "07-01", "07-02")]
+
+
+def definitions(warehouse: Warehouse) -> Definitions:
+    return Definitions(
+        assets=[AssetSpec(key.asset_key) for key in FRESHNESS_CHECKS.values()],
+        asset_checks=[landed_in_time],
+        jobs=[FRESHNESS_JOB],
+        resources={"landing": LANDING, "warehouse": warehouse, "notifier": NOTIFIER},
+    )
+
+
+def look(warehouse: Warehouse, *feeds: str) -> dict[str, AssetCheckEvaluation]:
+    """What the job says of each feed."""
+    job = definitions(warehouse).resolve_job_def("freshness_job")
+    keys: list[AssetCheckKey] = [FRESHNESS_CHECKS[name] for name in feeds]
+    with DagsterInstance.ephemeral() as instance:
+        chosen = job.get_subset(asset_check_selection=set(keys)) if keys else job
+        found = chosen.execute_in_process(instance=instance).get_asset_check_evaluations()
+    return {each.asset_key.path[-1].removeprefix("raw_"): each for each in found}
+
+
+def test_the_job_warns_of_what_is_overdue_tells_it_once_and_is_content_when_it_has_come(
+    warehouse: Warehouse,
+) -> None:
+    last = last_due(datetime.now(UTC))
+    judge(warehouse, FLIGHTS, days_before(last, *range(2, 30)))
+    judge(warehouse, BOOKINGS, days_before(last, *range(30)))
+
+    found = look(warehouse)
+
+    assert {name: each.passed for name, each in found.items()} == {
+        "flights": False, "bookings": True, "shipments": True,
+    }  # fmt: skip
+    assert found["flights"].severity.value == "WARN"
+    assert found["flights"].metadata["days_overdue"].value == 2
+    assert (found["flights"].description or "").startswith(
+        f"No flights have landed for {last - DAY}, {last}. "
+    )
+    alerts = [("overdue", f"Overdue: no flights of {day}", True) for day in (last - DAY, last)]
+    assert outbox_of(warehouse) == alerts
+
+    judge(warehouse, FLIGHTS, [last - DAY])
+    assert look(warehouse)["flights"].metadata["days_overdue"].value == 1
+    judge(warehouse, FLIGHTS, [last])
+    assert all(each.passed for each in look(warehouse).values())
+    assert outbox_of(warehouse) == alerts
+
+
+def test_a_run_over_one_feed_looks_at_that_one_alone(warehouse: Warehouse) -> None:
+    for feed in (FLIGHTS, BOOKINGS):
+        judge(warehouse, feed, days_before(last_due(datetime.now(UTC)), 7))
+
+    assert list(look(warehouse, "bookings")) == ["bookings"]
+    assert [subject.split()[2] for _, subject, _ in outbox_of(warehouse)] == ["bookings"]
+
+
+def test_a_schedules_tick_tells_once_of_a_key_nobody_knows_and_of_a_file_that_is_gone(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = Settings(trigger="schedule", endpoint_url=get_settings().endpoint_url)
+    monkeypatch.setattr(schedules, "get_settings", lambda: made)
+    land("daily_flights/flights of june.csv")
+    land("daily_flights/2013-06-29.csv")
+    judge(warehouse, FLIGHTS, [SUNDAY])
+
+    def ask() -> list[RunRequest] | SkipReason:
+        with DagsterInstance.local_temp(str(tmp_path)) as instance:
+            context = build_schedule_context(instance, datetime.now(UTC))
+            return tick(context, FEEDS["flights"], LANDING, warehouse, NOTIFIER)
+
+    first, second = ask(), ask()
+
+    for found in (first, second):
+        assert isinstance(found, list)
+        assert [request.tags for request in found] == [{"dagster/partition": "2013-06-29"}]
+    assert sorted(outbox_of(warehouse)) == [
+        ("gone", "The source of 1 loaded file(s) is gone", True),
+        ("unknown_key", "1 landed key(s) belong to no feed", True),
+    ]
+    (row,) = warehouse.query(f"SELECT * FROM {INGESTED_FILES.qualified_name} WHERE feed = '{UNKNOWN}'")
+    assert (row["key"], row["run_id"]) == ("daily_flights/flights of june.csv", "flights_schedule")
