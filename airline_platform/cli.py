@@ -116,6 +116,9 @@ def status(
             f"Landing events: {document['queue']} in the queue, {document['dead']} in the dead-letter queue"
         )
         out.print("Sensors: " + ", ".join(f"{k} {v.lower()}" for k, v in document["sensors"].items()))
+        for each in document["schedules"]:
+            at = f", next at {each['next_tick']:%Y-%m-%d %H:%M} UTC" if each["next_tick"] else ""
+            out.print(f"Schedule: {each['name']} {each['state'].lower()}{at}")
     if any(component["state"] != "running" for component in document["components"]):
         raise StackUnavailable(
             "some components do not run", remedy=f"Read the logs in {settings.home / 'logs'}."
@@ -128,11 +131,13 @@ def _status(settings: Settings) -> dict[str, Any]:
         from airline_platform.local import stack  # noqa: PLC0415 - production installs no laptop
 
         components = [asdict(component) for component in stack.components(settings)]
+    client = DagsterClient.of(settings)
     return {
         "components": components,
         "queue": queue_depth(settings, settings.landing_queue),
         "dead": queue_depth(settings, settings.landing_dead_letter_queue),
-        "sensors": DagsterClient.of(settings).sensors(),
+        "sensors": client.sensors(),
+        "schedules": [asdict(each) for each in client.schedules()],
         "feeds": [asdict(found) for found in feed_statuses(account(settings))],
     }
 
@@ -180,10 +185,10 @@ def wait(
         for each in rejected:
             out.print(f"rejected: {each.key}: {each.reason}", markup=False, soft_wrap=True)
     if left:
-        raise AirlineError(
-            "not loaded: " + ", ".join(each.key for each in left[:50]),
-            remedy="See `airline alerts` and the runs in the Dagster UI; or wait longer: --timeout.",
-        )
+        remedy = "See `airline alerts` and the runs in the Dagster UI; or wait longer: --timeout."
+        if hours := travel.who_asks(client, travel.waiting_feeds(left)):
+            remedy = f"{hours} To be faster, start the sensor in the Dagster UI, or `airline backfill`."
+        raise AirlineError("not loaded: " + ", ".join(each.key for each in left[:50]), remedy=remedy)
 
 
 @app.command()

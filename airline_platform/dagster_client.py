@@ -1,7 +1,7 @@
 """What the command line asks of a running Dagster, over its GraphQL API."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -64,6 +64,17 @@ query($repository: RepositorySelector!) {
   }
 }"""
 
+SCHEDULES = """
+query($repository: RepositorySelector!) {
+  schedulesOrError(repositorySelector: $repository) {
+    __typename
+    ... on Schedules {
+      results { name scheduleState { status } futureTicks(limit: 1) { results { timestamp } } }
+    }
+    ... on PythonError { message }
+  }
+}"""
+
 SET_SENSOR = {
     True: """mutation($selector: SensorSelector!) {
       startSensor(sensorSelector: $selector) { __typename ... on PythonError { message } }
@@ -94,6 +105,15 @@ class RunTimes:
 
     began: datetime
     ended: datetime | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule: its state, RUNNING or STOPPED, and when it ticks next; None while it is stopped."""
+
+    name: str
+    state: str
+    next_tick: datetime | None
 
 
 @dataclass(frozen=True)
@@ -164,6 +184,11 @@ class DagsterClient:
         found = self._ask(SENSORS, repository=REPOSITORY)["results"]
         return {sensor["name"]: sensor["sensorState"]["status"] for sensor in found}
 
+    def schedules(self) -> list[Schedule]:
+        """Each schedule, by name."""
+        found = self._ask(SCHEDULES, repository=REPOSITORY)["results"]
+        return sorted(map(_schedule, found), key=lambda each: each.name)
+
     def set_sensor(self, name: str, *, running: bool) -> None:
         """Start a sensor, or stop it and wait for the tick it may be in."""
         if running:
@@ -214,6 +239,14 @@ class DagsterClient:
                 f"Dagster answered {found or answer}", remedy="Look at the Dagster UI and its logs."
             )
         return dict(found)
+
+
+def _schedule(found: Mapping[str, Any]) -> Schedule:
+    state, ticks = found["scheduleState"]["status"], found["futureTicks"]["results"]
+    running = state == "RUNNING" and ticks
+    return Schedule(
+        found["name"], state, datetime.fromtimestamp(ticks[0]["timestamp"], UTC) if running else None
+    )
 
 
 def days_between(first: date, last: date) -> list[str]:

@@ -2,7 +2,8 @@
 
 import csv
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ EVENT_DAYS = 14
 BACKFILL_DAYS = 17
 SECONDS = 600
 MARTS_SECONDS = 180.0
-SENSOR = "landing_sensor"
+SENSOR = travel.LISTENER
 
 LOADED = f"""
 SELECT flight_date, COUNT(*) AS loaded, SUM(dep_delay) AS delay, COUNT(dep_delay) AS departed
@@ -90,8 +91,10 @@ def run_demo(*, keep: bool) -> None:
     )
     get_settings.cache_clear()
     settings = get_settings()
+    client = DagsterClient.of(settings)
     try:
-        _show(settings)
+        with _listening(client):
+            _show(settings, client)
     finally:
         if not keep and not found_running:
             stack.down(settings)
@@ -101,7 +104,20 @@ def run_demo(*, keep: bool) -> None:
         out.print("\nEverything is stopped, the data stays: `make dev` (or `airline up`) opens the UI on it.")
 
 
-def _show(settings: Settings) -> None:
+@contextmanager
+def _listening(client: DagsterClient) -> Iterator[None]:
+    """Events start runs, also where the schedule alone does so otherwise."""
+    if client.sensors()[SENSOR] == "RUNNING":
+        yield
+        return
+    client.set_sensor(SENSOR, running=True)
+    try:
+        yield
+    finally:
+        client.set_sensor(SENSOR, running=False)
+
+
+def _show(settings: Settings, client: DagsterClient) -> None:
     folder = settings.home / "demo"
     days = [FIRST_DAY + timedelta(days=n) for n in range(EVENT_DAYS + BACKFILL_DAYS)]
     arriving, later = days[:EVENT_DAYS], days[EVENT_DAYS:]
@@ -111,7 +127,6 @@ def _show(settings: Settings) -> None:
     write_flights(folder / "arriving", arriving[::2])
     write_flights(folder / "arriving", arriving[1::2], layout="flat")
     _land(settings, folder / "arriving")
-    client = DagsterClient.of(settings)
     travel.wait(settings, client, SECONDS)
 
     out.rule(f"3  {BACKFILL_DAYS} days more land unnoticed, and a backfill takes them", align="left")

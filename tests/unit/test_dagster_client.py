@@ -1,0 +1,43 @@
+"""What is asked of Dagster's webserver is what its API has, and its answers are read as they are meant."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from dagster_graphql.schema import create_schema
+from graphql import parse, validate
+
+from airline_platform import dagster_client
+from airline_platform.dagster_client import DagsterClient, Schedule
+
+SCHEMA = create_schema().graphql_schema
+QUERIES = {
+    name: value
+    for name, value in vars(dagster_client).items()
+    if isinstance(value, str) and value.lstrip().startswith(("query", "mutation"))
+} | {f"SET_SENSOR {running}": query for running, query in dagster_client.SET_SENSOR.items()}
+
+
+def test_the_queries_of_status_and_wait_are_among_those_tested() -> None:
+    assert {"SENSORS", "SCHEDULES", "UNFINISHED_RUNS", "BACKFILL", "SET_SENSOR True"} <= QUERIES.keys()
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_every_query_is_one_to_dagster(name: str) -> None:
+    assert validate(SCHEMA, parse(QUERIES[name])) == []
+
+
+def test_a_schedule_that_is_stopped_has_no_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(name: str, state: str, *ticks: float) -> dict[str, Any]:
+        times = {"results": [{"timestamp": tick} for tick in ticks]}
+        return {"name": name, "scheduleState": {"status": state}, "futureTicks": times}
+
+    answers = [answer("b", "RUNNING", 0.0), answer("c", "RUNNING"), answer("a", "STOPPED", 0.0)]
+    client = DagsterClient("http://127.0.0.1:1")
+    monkeypatch.setattr(client, "_ask", lambda _query, **_variables: {"results": answers})
+
+    assert client.schedules() == [
+        Schedule("a", "STOPPED", None),
+        Schedule("b", "RUNNING", datetime(1970, 1, 1, tzinfo=UTC)),
+        Schedule("c", "RUNNING", None),
+    ]
