@@ -24,7 +24,6 @@ from airline_platform.feeds import Feed
 from airline_platform.inbox import read_alerts
 from airline_platform.local import stack as laptop
 from airline_platform.settings import Settings
-from airline_platform.tables import Table
 from assets.alerts import RANGE_TAGS
 from resources.warehouse import Warehouse
 
@@ -53,6 +52,16 @@ class Laptop:
     def settings(self) -> Settings:
         """As the stack's state file says now."""
         return Settings.load(home=self.home)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The `airline` command, on its way."""
+        return subprocess.Popen(
+            [*AIRLINE, *arguments],
+            env=os.environ | {"AIRLINE_HOME": str(self.home)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def run(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The `airline` command, as a process."""
@@ -108,18 +117,18 @@ class Laptop:
             lambda: queue_depth(self.settings, self.settings.landing_queue) + client.unfinished_runs()
         )
 
-    def launch(self, feed: Feed, first: str, last: str, tables: Sequence[Table] = ()) -> None:
+    def launch(self, feed: Feed, first: str, last: str, assets: Sequence[str] = ()) -> None:
         """What the UI sends when somebody materializes a range of days: a run at once, not by the daemon.
 
         Args:
             feed: Whose days.
             first: ISO day.
             last: ISO day, inclusive.
-            tables: Only these assets; everything of the feed where none is named.
+            assets: Only these; everything of the feed where none is named.
         """
-        selector = REPOSITORY | {"pipelineName": "__ASSET_JOB" if tables else f"{feed.name}_job"}
-        if tables:
-            selector |= {"assetSelection": [{"path": [table.name]} for table in tables]}
+        selector = REPOSITORY | {"pipelineName": "__ASSET_JOB" if assets else f"{feed.name}_job"}
+        if assets:
+            selector |= {"assetSelection": [{"path": [name]} for name in assets]}
         tags = [{"key": key, "value": day} for key, day in zip(RANGE_TAGS, (first, last), strict=True)]
         DagsterClient.of(self.settings)._ask(
             LAUNCH,

@@ -160,19 +160,6 @@ def test_a_key_no_feed_knows_is_told_and_stops_nothing(stack, story: Story):
     assert len(day_rows(stack, "2013-02-13")) == story.counts[13]
 
 
-def test_a_backfill_takes_a_range_in_one_run(stack, flights: Flights):
-    with stack.nobody_listening():
-        stack.land(*(flights(date(2013, 2, day))[0] for day in (14, 15, 16)))
-        stack.run("backfill", "flights", "--from", "2013-02-14", "--to", "2013-02-16", "--wait")
-    entries = stack.query(
-        "SELECT run_id, glue_job_run_id FROM airlines.ingested_files "
-        "WHERE partition_date BETWEEN '2013-02-14' AND '2013-02-16'"
-    )
-    assert len(entries) == 3
-    assert len({entry["run_id"] for entry in entries}) == 1
-    assert len({entry["glue_job_run_id"] for entry in entries}) == 1
-
-
 # The run is Dagster's own here, with the warnings it gives about itself.
 @pytest.mark.filterwarnings("default")
 def test_loading_a_day_again_and_again_gives_the_same_table(stack, story: Story, monkeypatch):

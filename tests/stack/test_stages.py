@@ -203,7 +203,7 @@ def test_anything_else_that_fails_is_told(stack):
     stack.until(lambda: loaded(stack, day))
     note = {"Bucket": stack.settings.lake_bucket, "Key": f"manifests/bookings_enriched/{day}.json"}
     stack.client("s3").put_object(**note, Body=b"{not json")
-    stack.launch(BOOKINGS, day, day, tables=BOOKINGS.tables)
+    stack.launch(BOOKINGS, day, day, [table.name for table in BOOKINGS.tables])
     told = stack.until(
         lambda: [a["message"] for a in stack.alerts("failed") if f"Partition: {day}" in a["message"]]
     )[0]

@@ -1,11 +1,12 @@
 """What a user does in the Dagster UI: follows the lineage, opens days, launches a backfill, sees plots."""
 
 import re
+import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from airline_platform.feeds import FLIGHTS
 from airline_platform.marts import MARTS
 
 DAYS = [date(2013, 1, day) for day in (8, 9, 10)]
+UNNOTICED = [date(2013, 1, day) for day in (14, 15, 16)]
 FIRST, LAST = str(DAYS[0]), str(DAYS[-1])
 FACT = FLIGHTS.table.name
 OF_FLIGHTS = ["raw_flights", "flights_catalog", "flights_enriched", FACT]
@@ -36,7 +38,6 @@ SENSORS = {
     "sensors/reconciliation_sensor",
 }
 PLOTS = {"delay_report": ("delays", "last_30_days", "rejects"), FACT: ("delays", "rejects")}
-REPORT = SimpleNamespace(name="delay_report")
 
 LISTED = """query($repository: RepositorySelector!) { repositoryOrError(repositorySelector: $repository) {
   __typename
@@ -147,8 +148,20 @@ def test_a_loaded_day_opens_with_its_figures(ui: Ui, flights_of_day: dict[str, i
     expect(ui.metadata("rows_loaded")).to_have_text(str(flights_of_day[FIRST]))
 
 
-def test_a_backfill_of_three_days_launched_from_the_page_succeeds_and_changes_no_row(
-    ui: Ui, stack: Any, flights_of_day: dict[str, int]
+@pytest.fixture
+def by_command(stack: Any, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """`airline backfill --wait` on its way over days that landed unnoticed: the daemon looks every 30 s."""
+    write_flights(tmp_path, UNNOTICED)
+    with stack.nobody_listening():
+        stack.land(tmp_path)
+        days = ["--from", str(UNNOTICED[0]), "--to", str(UNNOTICED[-1])]
+        with stack.start("backfill", FLIGHTS.name, *days, "--wait") as running:
+            yield running
+            running.terminate()
+
+
+def test_backfills_of_three_days_launched_from_the_page_and_by_the_command_succeed(
+    ui: Ui, stack: Any, flights_of_day: dict[str, int], by_command: subprocess.Popen[str]
 ):
     assert rows_of_day(stack) == flights_of_day
     ui.ask_for_backfill(FLIGHTS.name, FIRST, LAST)
@@ -157,19 +170,30 @@ def test_a_backfill_of_three_days_launched_from_the_page_succeeds_and_changes_no
     backfill = ui.launch_backfill()
     ui.picture("backfill_launched")
     ui.expect_backfill("Succeeded", seconds=150)
+    _, complaints = by_command.communicate(timeout=150)
+    assert by_command.returncode == 0, complaints
 
     found = DagsterClient.of(stack.settings)._ask(BACKFILLS)["results"]
-    of_flights = [each for each in found if set(map(_name, each["assetSelection"])) == set(OF_FLIGHTS)]
-    assert [(each["id"], each["status"], sorted(each["partitionNames"])) for each in of_flights] == [
-        (backfill, "COMPLETED_SUCCESS", sorted(flights_of_day))
-    ]
+    of_flights = {
+        each["id"]: each for each in found if set(map(_name, each["assetSelection"])) == set(OF_FLIGHTS)
+    }
+    assert {each["status"] for each in of_flights.values()} == {"COMPLETED_SUCCESS"}
+    (other,) = (each for each in of_flights.values() if each["id"] != backfill)
+    assert sorted(of_flights[backfill]["partitionNames"]) == sorted(flights_of_day)
+    assert sorted(other["partitionNames"]) == [str(day) for day in UNNOTICED]
+    # Nothing has changed where everything was loaded, and a range is one run and one job.
     assert rows_of_day(stack) == flights_of_day
+    assert stack.query(
+        "SELECT COUNT(*) AS files, COUNT(DISTINCT run_id) AS runs, COUNT(DISTINCT glue_job_run_id) AS jobs "
+        "FROM airlines.ingested_files WHERE state = 'loaded' "
+        f"AND partition_date BETWEEN '{UNNOTICED[0]}' AND '{UNNOTICED[-1]}'"
+    ) == [{"files": 3, "runs": 1, "jobs": 1}]
 
 
 @pytest.mark.usefixtures("flights_of_day")
 def test_a_day_shows_its_plots_and_its_report(ui: Ui, stack: Any):
     # In one run, and not when their automation gets to it: a loaded day hides the plots it had before.
-    stack.launch(FLIGHTS, FIRST, LAST, [*(MARTS[mart].table for mart in sorted(ON_THE_FACT)), REPORT])
+    stack.launch(FLIGHTS, FIRST, LAST, [*sorted(ON_THE_FACT), "delay_report"])
     stack.wait_until_idle()
 
     for asset, plots in PLOTS.items():
