@@ -84,6 +84,11 @@ SET_SENSOR = {
     }""",
 }
 
+RESET_SENSOR = """
+mutation($selector: SensorSelector!) {
+  resetSensor(sensorSelector: $selector) { __typename ... on PythonError { message } }
+}"""
+
 UNFINISHED_RUNS = """
 query { runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}, limit: 1000) {
   __typename
@@ -200,6 +205,10 @@ class DagsterClient:
             time.sleep(1)
             ticks = self._sensor(name)["sensorState"]["ticks"]
             idle = 0 if any(tick["status"] == "STARTED" for tick in ticks) else idle + 1
+
+    def reset_sensor(self, name: str) -> None:
+        """Forget that a sensor was started or stopped: it is as the settings have it."""
+        self._ask(RESET_SENSOR, selector={**REPOSITORY, "sensorName": name})
 
     def _sensor(self, name: str) -> dict[str, Any]:
         found = self._ask(SENSORS, repository=REPOSITORY)["results"]

@@ -114,7 +114,7 @@ def _listening(client: DagsterClient) -> Iterator[None]:
     try:
         yield
     finally:
-        client.set_sensor(SENSOR, running=False)
+        client.reset_sensor(SENSOR)
 
 
 def _show(settings: Settings, client: DagsterClient) -> None:
