@@ -24,7 +24,7 @@ dev: setup
 # Two at a time: two cores hold no more. A whole stack leaves enough for the unit tests.
 test: setup
 	$(MAKE) --jobs=2 --output-sync=target laptop lint glue
-	$(MAKE) --jobs=2 --output-sync=target stack unit
+	$(MAKE) --jobs=2 stack unit
 
 lint: setup
 	$(BIN)/ruff check .
