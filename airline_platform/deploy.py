@@ -108,8 +108,8 @@ def deploy(
         customer_key: Key customers are hashed with, for a laptop, whose secrets are forgotten; None leaves
             the stored one, or makes one. Another key would make every customer another one.
         parameters: Template parameters by name, `AlertEmail` for one. What is left out keeps the value the
-            stack has, or the template's default; `Name`, `Stage` and `PeopleDays` are the settings', and on
-            a laptop `WarehouseJdbcUrl` is the warehouse's.
+            stack has, or the template's default; `Name`, `Stage`, `PeopleDays` and `Trigger` are the
+            settings', and on a laptop `WarehouseJdbcUrl` is the warehouse's.
         on_progress: Called with a line about what is being done.
 
     Raises:
@@ -229,8 +229,13 @@ class _Stack:
 
     def _given(self, parameters: Mapping[str, str]) -> "list[ParameterTypeDef]":
         settings = self._settings
-        given = {"Name": self._name, "Stage": settings.stage, "PeopleDays": str(settings.people_days)}
-        given |= parameters
+        given = {
+            "Name": self._name,
+            "Stage": settings.stage,
+            "PeopleDays": str(settings.people_days),
+            "Trigger": settings.trigger,
+            **parameters,
+        }
         return [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
 
     def _describe(self, stack: str | None = None) -> "StackTypeDef | None":

@@ -8,7 +8,7 @@ import sys
 import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import botocore.session
 import pytest
@@ -221,6 +221,18 @@ def test_files_that_name_people_expire_with_their_typed_rows_when_the_settings_s
     parameter, setting = template["Parameters"]["PeopleDays"], Settings.model_fields["people_days"]
     (least,) = [m.ge for m in setting.metadata if hasattr(m, "ge")]
     assert (parameter["Default"], parameter["MinValue"]) == (setting.default, least)
+
+
+def test_unread_events_alarm_nobody_where_the_schedule_alone_starts_runs(template: dict[str, Any]) -> None:
+    condition = template["Conditions"][template["Resources"]["UnreadEventsAlarm"]["Condition"]]
+
+    assert condition["Fn::And"] == [
+        {"Condition": "OnAws"},
+        {"Fn::Not": [{"Fn::Equals": [{"Ref": "Trigger"}, "schedule"]}]},
+    ]
+    parameter, setting = template["Parameters"]["Trigger"], Settings.model_fields["trigger"]
+    assert parameter["Default"] == setting.default
+    assert parameter["AllowedValues"] == list(get_args(setting.annotation))
 
 
 def test_jobs_write_nothing_into_the_landing_bucket_but_typed_rows(template: dict[str, Any]) -> None:
