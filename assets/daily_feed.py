@@ -12,7 +12,8 @@ from airline_platform.errors import GlueJobFailed, UnusableInput
 from airline_platform.feeds import Feed
 from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
-from assets.description import OWNERS, column_schema, describe, s3_link
+from assets import lineage
+from assets.description import OWNERS, column_schema, describe, job_run_link, s3_link
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
 from assets.landed import accept
@@ -106,7 +107,62 @@ def landed_files(lake: Lake, feed: Feed, days: Sequence[str]) -> list[LandedObje
     return landed
 
 
-def run_landed_job(
+def run_job_over_days(
+    context: AssetExecutionContext,
+    feed: Feed,
+    job: str,
+    output: str,
+    arguments: Mapping[str, str] | None = None,
+    *,
+    into: Lake,
+    glue: Glue,
+    lake: Lake,
+) -> None:
+    """Run the Glue job over the landed files of the run's days; write down what it has made of each.
+
+    Args:
+        context: Of the asset that runs; the manifests bear its name.
+        feed: What the files are.
+        job: The job's name, without the platform's.
+        output: Prefix under which the job writes folders of days.
+        arguments: The job's, besides `manifest`, `output` and `rejects`.
+        into: The bucket of that prefix.
+        glue: Runs the job.
+        lake: Where the manifests and the rejects go.
+
+    Raises:
+        UnusableInput: Nothing is listed for these days.
+        GlueJobFailed: The job failed, or left a file out of its report.
+    """
+    days = list(context.partition_keys)
+    landed = landed_files(lake, feed, days)
+    given = {"output": into.uri(output), **(arguments or {})}
+    run, counts = _run_landed_job(context, feed, job, landed, given, glue=glue, lake=lake)
+    prefixes = {day: f"{output}date={day}/" for day in days}
+    files = into.list_files(prefixes.values())
+    made = {
+        day: MadeDay(
+            run,
+            tuple(files[prefixes[day]]),
+            tuple((found, counts[found.url]) for found in landed if found.day == day),
+        )
+        for day in days
+    }
+    lineage.tell_lineage(context)
+    lake.put_manifests(context.asset_key.path[-1], {day: it.as_json() for day, it in made.items()})
+    for day, it in made.items():
+        context.add_asset_metadata(
+            {
+                **it.rows,
+                "glue_job_run": job_run_link(get_settings().job_name(job), run),
+                "parquet": s3_link(into.bucket, prefixes[day]),
+                "rejects": s3_link(lake.bucket, f"{rejects_prefix(feed)}date={day}/"),
+            },
+            partition_key=day,
+        )
+
+
+def _run_landed_job(
     context: AssetExecutionContext,
     feed: Feed,
     job: str,
@@ -116,20 +172,7 @@ def run_landed_job(
     glue: Glue,
     lake: Lake,
 ) -> tuple[str, dict[str, RowCount]]:
-    """Run the Glue job that reads a feed's landed files; return its run id and each file's counts by URL.
-
-    Args:
-        context: Of the asset that runs.
-        feed: What the files are.
-        job: The job's name, without the platform's.
-        landed: The files.
-        arguments: The job's, besides `manifest` and `rejects`.
-        glue: Runs it.
-        lake: Where the manifest and the rejects go.
-
-    Raises:
-        GlueJobFailed: The job failed, or left a file out of its report.
-    """
+    """Run the Glue job that reads a feed's landed files; return its run id and each file's counts by URL."""
     entries = [
         {
             "url": found.url,

@@ -24,12 +24,12 @@ from airline_platform.feeds import AIRPORTS, Feed
 from airline_platform.settings import get_settings
 from assets import checks, ledger, lineage
 from assets.cataloging import landing_table, register
-from assets.daily_feed import daily, execution, landed_files, made_days, raw_asset, run_landed_job
-from assets.description import OWNERS, columns_metadata, describe, job_run_link, s3_link, table_metadata
+from assets.daily_feed import daily, execution, made_days, raw_asset, run_job_over_days
+from assets.description import OWNERS, columns_metadata, describe, table_metadata
 from assets.failures import permanent_errors_end_the_step
 from assets.landed import send_alerts
-from assets.loading import Loaded, MadeDay, load_days, not_loaded
-from resources.catalog import enriched_prefix, rejects_prefix
+from assets.loading import Loaded, load_days, not_loaded
+from resources.catalog import enriched_prefix
 from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import Landing
@@ -116,33 +116,8 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
     )
     def enriched(context: AssetExecutionContext, glue: Glue, lake: Lake) -> MaterializeResult[None]:
         with permanent_errors_end_the_step():
-            days = list(context.partition_keys)
-            landed = landed_files(lake, feed, days)
-            run, counts = run_landed_job(
-                context, feed, feed.name, landed, _arguments(feed, lake), glue=glue, lake=lake
-            )
-            prefixes = {day: f"{enriched_prefix(feed)}date={day}/" for day in days}
-            files = lake.list_files(prefixes.values())
-            made = {
-                day: MadeDay(
-                    run,
-                    tuple(files[prefixes[day]]),
-                    tuple((found, counts[found.url]) for found in landed if found.day == day),
-                )
-                for day in days
-            }
-            lineage.tell_lineage(context)
-            lake.put_manifests(f"{feed.name}_enriched", {day: it.as_json() for day, it in made.items()})
-            for day, it in made.items():
-                context.add_asset_metadata(
-                    {
-                        **it.rows,
-                        "glue_job_run": job_run_link(job, run),
-                        "parquet": s3_link(lake.bucket, prefixes[day]),
-                        "rejects": s3_link(lake.bucket, f"{rejects_prefix(feed)}date={day}/"),
-                    },
-                    partition_key=day,
-                )
+            output, arguments = enriched_prefix(feed), _arguments(feed, lake)
+            run_job_over_days(context, feed, feed.name, output, arguments, into=lake, glue=glue, lake=lake)
         # A step that opened a Pipes session has to say that it made its asset.
         return MaterializeResult()
 
@@ -150,8 +125,8 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
 
 
 def _arguments(feed: Feed, lake: Lake) -> dict[str, str]:
-    """What the feed's job is given besides its files."""
-    arguments = {"output": lake.uri(enriched_prefix(feed))}
+    """What the feed's job is given besides its files and where to write."""
+    arguments: dict[str, str] = {}
     if feed.lookups:
         known = lake.get_manifests(AIRPORTS.table.name, ["all"])
         arguments["airports"] = lake.uri(f"{AIRPORTS.table.name}/") if known else "none"

@@ -16,7 +16,7 @@ from airline_platform.tables import Table
 from assets import checks, ledger, lineage, measures
 from assets.alerts import check_failed_alerts, loaded_alert
 from assets.cataloging import register
-from assets.daily_feed import daily, landed_files, made_days, raw_asset, run_job, run_landed_job
+from assets.daily_feed import daily, made_days, raw_asset, run_job, run_job_over_days
 from assets.description import columns_metadata, describe, job_run_link, query_link, s3_link
 from assets.failures import permanent_errors_end_the_step
 from assets.landed import send_alerts
@@ -42,7 +42,6 @@ from assets.totals import (
 )
 from resources import outbox
 from resources.athena import Athena, QueryResult
-from resources.catalog import rejects_prefix
 from resources.glue import Glue, copy_manifest
 from resources.lake import Lake
 from resources.landing import Landing
@@ -79,32 +78,8 @@ def shipments_parquet(
 ) -> MaterializeResult[None]:
     """Run the job over the landed files."""
     with permanent_errors_end_the_step():
-        days = list(context.partition_keys)
-        landed = landed_files(lake, SHIPMENTS, days)
-        output = {"output": f"s3://{landing.bucket}/{SHIPMENTS.typed_prefix}"}
-        run, counts = run_landed_job(context, SHIPMENTS, TO_PARQUET_JOB, landed, output, glue=glue, lake=lake)
-        prefixes = {day: f"{SHIPMENTS.typed_prefix}date={day}/" for day in days}
-        files = Lake(bucket=landing.bucket).list_files(prefixes.values())
-        made = {
-            day: MadeDay(
-                run,
-                tuple(files[prefixes[day]]),
-                tuple((found, counts[found.url]) for found in landed if found.day == day),
-            )
-            for day in days
-        }
-        lineage.tell_lineage(context)
-        lake.put_manifests("shipments_parquet", {day: it.as_json() for day, it in made.items()})
-        for day, it in made.items():
-            context.add_asset_metadata(
-                {
-                    **it.rows,
-                    "glue_job_run": job_run_link(get_settings().job_name(TO_PARQUET_JOB), run),
-                    "parquet": s3_link(landing.bucket, prefixes[day]),
-                    "rejects": s3_link(lake.bucket, f"{rejects_prefix(SHIPMENTS)}date={day}/"),
-                },
-                partition_key=day,
-            )
+        into, output = Lake(bucket=landing.bucket), SHIPMENTS.typed_prefix
+        run_job_over_days(context, SHIPMENTS, TO_PARQUET_JOB, output, into=into, glue=glue, lake=lake)
     # A step that opened a Pipes session has to say that it made its asset.
     return MaterializeResult()
 
