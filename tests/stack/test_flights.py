@@ -51,7 +51,9 @@ class Story:
 
 
 TWO_KINDS = "daily_flights/date=2013-02-11/two kinds+ü.csv"
-SEVENTH, CHANGED, DIRTY = (f"daily_flights/date=2013-02-{day}/flights.csv" for day in ("07", "09", "08"))
+SIXTH, SEVENTH, DIRTY, CHANGED = (
+    f"daily_flights/date=2013-02-{day}/flights.csv" for day in ("06", "07", "08", "09")
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,7 @@ def story(stack: Any, airports: None, tmp_path_factory: pytest.TempPathFactory) 
     stack.wait()
     before = day_rows(stack, "2013-02-10"), ledger(stack, SEVENTH)
     with stack.nobody_listening():
+        stack.put(SIXTH, f"{HEADER}\n" + "AA,12478,12892,99999,3\n" * 10)
         stack.put(SEVENTH, (folder / SEVENTH).read_text())
         stack.put(DIRTY, f"{HEADER}\nAA,12478,12892,7,3\nAA,x,y,7,3\n")
         stack.put(CHANGED, f"{HEADER}\nAA,12478,12892,7,-3\n")
@@ -102,8 +105,8 @@ def test_the_flat_layout_lands_in_its_day_too(stack, story: Story):
 def test_many_days_at_once_become_one_run(stack):
     assert stack.query(
         "SELECT COUNT(DISTINCT run_id) AS runs, COUNT(DISTINCT glue_job_run_id) AS jobs, COUNT(*) AS files "
-        "FROM airlines.ingested_files WHERE partition_date BETWEEN '2013-02-03' AND '2013-02-06'"
-    ) == [{"runs": 1, "jobs": 1, "files": 4}]
+        "FROM airlines.ingested_files WHERE partition_date BETWEEN '2013-02-03' AND '2013-02-05'"
+    ) == [{"runs": 1, "jobs": 1, "files": 3}]
 
 
 def test_the_same_bytes_again_start_no_run(stack, story: Story):
@@ -141,6 +144,23 @@ def test_a_day_with_too_many_bad_rows_keeps_its_old_rows(stack, story: Story):
     (told,) = [alert for alert in stack.alerts("failed") if "2013-02-08" in alert["message"]]
     assert "Step:      daily_flights_processed" in told["message"]
     assert "AIRLINE_MAX_REJECTED_SHARE" in told["message"]
+
+
+def test_a_day_whose_delays_cannot_be_true_keeps_its_old_rows(stack, story: Story):
+    assert len(day_rows(stack, "2013-02-06")) == story.counts[6]
+    assert [entry["state"] for entry in ledger(stack, SIXTH)] == ["loaded", "rejected"]
+    (told,) = [
+        alert for alert in stack.alerts("failed") if "2013-02-06: delays_plausible" in alert["message"]
+    ]
+    assert "found 10 of 10 rows (100.0%) have a delay outside" in told["message"]
+
+
+@pytest.mark.usefixtures("story")
+def test_a_check_that_failed_is_told_and_its_day_is_loaded(stack):
+    assert len(day_rows(stack, "2013-02-11")) == 20
+    (told,) = [alert for alert in stack.alerts("check_failed") if "2013-02-11" in alert["message"]]
+    assert "unknown_airports" in told["subject"]
+    assert "10 of 20 rows (50.0%) have an unknown airport" in told["message"]
 
 
 @pytest.mark.usefixtures("story")

@@ -49,8 +49,8 @@ def marts_are_made(stack: Any) -> bool:
     )
 
 
-def automatic_runs(stack: Any, day: str) -> list[dict[str, Any]]:
-    """Runs nobody asked for but a mart's condition, for a day alone."""
+def automatic_runs(stack: Any, day: str | None) -> list[dict[str, Any]]:
+    """Runs nobody asked for but an asset's condition: for a day alone, or of assets without days."""
     runs = DagsterClient.of(stack.settings)._ask(RUNS)["results"]
     tags = [({tag["key"]: tag["value"] for tag in run["tags"]}, run) for run in runs]
     return [run for of_run, run in tags if of_run.get("dagster/partition") == day]
@@ -88,6 +88,21 @@ def test_the_report_of_the_day_is_in_the_lake_and_its_alert_names_it(stack, firs
     subject = f"Loaded {FLIGHTS.table.name} {FIRST_DAY}"
     (told,) = [alert for alert in stack.alerts("loaded") if alert["subject"].startswith(subject)]
     assert f"date={FIRST_DAY}.html" in told["message"]
+
+
+@pytest.mark.usefixtures("first_day")
+def test_the_warehouse_is_crawled_once_its_first_tables_are_loaded(stack):
+    def crawled() -> list[str]:
+        runs = automatic_runs(stack, None)
+        return [run["status"] for run in runs if assets_of(run) == {"warehouse_catalog"}]
+
+    stack.until(lambda: "SUCCESS" in crawled())
+    assert crawled() == ["SUCCESS"]
+    glue, database = stack.client("glue"), stack.settings.glue_database
+    found = glue.get_tables(DatabaseName=database, Expression="warehouse_.*_daily_flights_processed")
+    (table,) = found["TableList"]
+    names = [column["Name"] for column in table["StorageDescriptor"]["Columns"]]
+    assert sorted(names) == sorted(FLIGHTS.table.column_names)
 
 
 def test_a_day_that_is_loaded_again_is_made_again_though_its_run_is_killed(stack, first_day: int):
