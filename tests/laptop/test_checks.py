@@ -1,21 +1,14 @@
 """Checks in the steps that load: a gateway, a warehouse, days by hand, and what each check does with them."""
 
 import io
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-import requests
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckSeverity,
@@ -26,15 +19,11 @@ from dagster import (
     materialize,
 )
 from pyarrow import parquet
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 import assets.airports
 import assets.marts
 import assets.shipping
-from airline_platform.deploy import store_warehouse_secret
 from airline_platform.feeds import AIRPORTS, BOOKINGS, FEEDS, FLIGHTS, SHIPMENTS, Feed
-from airline_platform.local.postgres import PostgresServer
-from airline_platform.local.stack import PortClaims
 from airline_platform.marts import MARTS, Mart
 from airline_platform.settings import get_settings
 from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES
@@ -53,7 +42,7 @@ from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
 from resources.notifier import Notifier
-from resources.warehouse import Session, Warehouse, apply_schema
+from resources.warehouse import Session, Warehouse
 
 LANDING = Landing(bucket="airline-landing")
 LAKE = Lake(bucket="airline-lake")
@@ -65,59 +54,6 @@ RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_e
 
 PASSED, WARNED, FAILED = "passed", "warned", "failed"
 FAILURES = {AssetCheckSeverity.WARN: WARNED, AssetCheckSeverity.ERROR: FAILED}
-
-
-@contextmanager
-def gateway(folder: Path, port: int) -> Iterator[None]:
-    arguments = ["--port", str(port), "--state", str(folder / "state")]
-    with (folder / "gateway.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "airline_platform.local.gateway", *arguments],
-            env=os.environ | {"AIRLINE_SPARK_WORKERS": "0"}, stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        Retrying(
-            retry=retry_if_exception_type(OSError),
-            wait=wait_fixed(0.05),
-            stop=stop_after_delay(60),
-        )(requests.get, f"http://127.0.0.1:{port}/_airline/health", timeout=5)
-        yield
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait(30)
-
-
-@contextmanager
-def postgres(folder: Path, port: int) -> Iterator[PostgresServer]:
-    server = PostgresServer(folder / "home", port)
-    server.prepare()
-    child = server.start(log=server.home / "logs" / "postgres.log", environment=os.environ)
-    try:
-        Retrying(
-            retry=retry_if_result(lambda ready: not ready), wait=wait_fixed(0.05), stop=stop_after_delay(60)
-        )(server.ready)
-        yield server
-    finally:
-        server.stop(child)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    folder = tmp_path_factory.mktemp("checks")
-    with PortClaims(folder / "claims") as claims, pytest.MonkeyPatch.context() as patch:
-        port = claims.first()
-        for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
-            patch.delenv(name)
-        patch.setenv("AIRLINE_HOME", str(folder / "home"))
-        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-        get_settings.cache_clear()
-        with gateway(folder, port), postgres(folder, claims.first()) as running:
-            for bucket in (LANDING.bucket, LAKE.bucket):
-                make_client(get_settings(), "s3").create_bucket(Bucket=bucket)
-            store_warehouse_secret(get_settings(), running.warehouse_credentials())
-            apply_schema(get_settings())
-            yield Warehouse.of(get_settings())
-        get_settings.cache_clear()
 
 
 @pytest.fixture

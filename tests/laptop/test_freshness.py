@@ -1,16 +1,10 @@
 """What an hour finds out: a gateway, a warehouse, a ledger by hand, and who is told of what, how often."""
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import requests
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckKey,
@@ -21,13 +15,9 @@ from dagster import (
     SkipReason,
     build_schedule_context,
 )
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform.deploy import store_warehouse_secret
 from airline_platform.feeds import BOOKINGS, FEEDS, FLIGHTS, SHIPMENTS, UNKNOWN, Feed
 from airline_platform.jobs import FRESHNESS_CHECKS, FRESHNESS_JOB
-from airline_platform.local.postgres import PostgresServer
-from airline_platform.local.stack import PortClaims
 from airline_platform.settings import Settings, get_settings
 from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES
 from assets import ledger
@@ -35,7 +25,7 @@ from assets.freshness import find_overdue, landed_in_time, last_due, write_alert
 from resources.aws import make_client
 from resources.landing import LandedObject, Landing
 from resources.notifier import Notifier
-from resources.warehouse import Warehouse, apply_schema
+from resources.warehouse import Warehouse
 from sensors import schedules
 from sensors.schedules import tick
 
@@ -43,58 +33,6 @@ LANDING = Landing(bucket="airline-landing")
 NOTIFIER = Notifier(topic="airline-alerts")
 SUNDAY = date(2013, 6, 30)
 DAY = timedelta(days=1)
-
-
-@contextmanager
-def gateway(folder: Path, port: int) -> Iterator[None]:
-    arguments = ["--port", str(port), "--state", str(folder / "state")]
-    with (folder / "gateway.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "airline_platform.local.gateway", *arguments],
-            env=os.environ | {"AIRLINE_SPARK_WORKERS": "0"}, stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        Retrying(
-            retry=retry_if_exception_type(OSError),
-            wait=wait_fixed(0.05),
-            stop=stop_after_delay(60),
-        )(requests.get, f"http://127.0.0.1:{port}/_airline/health", timeout=5)
-        yield
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait(30)
-
-
-@contextmanager
-def postgres(folder: Path, port: int) -> Iterator[PostgresServer]:
-    server = PostgresServer(folder / "home", port)
-    server.prepare()
-    child = server.start(log=server.home / "logs" / "postgres.log", environment=os.environ)
-    try:
-        Retrying(
-            retry=retry_if_result(lambda ready: not ready), wait=wait_fixed(0.05), stop=stop_after_delay(60)
-        )(server.ready)
-        yield server
-    finally:
-        server.stop(child)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    folder = tmp_path_factory.mktemp("freshness")
-    with PortClaims(folder / "claims") as claims, pytest.MonkeyPatch.context() as patch:
-        port = claims.first()
-        for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
-            patch.delenv(name)
-        patch.setenv("AIRLINE_HOME", str(folder / "home"))
-        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-        get_settings.cache_clear()
-        with gateway(folder, port), postgres(folder, claims.first()) as running:
-            make_client(get_settings(), "s3").create_bucket(Bucket=LANDING.bucket)
-            store_warehouse_secret(get_settings(), running.warehouse_credentials())
-            apply_schema(get_settings())
-            yield Warehouse.of(get_settings())
-        get_settings.cache_clear()
 
 
 @pytest.fixture

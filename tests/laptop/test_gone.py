@@ -1,87 +1,26 @@
 """What becomes of rows whose file is gone, by design or not: a gateway and a warehouse, nothing else."""
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-import requests
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform.deploy import store_warehouse_secret
 from airline_platform.feeds import FLIGHTS, SHIPMENTS, Feed
-from airline_platform.local.postgres import PostgresServer
-from airline_platform.local.stack import PortClaims
 from airline_platform.settings import get_settings
 from assets import ledger
 from assets.gone import forget, note_gone
 from resources.aws import make_client
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
-from resources.warehouse import Warehouse, apply_schema
+from resources.warehouse import Warehouse
 
 LANDING = Landing(bucket="airline-landing")
 LAKE = Lake(bucket="airline-lake")
 KEPT = timedelta(days=30)
 
 
-@contextmanager
-def gateway(folder: Path, port: int) -> Iterator[None]:
-    arguments = ["--port", str(port), "--state", str(folder / "state")]
-    with (folder / "gateway.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "airline_platform.local.gateway", *arguments],
-            env=os.environ | {"AIRLINE_SPARK_WORKERS": "0"}, stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        Retrying(
-            retry=retry_if_exception_type(OSError),
-            wait=wait_fixed(0.05),
-            stop=stop_after_delay(60),
-        )(requests.get, f"http://127.0.0.1:{port}/_airline/health", timeout=5)
-        yield
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait(30)
-
-
-@contextmanager
-def postgres(folder: Path, port: int) -> Iterator[PostgresServer]:
-    server = PostgresServer(folder / "home", port)
-    server.prepare()
-    child = server.start(log=server.home / "logs" / "postgres.log", environment=os.environ)
-    try:
-        Retrying(
-            retry=retry_if_result(lambda ready: not ready), wait=wait_fixed(0.05), stop=stop_after_delay(60)
-        )(server.ready)
-        yield server
-    finally:
-        server.stop(child)
-
-
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """A warehouse with its tables and two buckets without an object; this process's settings know them."""
-    folder = tmp_path_factory.mktemp("gone")
-    with PortClaims(folder / "claims") as claims, pytest.MonkeyPatch.context() as patch:
-        port = claims.first()
-        for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
-            patch.delenv(name)
-        patch.setenv("AIRLINE_HOME", str(folder / "home"))
-        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-        get_settings.cache_clear()
-        with gateway(folder, port), postgres(folder, claims.first()) as server:
-            for bucket in (LANDING.bucket, LAKE.bucket):
-                make_client(get_settings(), "s3").create_bucket(Bucket=bucket)
-            store_warehouse_secret(get_settings(), server.warehouse_credentials())
-            apply_schema(get_settings())
-            yield Warehouse.of(get_settings())
-        get_settings.cache_clear()
+@pytest.fixture
+def warehouse(server: Warehouse) -> Warehouse:
+    return server
 
 
 def load(warehouse: Warehouse, feed: Feed, day: str, name: str, age: timedelta) -> str:

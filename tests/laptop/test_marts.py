@@ -1,20 +1,14 @@
 """The marts' queries on a real server: a few flights and bookings by hand, their sums by head."""
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from dagster import AssetKey, DagsterInstance, materialize
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, Feed
-from airline_platform.local.postgres import PostgresServer
-from airline_platform.local.stack import PortClaims
 from airline_platform.marts import MARTS, marts_of
 from airline_platform.settings import get_settings
 from airline_platform.tables import Table
@@ -23,57 +17,15 @@ from assets.loading import fill_airports
 from assets.marts import mart_assets
 from assets.refresh import figures_of, refresh
 from resources.notifier import Notifier
-from resources.warehouse import Warehouse, apply_schema
+from resources.warehouse import Warehouse
 
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-07", "2013-01-08", "2013-01-09"
 JFK, BOS = (12478, "John F. Kennedy", "New York", "NY"), (10721, "Logan", "Boston", "MA")
 NAMELESS = (99999, None, None, None)
 
 
-class LocalWarehouse(Warehouse):
-    """A warehouse whose secret is at hand: no gateway has to run for it."""
-
-    credentials: dict[str, Any]
-
-    def _secret(self, settings: Any) -> dict[str, Any]:  # noqa: ARG002 - whichever they are
-        return self.credentials
-
-
-@contextmanager
-def postgres(folder: Path) -> Iterator[PostgresServer]:
-    with PortClaims(folder / "claims") as claims:
-        server = PostgresServer(folder / "home", claims.first())
-        server.prepare()
-        child = server.start(log=server.home / "logs" / "postgres.log", environment=os.environ)
-        try:
-            Retrying(
-                retry=retry_if_result(lambda ready: not ready),
-                wait=wait_fixed(0.05),
-                stop=stop_after_delay(60),
-            )(server.ready)
-            yield server
-        finally:
-            server.stop(child)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalWarehouse]:
-    folder = tmp_path_factory.mktemp("marts")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
-            patch.delenv(name)
-        patch.setenv("AIRLINE_HOME", str(folder / "home"))
-        get_settings.cache_clear()
-        with postgres(folder) as running:
-            found = LocalWarehouse(secret_id="none", credentials=running.warehouse_credentials())
-            patch.setattr(Warehouse, "of", classmethod(lambda _cls, _settings: found))
-            apply_schema(get_settings())
-            yield found
-        get_settings.cache_clear()
-
-
 @pytest.fixture
-def warehouse(server: LocalWarehouse) -> LocalWarehouse:
+def warehouse(server: Warehouse) -> Warehouse:
     """With its tables, and nothing in them."""
     with server.transaction() as session:
         for table in (FLIGHTS.table, *BOOKINGS.tables, AIRPORTS.table, *(m.table for m in MARTS.values())):
@@ -155,13 +107,13 @@ def rows_of(warehouse: Warehouse, mart: str, *columns: str, order: str = "1, 2, 
 
 
 @pytest.fixture
-def week(warehouse: LocalWarehouse) -> LocalWarehouse:
+def week(warehouse: Warehouse) -> Warehouse:
     put(warehouse, FLIGHTS.table, WEEK)
     make(warehouse, FLIGHTS, MONDAY, TUESDAY, WEDNESDAY)
     return warehouse
 
 
-def test_a_carriers_day(week: LocalWarehouse) -> None:
+def test_a_carriers_day(week: Warehouse) -> None:
     names = MARTS["carrier_daily_delays"].table.column_names
     found = rows_of(week, "carrier_daily_delays", *names)
 
@@ -175,7 +127,7 @@ def test_a_carriers_day(week: LocalWarehouse) -> None:
     ]
 
 
-def test_a_routes_day_has_both_names_and_one_direction(week: LocalWarehouse) -> None:
+def test_a_routes_day_has_both_names_and_one_direction(week: Warehouse) -> None:
     columns = (
         "origin_airport_id",
         "dest_airport_id",
@@ -196,7 +148,7 @@ def test_a_routes_day_has_both_names_and_one_direction(week: LocalWarehouse) -> 
     ]
 
 
-def test_an_airports_day_has_its_departures_and_its_arrivals(week: LocalWarehouse) -> None:
+def test_an_airports_day_has_its_departures_and_its_arrivals(week: Warehouse) -> None:
     names = MARTS["airport_daily_delays"].table.column_names
     found = rows_of(week, "airport_daily_delays", *names)
 
@@ -210,13 +162,13 @@ def test_an_airports_day_has_its_departures_and_its_arrivals(week: LocalWarehous
     assert [(row[1], row[5], row[9]) for row in flights] == [(BOS[0], 2, 0), (JFK[0], 0, 2)]
 
 
-def test_long_delays_begin_at_the_threshold_and_leave_out_what_never_flew(week: LocalWarehouse) -> None:
+def test_long_delays_begin_at_the_threshold_and_leave_out_what_never_flew(week: Warehouse) -> None:
     found = rows_of(week, "long_delays", "carrier", "dep_delay", "arr_delay", "arr_city")
 
     assert found == [("AA", 60, 50, "Boston"), ("UA", 300, None, "Boston")]
 
 
-def test_the_threshold_is_the_settings(week: LocalWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_threshold_is_the_settings(week: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRLINE_LONG_DELAY_MINUTES", "15")
     get_settings.cache_clear()
     make(week, FLIGHTS, MONDAY)
@@ -226,7 +178,7 @@ def test_the_threshold_is_the_settings(week: LocalWarehouse, monkeypatch: pytest
     get_settings.cache_clear()
 
 
-def test_the_ranking_counts_what_was_cancelled_or_diverted_as_not_on_time(week: LocalWarehouse) -> None:
+def test_the_ranking_counts_what_was_cancelled_or_diverted_as_not_on_time(week: Warehouse) -> None:
     names = MARTS["carrier_on_time"].table.column_names
     monday, tuesday, wednesday = (date.fromisoformat(day) for day in (MONDAY, TUESDAY, WEDNESDAY))
 
@@ -237,7 +189,7 @@ def test_the_ranking_counts_what_was_cancelled_or_diverted_as_not_on_time(week: 
     ]
 
 
-def test_equals_share_a_place(warehouse: LocalWarehouse) -> None:
+def test_equals_share_a_place(warehouse: Warehouse) -> None:
     put(
         warehouse, FLIGHTS.table, [flight(MONDAY, carrier, OUT, 0, 0) for carrier in ("AA", "B6", "UA", "UA")]
     )
@@ -249,7 +201,7 @@ def test_equals_share_a_place(warehouse: LocalWarehouse) -> None:
     assert found == [(1, "AA", every, 0), (1, "B6", every, 0), (1, "UA", every, 0), (4, "WN", none, None)]
 
 
-def test_a_day_that_was_replaced_is_replaced_and_the_others_stay(week: LocalWarehouse) -> None:
+def test_a_day_that_was_replaced_is_replaced_and_the_others_stay(week: Warehouse) -> None:
     before = rows_of(week, "carrier_daily_delays", "*")
     with week.transaction() as session:
         session.execute(
@@ -264,14 +216,14 @@ def test_a_day_that_was_replaced_is_replaced_and_the_others_stay(week: LocalWare
     assert rows_of(week, "long_delays", "carrier", order="1") == [("DL",)]
 
 
-def test_making_days_again_changes_nothing(week: LocalWarehouse) -> None:
+def test_making_days_again_changes_nothing(week: Warehouse) -> None:
     before = {name: rows_of(week, name, "*") for name in MARTS}
     make(week, FLIGHTS, WEDNESDAY, MONDAY)
 
     assert {name: rows_of(week, name, "*") for name in MARTS} == before
 
 
-def test_a_day_without_flights_has_no_rows_and_counts_none(week: LocalWarehouse) -> None:
+def test_a_day_without_flights_has_no_rows_and_counts_none(week: Warehouse) -> None:
     make(week, FLIGHTS, "2013-02-01")
 
     with week.transaction() as session:
@@ -282,14 +234,14 @@ def test_a_day_without_flights_has_no_rows_and_counts_none(week: LocalWarehouse)
     }
 
 
-def test_a_fact_without_a_row_gives_empty_marts(warehouse: LocalWarehouse) -> None:
+def test_a_fact_without_a_row_gives_empty_marts(warehouse: Warehouse) -> None:
     make(warehouse, FLIGHTS, MONDAY)
     make(warehouse, BOOKINGS, MONDAY)
 
     assert [name for name in MARTS if rows_of(warehouse, name, "*")] == []
 
 
-def test_a_day_that_is_forgotten_goes_from_the_marts_and_the_ranking(week: LocalWarehouse) -> None:
+def test_a_day_that_is_forgotten_goes_from_the_marts_and_the_ranking(week: Warehouse) -> None:
     with week.transaction() as session:
         assert _empty_day(session, FLIGHTS, MONDAY) == "6 rows of 2013-01-07 are gone."
 
@@ -301,7 +253,7 @@ def test_a_day_that_is_forgotten_goes_from_the_marts_and_the_ranking(week: Local
     assert rows_of(week, "carrier_on_time", "carrier", "flights", order="1") == [("AA", 2), ("UA", 1)]
 
 
-def test_an_airport_that_came_late_gets_its_name_in_the_marts(week: LocalWarehouse) -> None:
+def test_an_airport_that_came_late_gets_its_name_in_the_marts(week: Warehouse) -> None:
     put(week, AIRPORTS.table, [{"airport_id": 99999, "city": "Nowhere", "state": "NV", "name": "Field"}])
     with week.transaction() as session:
         for mart in MARTS.values():
@@ -315,7 +267,7 @@ def test_an_airport_that_came_late_gets_its_name_in_the_marts(week: LocalWarehou
     assert ("Field", "Nowhere") in rows_of(week, "route_daily_delays", "arr_airport", "arr_city", order="1")
 
 
-def test_bookings_count_once_a_day_as_the_newest_file_of_the_day_has_them(warehouse: LocalWarehouse) -> None:
+def test_bookings_count_once_a_day_as_the_newest_file_of_the_day_has_them(warehouse: Warehouse) -> None:
     later = datetime(2013, 1, 9, 12)  # noqa: DTZ001
     huge = "99999999999.999"
     put(
@@ -348,7 +300,7 @@ def test_bookings_count_once_a_day_as_the_newest_file_of_the_day_has_them(wareho
     ]
 
 
-def test_a_range_run_makes_all_daily_marts_of_it_with_their_metadata(warehouse: LocalWarehouse) -> None:
+def test_a_range_run_makes_all_daily_marts_of_it_with_their_metadata(warehouse: Warehouse) -> None:
     put(warehouse, FLIGHTS.table, WEEK)
     put(warehouse, BOOKINGS.table, [booking(TUESDAY, "b1", "one", "1")])
     tags = {"dagster/asset_partition_range_start": MONDAY, "dagster/asset_partition_range_end": WEDNESDAY}

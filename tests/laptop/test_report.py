@@ -1,39 +1,26 @@
 """The delay report with a real warehouse and a real gateway: figures by head, a page that a browser gets."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from dagster import AssetKey, DagsterInstance, materialize
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform.deploy import store_warehouse_secret
 from airline_platform.feeds import FLIGHTS
-from airline_platform.local.postgres import PostgresServer
-from airline_platform.local.stack import PortClaims
 from airline_platform.marts import marts_of
-from airline_platform.settings import get_settings
 from airline_platform.tables import INGESTED_FILES
 from assets import ledger
 from assets.delays import Day, days_of_delays
 from assets.description import report_link
 from assets.refresh import refresh
 from assets.report import delay_report
-from resources.aws import make_client
 from resources.lake import Lake
 from resources.landing import LandedObject
 from resources.notifier import Notifier
-from resources.warehouse import Warehouse, apply_schema
+from resources.warehouse import Warehouse
 
 LAKE = Lake(bucket="airline-lake")
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-07", "2013-01-08", "2013-01-09"
@@ -46,40 +33,6 @@ BROWSER = {
     "Referer": "http://127.0.0.1:3000/",
 }
 """What a browser sends when a link of the UI is followed."""
-
-
-@contextmanager
-def gateway(folder: Path, port: int) -> Iterator[None]:
-    arguments = ["--port", str(port), "--state", str(folder / "state")]
-    with (folder / "gateway.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "airline_platform.local.gateway", *arguments],
-            env=os.environ | {"AIRLINE_SPARK_WORKERS": "0"}, stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        Retrying(
-            retry=retry_if_exception_type(OSError),
-            wait=wait_fixed(0.05),
-            stop=stop_after_delay(60),
-        )(requests.get, f"http://127.0.0.1:{port}/_airline/health", timeout=5)
-        yield
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait(30)
-
-
-@contextmanager
-def postgres(folder: Path, port: int) -> Iterator[PostgresServer]:
-    server = PostgresServer(folder / "home", port)
-    server.prepare()
-    child = server.start(log=server.home / "logs" / "postgres.log", environment=os.environ)
-    try:
-        Retrying(
-            retry=retry_if_result(lambda ready: not ready), wait=wait_fixed(0.05), stop=stop_after_delay(60)
-        )(server.ready)
-        yield server
-    finally:
-        server.stop(child)
 
 
 def flight(day: str, way: tuple[tuple, tuple], dep: int | None, arr: int | None, carrier: str = "AA") -> dict:
@@ -130,32 +83,18 @@ def entry(name: str, rejected: int, day: str = MONDAY) -> ledger.Entry:
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+def warehouse(server: Warehouse) -> Warehouse:
     """Three days of flights with their marts, ledger and rejects, of which the last has nothing at all."""
-    folder = tmp_path_factory.mktemp("report")
-    with PortClaims(folder / "claims") as claims, pytest.MonkeyPatch.context() as patch:
-        port = claims.first()
-        for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
-            patch.delenv(name)
-        patch.setenv("AIRLINE_HOME", str(folder / "home"))
-        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-        get_settings.cache_clear()
-        with gateway(folder, port), postgres(folder, claims.first()) as server:
-            make_client(get_settings(), "s3").create_bucket(Bucket=LAKE.bucket)
-            store_warehouse_secret(get_settings(), server.warehouse_credentials())
-            apply_schema(get_settings())
-            found = Warehouse.of(get_settings())
-            with found.transaction() as session:
-                session.insert(FLIGHTS.table, FLOWN)
-                session.insert(INGESTED_FILES, [entry("a", 3), entry("b", 0), entry("c", 0, TUESDAY)])
-                days = sorted({row["flight_date"] for row in FLOWN})
-                for mart in marts_of(FLIGHTS.table):
-                    refresh(session, mart, days)
-            lines = "".join(json.dumps(row) + "\n" for row in REJECTS).encode()
-            for day in (MONDAY, TUESDAY):
-                LAKE.put_bytes(f"rejects/flights/date={day}/part-0.json", lines)
-            yield found
-        get_settings.cache_clear()
+    with server.transaction() as session:
+        session.insert(FLIGHTS.table, FLOWN)
+        session.insert(INGESTED_FILES, [entry("a", 3), entry("b", 0), entry("c", 0, TUESDAY)])
+        days = sorted({row["flight_date"] for row in FLOWN})
+        for mart in marts_of(FLIGHTS.table):
+            refresh(session, mart, days)
+    lines = "".join(json.dumps(row) + "\n" for row in REJECTS).encode()
+    for day in (MONDAY, TUESDAY):
+        LAKE.put_bytes(f"rejects/flights/date={day}/part-0.json", lines)
+    return server
 
 
 @pytest.fixture(scope="module")
