@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo dev test parts lint docs unit glue jvm laptop chromium stack chaos clean
+.PHONY: setup demo dev test lint docs unit glue jvm laptop chromium stack chaos clean
 
 setup: $(VENV)/.ready
 
@@ -21,12 +21,10 @@ demo: setup
 dev: setup
 	$(BIN)/airline up
 
-# A stack waits as much as it works: what needs none goes beside it, one after the other.
-test: jvm
-	$(MAKE) --jobs=2 stack parts
-
-parts:
-	$(MAKE) lint unit laptop glue
+# What needs no whole stack goes side by side; beside a stack, which takes both cores, it would only cost.
+test: setup
+	$(MAKE) --jobs=2 --output-sync=target laptop glue unit lint
+	$(MAKE) stack
 
 lint: setup
 	$(BIN)/ruff check .

@@ -33,13 +33,13 @@ LAUNCH = """mutation($run: ExecutionParams!) { launchRun(executionParams: $run) 
 AIRLINE = [str(Path(sys.executable).with_name("airline"))]
 
 
-FIRST = ("chaos", "test_marts.py", "browser")
-"""These come before the others: they want a stack of their own, or one without a history."""
+PLACES = {"chaos": 0, "test_marts.py": 1, "browser": 2, "test_audit.py": 4}
+"""First who wants a stack of its own, or one without a history; last who kills and restarts it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put first what has to be first, and leave the rest in its order."""
-    items.sort(key=lambda item: next((FIRST.index(n) for n in item.path.parts if n in FIRST), len(FIRST)))
+    """Put first and last what has to be, and leave the rest in its order."""
+    items.sort(key=lambda item: next((PLACES[part] for part in item.path.parts if part in PLACES), 3))
 
 
 @dataclass(frozen=True)
@@ -161,24 +161,13 @@ def _lives(pid: int) -> bool:
 
 
 @pytest.fixture(scope="session")
-def new_laptop() -> Callable[[Path], Laptop]:
-    """Starts a stack in a home."""
-
-    def start(home: Path) -> Laptop:
-        up = Laptop(home)
-        up.run("up", "--detach", "--port", "0")
-        return up
-
-    return start
-
-
-@pytest.fixture(scope="session")
-def stack(new_laptop: Callable[[Path], Laptop], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    up = new_laptop(tmp_path_factory.mktemp("laptop"))
-    # The marts' runs would only take the others' time; `automation` lets them come.
-    DagsterClient.of(up.settings).set_sensor("automation_sensor", running=False)
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    up = Laptop(tmp_path_factory.mktemp("laptop"))
+    up.run("up", "--detach", "--port", "0")
     pids = [component.pid for component in laptop.components(up.settings)]
     try:
+        # The marts' runs would only take the others' time; `automation` lets them come.
+        DagsterClient.of(up.settings).set_sensor("automation_sensor", running=False)
         yield up
     finally:
         up.run("down")

@@ -1,9 +1,7 @@
 """What a run called, as `airline audit` tells it: in order, with outcomes, whatever happened since."""
 
 import uuid
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,32 +12,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from airline_platform.audit import Window, read_calls
-from airline_platform.demo_data import write_airports, write_flights
+from airline_platform.demo_data import write_flights
 from airline_platform.errors import AirlineError
 from airline_platform.trail import Call
 
-DAY = date(2013, 2, 1)
+DAY = date(2013, 11, 20)
 KEY = f"daily_flights/date={DAY}/flights.csv"
 SLEEPER = "import time\ntime.sleep(60)\n"
 
 
 @pytest.fixture(scope="module")
-def stack(new_laptop: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A stack that may be stopped and killed, with one day loaded."""
-    up = new_laptop(tmp_path_factory.mktemp("laptop"))
-    try:
-        folder = tmp_path_factory.mktemp("files")
-        write_airports(folder / "airports")
-        write_flights(folder / "flights", [DAY])
-        up.land(folder)
-        up.wait()
-        yield up
-    finally:
-        up.run("down")
-
-
-@pytest.fixture(scope="module")
-def run_id(stack: Any) -> str:
+def run_id(stack: Any, airports: None, tmp_path_factory: pytest.TempPathFactory) -> str:  # noqa: ARG001
+    """The run that has loaded a day."""
+    folder = tmp_path_factory.mktemp("audit")
+    write_flights(folder, [DAY])
+    stack.land(folder)
+    stack.wait()
     (row,) = stack.query(f"SELECT run_id FROM airlines.ingested_files WHERE key = '{KEY}'")
     return str(row["run_id"])
 

@@ -530,16 +530,13 @@ SCENARIOS = [*kills(), *others(), *shipments_struck()]
 
 SHORT = [
     ("daemon killed", "after the message is received"),
-    ("worker killed", "in Glue"),
+    ("run killed", "before the commit"),
     ("gateway killed", "during COPY"),
     ("PostgreSQL killed", "before the commit"),
     ("everything killed", TOLD),
     ("file overwritten", "after Glue"),
-    ("permission missing", "StartCrawler"),
-    ("bookings' run killed", "before the commit"),
-    ("shipments' run killed", "after the second job"),
 ]
-"""Every victim, and where a fault is most dangerous."""
+"""Who may die, where it is most dangerous. Workers in Glue, permissions and other feeds: in the full form."""
 
 
 def chosen(form: str) -> list[Scenario]:
