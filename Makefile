@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo dev test lint docs unit glue jvm laptop chromium stack chaos clean
+.PHONY: setup demo dev test beside lint docs unit glue jvm laptop chromium stack chaos clean
 
 setup: $(VENV)/.ready
 
@@ -21,10 +21,13 @@ demo: setup
 dev: setup
 	$(BIN)/airline up
 
-# What needs no whole stack goes side by side; beside a stack, which takes both cores, it would only cost.
-test: setup
-	$(MAKE) --jobs=2 --output-sync=target laptop glue unit lint
-	$(MAKE) stack
+# What starts processes of its own goes side by side; beside a stack, only what can do with what it leaves.
+test: jvm
+	$(MAKE) --jobs=2 --output-sync=target laptop glue
+	$(MAKE) --jobs=2 stack beside
+
+beside: setup
+	nice -n 15 $(MAKE) lint unit
 
 lint: setup
 	$(BIN)/ruff check .

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -16,6 +18,7 @@ from airline_platform.deploy import store_warehouse_secret
 from airline_platform.local.postgres import PostgresServer
 from airline_platform.local.stack import PortClaims
 from airline_platform.settings import get_settings
+from airline_platform.tables import Table
 from resources.aws import make_client
 from resources.warehouse import Warehouse, apply_schema
 
@@ -58,22 +61,48 @@ def postgres(folder: Path, port: int) -> Iterator[PostgresServer]:
         server.stop(child)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """A warehouse with its tables, and both buckets without an object; this process's settings know them."""
+@dataclass(frozen=True)
+class Parts:
+    """Where the two of them are, and the warehouse's login."""
+
+    home: Path
+    endpoint: str
+    credentials: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     folder = tmp_path_factory.mktemp("laptop")
-    with PortClaims(folder / "claims") as claims, pytest.MonkeyPatch.context() as patch:
+    with PortClaims(folder / "claims") as claims:
         port = claims.first()
+        with gateway(folder, port), postgres(folder, claims.first()) as running:
+            yield Parts(folder / "home", f"http://127.0.0.1:{port}", running.warehouse_credentials())
+
+
+@pytest.fixture(scope="module")
+def server(parts: Parts) -> Iterator[Warehouse]:
+    """A warehouse with empty tables, and both buckets empty; this process's settings know them."""
+    with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
             patch.delenv(name)
-        patch.setenv("AIRLINE_HOME", str(folder / "home"))
-        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        patch.setenv("AIRLINE_HOME", str(parts.home))
+        patch.setenv("AWS_ENDPOINT_URL", parts.endpoint)
         get_settings.cache_clear()
-        with gateway(folder, port), postgres(folder, claims.first()) as running:
-            settings = get_settings()
-            for bucket in (settings.landing_bucket, settings.lake_bucket):
-                make_client(settings, "s3").create_bucket(Bucket=bucket)
-            store_warehouse_secret(settings, running.warehouse_credentials())
-            apply_schema(settings)
-            yield Warehouse.of(settings)
+        settings = get_settings()
+        for bucket in (settings.landing_bucket, settings.lake_bucket):
+            empty(make_client(settings, "s3"), bucket)
+        store_warehouse_secret(settings, parts.credentials)
+        found = Warehouse.of(settings)
+        with found.transaction() as session:
+            session.execute(f"DROP SCHEMA IF EXISTS {Table.SCHEMA} CASCADE")
+        apply_schema(settings)
+        yield found
         get_settings.cache_clear()
+
+
+def empty(s3: Any, bucket: str) -> None:
+    """Have a bucket without an object."""
+    s3.create_bucket(Bucket=bucket)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    for item in (item for page in pages for item in page.get("Contents", ())):
+        s3.delete_object(Bucket=bucket, Key=item["Key"])

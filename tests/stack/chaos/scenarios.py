@@ -531,12 +531,10 @@ SCENARIOS = [*kills(), *others(), *shipments_struck()]
 SHORT = [
     ("daemon killed", "after the message is received"),
     ("run killed", "before the commit"),
-    ("gateway killed", "during COPY"),
-    ("PostgreSQL killed", "before the commit"),
     ("everything killed", TOLD),
     ("file overwritten", "after Glue"),
 ]
-"""Who may die, where it is most dangerous. Workers in Glue, permissions and other feeds: in the full form."""
+"""Where a fault is most dangerous. The others, with each component alone, are in the full form."""
 
 
 def chosen(form: str) -> list[Scenario]:
