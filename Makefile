@@ -27,7 +27,7 @@ test: jvm
 	$(MAKE) --jobs=2 stack beside
 
 beside: setup
-	nice -n 15 $(MAKE) lint unit
+	nice -n 10 $(MAKE) lint unit
 
 lint: setup
 	$(BIN)/ruff check .

@@ -118,10 +118,10 @@ def test_codes_and_ids_are_one_to_one() -> None:
 
 
 def test_two_weeks_take_a_moment(tmp_path: Path) -> None:
-    before = time.monotonic()
+    before = time.process_time()
     write_flights(tmp_path, [NEW_YEAR + timedelta(n) for n in range(14)])
 
-    assert time.monotonic() - before < 3  # half a second where nothing else runs
+    assert time.process_time() - before < 3  # it takes half a second of a core, whatever else runs
 
 
 def test_a_day_outside_the_data_is_a_wrong_call(tmp_path: Path) -> None:
