@@ -66,14 +66,17 @@ def table_metadata(table: Table, sources: Sources) -> dict[str, Any]:
     }
 
 
-def s3_link(bucket: str, path: str) -> MetadataValue[Any]:
-    """A link to S3: the console's page in an account, the `s3://` URI on a laptop, which has no console."""
+def _console(page: str, rest: str, laptop: MetadataValue[Any]) -> MetadataValue[Any]:
+    """A page of AWS's console in an account; on a laptop, which has no console, what is said instead."""
     if get_settings().stage == "local":
-        return MetadataValue.path(f"s3://{bucket}/{path}")
+        return laptop
     region = get_settings().region
-    return MetadataValue.url(
-        f"https://{region}.console.aws.amazon.com/s3/buckets/{bucket}?region={region}&prefix={path}"
-    )
+    return MetadataValue.url(f"https://{region}.console.aws.amazon.com/{page}?region={region}{rest}")
+
+
+def s3_link(bucket: str, path: str) -> MetadataValue[Any]:
+    """A link to S3: the console's page in an account, the `s3://` URI on a laptop."""
+    return _console(f"s3/buckets/{bucket}", f"&prefix={path}", MetadataValue.path(f"s3://{bucket}/{path}"))
 
 
 def report_path(day: str) -> str:
@@ -98,19 +101,14 @@ def report_link(day: str) -> str:
 
 def job_run_link(job: str, run_id: str) -> MetadataValue[Any]:
     """A link to a Glue job run: the console's page in an account, its id on a laptop."""
-    if get_settings().stage == "local":
-        return MetadataValue.text(run_id)
-    region = get_settings().region
-    return MetadataValue.url(
-        f"https://{region}.console.aws.amazon.com/gluestudio/home?region={region}#/job/{job}/run/{run_id}"
-    )
+    return _console("gluestudio/home", f"#/job/{job}/run/{run_id}", MetadataValue.text(run_id))
 
 
 def query_link(query_id: str) -> MetadataValue[Any]:
     """A link to an Athena query: the console's page in an account, its id on a laptop."""
-    if get_settings().stage == "local":
-        return MetadataValue.text(query_id)
-    region = get_settings().region
-    return MetadataValue.url(
-        f"https://{region}.console.aws.amazon.com/athena/home?region={region}#/query-editor/history/{query_id}"
-    )
+    return _console("athena/home", f"#/query-editor/history/{query_id}", MetadataValue.text(query_id))
+
+
+def catalog_link(database: str) -> MetadataValue[Any]:
+    """A link to the catalog's database: the console's page in an account, its name on a laptop."""
+    return _console("glue/home", f"#/v2/data-catalog/databases/view/{database}", MetadataValue.text(database))

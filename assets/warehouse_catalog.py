@@ -21,7 +21,7 @@ from airline_platform.feeds import FEEDS
 from airline_platform.marts import MARTS
 from airline_platform.settings import get_settings
 from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK, Column, Table
-from assets.description import OWNERS, column_schema, describe
+from assets.description import OWNERS, catalog_link, column_schema, describe
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
 from resources.glue import Glue
@@ -213,14 +213,3 @@ def _metadata(glue: Glue, found: Mapping[str, Mapping[str, Any] | None], seconds
         "catalog": catalog_link(glue.database),
         "seconds": round(seconds, 1),
     }
-
-
-def catalog_link(database: str) -> MetadataValue[Any]:
-    """A link to the catalog's database: the console's page in an account, its name on a laptop."""
-    if get_settings().stage == "local":
-        return MetadataValue.text(database)
-    region = get_settings().region
-    return MetadataValue.url(
-        f"https://{region}.console.aws.amazon.com/glue/home?region={region}"
-        f"#/v2/data-catalog/databases/view/{database}"
-    )
