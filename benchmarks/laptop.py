@@ -11,12 +11,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from airline_platform import travel
 from airline_platform.dagster_client import DagsterClient
 from airline_platform.demo_data import write_airports
 from airline_platform.errors import AirlineError
 from airline_platform.feeds import FLIGHTS
 from airline_platform.generators.files import Order, generate_files
+from airline_platform.local.stack import HEALTH_PATH
 from airline_platform.settings import Settings
 from airline_platform.uploads import expand, plan_upload
 from resources.aws import make_client
@@ -25,6 +28,7 @@ from resources.warehouse import Warehouse
 ROWS_A_DAY = 20_000
 AIRLINE = Path(sys.executable).with_name("airline")
 WAIT_SECONDS = 900.0
+QUIET_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,22 @@ class Bench:
         if left := [each.key for each in accounts if each.state != "loaded"]:
             raise AirlineError(f"not loaded: {left[:20]}", remedy="See `airline alerts`.")
         return time.monotonic() - began
+
+    def wait_until_quiet(self) -> None:
+        """Wait until no run is under way and a Spark worker is warm: nobody pays for what was before.
+
+        Raises:
+            AirlineError: That takes too long.
+        """
+        deadline = time.monotonic() + WAIT_SECONDS
+        health = f"{self.settings.endpoint_url}{HEALTH_PATH}"
+        while (
+            self.dagster.unfinished_runs()
+            or not requests.get(health, timeout=10).json()["spark_workers_ready"]
+        ):
+            if time.monotonic() > deadline:
+                raise AirlineError("the stack never came to rest", remedy="See the stack's logs.")
+            time.sleep(QUIET_LOOK_SECONDS)
 
     def sensors(self, *names: str, running: bool) -> None:
         """Start sensors, or stop them and wait for their ticks."""
