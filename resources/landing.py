@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from airline_platform.feeds import Feed, LandedKey, UnknownKey, is_own, parse_key
@@ -118,21 +119,21 @@ class Landing(AuditedResource):
     def landed_keys(self, feed: Feed, days: Sequence[str] = ()) -> list[tuple[str, str | None]]:
         """Keys landed for the days, each with its day.
 
-        Lists from the first day's keys to the last day's, in both layouts: a page per 1,000 keys, whatever
-        the length of the history before and after.
+        Lists from the first day's keys to the last day's, in both layouts: whatever the length of the history
+        before and after.
         """
         wanted = set(days)
         found = []
         for first, last in spans(feed, days):
-            for key in self._list(feed.prefix, first, last):
+            for key in self._list(first, last):
                 landed = _parse(key)
                 if isinstance(landed, LandedKey) and (landed.day is None or landed.day in wanted):
                     found.append((key, landed.day))
         return sorted(found)
 
-    def _list(self, prefix: str, first: str, last: str) -> Iterator[str]:
+    def _list(self, first: str, last: str) -> Iterator[str]:
         pages = self.client().get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=self.bucket, Prefix=prefix, StartAfter=first):
+        for page in pages.paginate(Bucket=self.bucket, Prefix=shared_prefix(first, last), StartAfter=first):
             for item in page.get("Contents", ()):
                 if item["Key"] > last:
                     return
@@ -149,11 +150,12 @@ class Landing(AuditedResource):
             return [
                 version
                 for first, last in spans(feed, days)
-                for version in self._versions(feed.prefix, first, last)
+                for version in self._versions(first, last)
                 if version.day is None or version.day in wanted
             ]
 
-    def _versions(self, prefix: str, first: str, last: str) -> Iterator[Version]:
+    def _versions(self, first: str, last: str) -> Iterator[Version]:
+        prefix = shared_prefix(first, last)
         where: Any = {"KeyMarker": first}  # boto3's paginator can't begin in the middle
         while True:
             page = self.client().list_object_versions(Bucket=self.bucket, Prefix=prefix, **where)
@@ -259,6 +261,11 @@ def spans(feed: Feed, days: Sequence[str]) -> list[tuple[str, str]]:
         (f"{feed.prefix}{layout}{days[0]}", f"{feed.prefix}{layout}{days[-1]}\U0010ffff")
         for layout in ("", "date=")
     ]
+
+
+def shared_prefix(first: str, last: str) -> str:
+    """The prefix of every key between two: below it, a page holds few that are not wanted."""
+    return commonprefix([first, last])  # noqa: RUF071 - keys, not paths
 
 
 def page_of(answer: Any, after: str) -> Page:

@@ -17,7 +17,7 @@ from airline_platform.tables import INGESTED_FILES
 from assets.gone import note_gone
 from resources import outbox
 from resources.events import LandingEvents, landing_event
-from resources.landing import Landing, Page, Version, spans
+from resources.landing import Landing, Page, Version, shared_prefix, spans
 from resources.notifier import Notifier
 from resources.warehouse import Warehouse
 from sensors.landing import BY_DEFAULT
@@ -160,14 +160,14 @@ def _pages(landing: Landing, cursor: dict[str, Any]) -> Iterator[Page]:
 def recent_pages(list_page: Callable[[str, str], Page], feed: Feed) -> Iterator[Page]:
     """The pages of a daily feed's last days."""
     for first, last in spans(feed, [(last_day() - RECENT).isoformat(), last_day().isoformat()]):
-        yield from between(list_page, feed.prefix, first, last)
+        yield from between(list_page, first, last)
 
 
-def between(list_page: Callable[[str, str], Page], prefix: str, first: str, last: str) -> Iterator[Page]:
+def between(list_page: Callable[[str, str], Page], first: str, last: str) -> Iterator[Page]:
     """The pages of the keys between two, and not one page more."""
     after: str | None = first
     while after is not None:
-        page = list_page(prefix, after)
+        page = list_page(shared_prefix(first, last), after)
         inside = tuple(version for version in page.objects if version.key <= last)
         ends = page.last is None or page.last > last
         yield Page(inside, page.first, last if ends else page.last, page.now)

@@ -106,7 +106,7 @@ def pages(landing: Landing, feed: Feed) -> Iterator[Page]:
     if feed.daily:
         yield from recent_pages(landing.page, feed)
     for first, last in spans(feed, ()):
-        yield from between(landing.page, feed.prefix, first, last)
+        yield from between(landing.page, first, last)
 
 
 def feed_schedule(feed: Feed) -> ScheduleDefinition:

@@ -4,12 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds import FLIGHTS
 from assets import ledger
 from assets.loading import MadeDay, RowCount, overwritten, overwritten_days
-from resources.landing import LandedObject, Version, spans
+from resources.landing import LandedObject, Version, shared_prefix, spans
 
 AT = datetime(2013, 1, 2, tzinfo=UTC)
 
@@ -79,3 +81,17 @@ def test_the_keys_of_a_range_lie_between_its_spans_in_both_layouts() -> None:
         return any(first < FLIGHTS.prefix + key <= last for first, last in found)
 
     assert [key for key in keys + beside if inside(key)] == keys
+
+
+def test_what_is_listed_for_a_day_is_that_days_alone() -> None:
+    listed = [shared_prefix(first, last) for first, last in spans(FLIGHTS, ["2013-01-02"])]
+
+    assert listed == ["daily_flights/2013-01-02", "daily_flights/date=2013-01-02"]
+    assert [shared_prefix(first, last) for first, last in spans(FLIGHTS, ())] == ["daily_flights/"]
+
+
+@given(st.lists(st.text("ab/", max_size=6), min_size=3, max_size=3))
+def test_no_key_between_two_is_listed_elsewhere(keys: list[str]) -> None:
+    first, key, last = sorted(keys)
+
+    assert key.startswith(shared_prefix(first, last))
