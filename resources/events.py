@@ -91,8 +91,12 @@ class LandingEvents(AuditedResource):
 
     queue: str
 
-    def receive(self, limit: int) -> list[LandingEvent]:
-        """Messages waiting now, `limit` at most; each is hidden for the queue's visibility timeout.
+    def receive(self, limit: int, *, wait: int = 0) -> list[LandingEvent]:
+        """Messages that wait, each of which is then hidden for the queue's visibility timeout.
+
+        Args:
+            limit: How many at most.
+            wait: Seconds to wait for the first one where there is none; 20 at most.
 
         Raises:
             StackUnavailable: SQS does not answer.
@@ -103,7 +107,9 @@ class LandingEvents(AuditedResource):
             url = self._url()
             while len(events) < limit:
                 answer = sqs.receive_message(
-                    QueueUrl=url, MaxNumberOfMessages=min(BATCH, limit - len(events))
+                    QueueUrl=url,
+                    MaxNumberOfMessages=min(BATCH, limit - len(events)),
+                    WaitTimeSeconds=0 if events else wait,
                 )
                 messages = answer.get("Messages", [])
                 events += [parse_event(m["ReceiptHandle"], m["Body"]) for m in messages]

@@ -33,6 +33,9 @@ from sensors.under_way import RunUnderWay, runs_under_way
 MESSAGES_PER_TICK = 1000
 """Bounds a tick's time (60 s are allowed) and its cursor, which holds a receipt per message."""
 
+LISTEN_SECONDS = 4
+"""How long a tick waits for the first event. Dagster begins one every 5 s: so nearly always one listens."""
+
 BY_DEFAULT = DefaultSensorStatus.RUNNING if get_settings().events_start_runs else DefaultSensorStatus.STOPPED
 """Where the schedule alone starts runs, events wait in the queue until somebody starts the sensor."""
 
@@ -182,7 +185,7 @@ def landing_sensor(
     """One tick; the cursor holds the receipts to acknowledge at the next."""
     try:
         landing_events.acknowledge(json.loads(context.cursor or "[]"))
-        events = landing_events.receive(MESSAGES_PER_TICK)
+        events = landing_events.receive(MESSAGES_PER_TICK, wait=LISTEN_SECONDS)
     except StackNotStarted as error:
         return SkipReason(str(error))
     if not events:

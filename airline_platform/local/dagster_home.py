@@ -21,11 +21,15 @@ from airline_platform.errors import StackUnavailable
 from airline_platform.local.postgres import DAGSTER
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
+    from dagster import DagsterInstance, DagsterRun
 
 DEFINITIONS_MODULE = "airline_platform.definitions"
+RUN_SERVER_MODULE = "airline_platform.local.run_server"
 LOCATION = "airline_platform"
 PASSWORD_VARIABLE = "AIRLINE_DAGSTER_PASSWORD"  # noqa: S105 - the variable's name, not its value
+
+FORKS_RUNS = sys.platform == "linux"
+"""Elsewhere a process that has used the system's libraries must not be copied."""
 
 IN_FLIGHT = ("STARTING", "STARTED", "CANCELING")
 """Status of the runs that have a process; queued runs need none."""
@@ -114,7 +118,7 @@ class DagsterHome:
             ),
             **_execution(),
             **_housekeeping(),
-        }
+        } | (_forked_runs() if FORKS_RUNS else {})
 
     def workspace_document(self) -> dict[str, Any]:
         """The content of `workspace.yaml`."""
@@ -131,6 +135,10 @@ class DagsterHome:
             *code,
             "--use-python-environment-entry-point",
         ]
+
+    def run_server_command(self) -> list[str]:
+        """The process runs are forked from."""
+        return [sys.executable, "-m", RUN_SERVER_MODULE, "--definitions", self.definitions]
 
     def webserver_command(self, port: int) -> list[str]:
         """The UI and its GraphQL."""
@@ -196,6 +204,11 @@ def _execution() -> dict[str, Any]:
     }
 
 
+def _forked_runs() -> dict[str, Any]:
+    """How runs are launched where processes can be copied."""
+    return {"run_launcher": _class("airline_platform.local.run_launcher", "ForkedRunLauncher")}
+
+
 def _housekeeping() -> dict[str, Any]:
     """What is kept, and who is told."""
     days = {"skipped": 1, "success": 30, "failure": 30}
@@ -249,13 +262,16 @@ def prepare(instance: "DagsterInstance", home: Path) -> list[str]:
         _version_file(home).write_text(version("dagster"))
     unfinished = instance.get_runs(RunsFilter(statuses=[DagsterRunStatus[name] for name in IN_FLIGHT]))
     for run in unfinished:
-        if run.status == DagsterRunStatus.CANCELING:
-            instance.report_run_canceled(
-                run, "Its process ended with the stack while it was being cancelled."
-            )
-        else:
-            instance.report_run_failed(run, "Its process ended with the stack; it is retried.")
+        end_run(instance, run, "Its process ended with the stack.")
     return [run.run_id for run in unfinished]
+
+
+def end_run(instance: "DagsterInstance", run: "DagsterRun", why: str) -> None:
+    """End a run nobody works on any more: failed, and so retried, unless it was being cancelled."""
+    if run.status.value == "CANCELING":
+        instance.report_run_canceled(run, why)
+    else:
+        instance.report_run_failed(run, why)
 
 
 def missing_code(port: int) -> str | None:

@@ -302,6 +302,7 @@ class Plan:
             self._deploy(),
             self._webserver(),
             self._daemon(),
+            *([self._run_server()] if dagster_home.FORKS_RUNS else []),
         ]
 
     def _postgres(self) -> Component:
@@ -342,6 +343,17 @@ class Plan:
             after=("storage",),
             stop=partial(processes.stop, grace=3.0),
             outlives_its_users=False,
+        )
+
+    def _run_server(self) -> Component:
+        return Component(
+            name="run-server",
+            log=self.log("run-server"),
+            start=partial(self._start, "run-server", self.dagster.run_server_command()),
+            # Until it listens, Dagster starts runs by itself: nobody has to wait for it.
+            missing=lambda _began: None,
+            stop=partial(processes.stop, grace=1.0),
+            after=("code-server",),
         )
 
     def _deploy(self) -> Job:

@@ -27,6 +27,10 @@ from airline_platform.settings import Settings
 from assets.alerts import RANGE_TAGS
 from resources.warehouse import Warehouse
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from run_processes import run_processes
+
 LAUNCH = """mutation($run: ExecutionParams!) { launchRun(executionParams: $run) {
   __typename ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } } }"""
 
@@ -139,6 +143,10 @@ class Laptop:
     def alerts(self, event: str) -> list[dict[str, Any]]:
         """As the command reads them, without its start."""
         return [alert for alert in read_alerts(self.settings) if alert["event"] == event]
+
+    def runs(self) -> list[psutil.Process]:
+        """The processes that execute Dagster runs."""
+        return run_processes(self.home)
 
     def client(self, service: str) -> Any:
         return boto3.client(

@@ -8,7 +8,6 @@ import pytest
 from airline_platform.dagster_client import DagsterClient
 from airline_platform.feeds import BOOKINGS, FLIGHTS
 from airline_platform.generators.files import Order, generate_files
-from airline_platform.local import processes
 
 FACT = FLIGHTS.table.qualified_name
 HEADER = FLIGHTS.header
@@ -116,9 +115,8 @@ def test_a_day_that_is_loaded_again_is_made_again_though_its_run_is_killed(stack
         return [run for run in automatic_runs(stack, FIRST_DAY) if run["runId"] not in before]
 
     stack.until(working)
-    for process in processes.owned_by(stack.home, "code-server"):
-        if any("spawn_main" in part for part in process.cmdline()):
-            process.kill()
+    for process in stack.runs():
+        process.kill()
     stack.until(lambda: marts_are_made(stack))
     assert flights_of(stack, "airlines.carrier_daily_delays", "SUM(flights)") == {FIRST_DAY: first_day + 1}
     assert flights_of(stack, "airlines.long_delays", "MAX(dep_delay)")[FIRST_DAY] == 700

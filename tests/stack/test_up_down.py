@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -17,11 +18,13 @@ import psutil
 import pytest
 import requests
 from botocore.exceptions import BotoCoreError, ClientError
+from run_processes import run_processes
 
 from airline_platform.errors import StackUnavailable
 from airline_platform.local import processes, stack
 from airline_platform.local.processes import ProcessId
-from airline_platform.local.stack import StackInfo
+from airline_platform.local.run_server import address
+from airline_platform.local.stack import StackInfo, log_file
 from airline_platform.settings import Settings
 
 STAND_IN = '''
@@ -76,7 +79,7 @@ def flights(context: dg.AssetExecutionContext) -> None:
 defs = dg.Definitions(assets=[flights], executor=dg.in_process_executor)
 """
 BROKEN = "import no_such_airline"
-COMPONENTS = {"supervisor", "postgres", "gateway", "code-server", "webserver", "daemon"}
+COMPONENTS = {"supervisor", "postgres", "gateway", "code-server", "webserver", "daemon", "run-server"}
 
 
 @pytest.fixture
@@ -123,12 +126,6 @@ def everyone(settings: Settings) -> list[psutil.Process]:
     """Every process of a running stack: the recorded ones and all they started."""
     roots = [psutil.Process(component.pid) for component in stack.components(settings)]
     return processes.family(roots)
-
-
-def run_workers(settings: Settings) -> list[psutil.Process]:
-    """Processes below the code server that Python's multiprocessing started: the runs."""
-    code_server = psutil.Process(settings.running_stack()["components"]["code-server"]["pid"])
-    return [child for child in code_server.children(recursive=True) if "spawn_main" in str(child.cmdline())]
 
 
 def states(settings: Settings) -> dict[str, str]:
@@ -252,7 +249,7 @@ def test_after_a_kill_of_everything_up_works_and_the_run_is_retried(
     info = up(settings, stand_in.StandIn)
     run_id = launch(info)
     until(lambda: (run_id, "STARTED", False) in runs(info))
-    workers = run_workers(settings)
+    workers = run_processes(settings.home)
     assert workers
     stack_alone = [ProcessId.from_record(settings.running_stack()["supervisor"])] + [
         ProcessId.from_record(entry) for entry in settings.running_stack()["components"].values()
@@ -266,6 +263,58 @@ def test_after_a_kill_of_everything_up_works_and_the_run_is_retried(
     assert not any(map(processes.lives, workers))
     assert (run_id, "FAILURE", False) in runs(info)
     until(lambda: [retry for _, status, retry in runs(info) if status == "SUCCESS"] == [True])
+
+
+CANCEL = """mutation($id: String!) { terminateRun(runId: $id) { __typename } }"""
+
+
+def test_a_run_that_is_cancelled_ends_with_its_process(settings: Settings, stand_in: Any) -> None:
+    info = up(settings, stand_in.StandIn)
+    run_id = launch(info)
+    until(lambda: (run_id, "STARTED", False) in runs(info))
+    (process,) = until(lambda: run_processes(settings.home))
+    graphql(info, CANCEL, id=run_id)
+    until(lambda: not processes.lives(process))
+    assert runs(info) == [(run_id, "CANCELED", False)]
+
+
+def test_a_run_outlives_the_process_it_was_forked_from_and_is_still_watched(
+    settings: Settings, stand_in: Any
+) -> None:
+    info = up(settings, stand_in.StandIn)
+    server = until(lambda: ready_run_server(settings))
+    run_id = launch(info)
+    until(lambda: (run_id, "STARTED", False) in runs(info))
+    (process,) = run_processes(settings.home)
+    assert process.ppid() == server.pid
+    server.kill()
+    until(lambda: ready_run_server(settings))
+    assert processes.lives(process)
+    process.kill()
+    until(lambda: [retry for _, status, retry in runs(info) if status == "SUCCESS"] == [True])
+    assert (run_id, "FAILURE", False) in runs(info)
+
+
+def test_a_run_executes_what_is_on_disk(settings: Settings, stand_in: Any) -> None:
+    info = up(settings, stand_in.StandIn)
+    first = until(lambda: ready_run_server(settings))
+    source = Path(os.environ["PYTHONPATH"]) / "stand_in_definitions.py"
+    source.write_text(DEFINITIONS.replace("time.sleep(600)", "pass"))
+    run_id = launch(info)
+    until(lambda: runs(info) == [(run_id, "SUCCESS", False)])
+    until(lambda: "has changed" in log_file(settings.home, "run-server").read_text())
+    assert until(lambda: ready_run_server(settings)) == first
+
+
+def ready_run_server(settings: Settings) -> psutil.Process | None:
+    """The process runs are forked from, once it listens."""
+    record = settings.running_stack()["components"]["run-server"]
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(address(settings.home / "dagster"))
+        except OSError:
+            return None
+    return ProcessId.from_record(record).process()
 
 
 def test_down_ends_what_a_killed_supervisor_left(settings: Settings, stand_in: Any) -> None:

@@ -75,7 +75,7 @@ def test_a_damaged_memory_of_ports_is_no_obstacle(settings: Settings, tmp_path: 
 
 def test_postgres_and_the_gateway_outlive_what_uses_them(plan: Plan) -> None:
     waves = [{node.name for node in wave} for wave in stop_waves(plan.nodes())]
-    assert waves == [{"webserver", "daemon", "code-server"}, {"postgres", "gateway"}]
+    assert waves == [{"webserver", "daemon", "code-server", "run-server"}, {"postgres", "gateway"}]
 
 
 def test_processes_of_the_stack_know_where_everything_is_and_no_command_line_tells(plan: Plan) -> None:

@@ -16,6 +16,7 @@ import psycopg2
 from chaos.composition import BehindFaults
 from chaos.faults import Faults
 from psycopg2.extras import RealDictCursor
+from run_processes import run_processes
 
 from airline_platform.demo_data import write_airports, write_flights
 from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, SHIPMENTS
@@ -26,7 +27,7 @@ from airline_platform.settings import Settings
 
 POLL_SECONDS = 0.2
 BOOKINGS_A_DAY = SHIPMENTS_A_DAY = 200
-COMPONENTS = {"supervisor", "postgres", "gateway", "code-server", "webserver", "daemon"}
+COMPONENTS = {"supervisor", "postgres", "gateway", "code-server", "webserver", "daemon", "run-server"}
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 90.0) -> Any:
@@ -180,11 +181,7 @@ class ChaosLaptop:
 
     def runs(self) -> list[psutil.Process]:
         """The processes that execute Dagster runs."""
-        return [
-            process
-            for process in processes.owned_by(self.home, "code-server")
-            if any("spawn_main" in part for part in _cmdline(process))
-        ]
+        return run_processes(self.home)
 
     def spark(self) -> list[psutil.Process]:
         """Spark workers, each with its JVM."""

@@ -202,6 +202,7 @@ VICTIMS: dict[str, Callable[[ChaosLaptop], None]] = {
     "PostgreSQL": kill_postgres,
     "daemon": partial(kill_component, "daemon"),
     "code server": partial(kill_component, "code-server"),
+    "run server": partial(kill_component, "run-server"),
     "everything": kill_everything,
 }
 
