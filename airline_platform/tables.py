@@ -93,6 +93,8 @@ class Table:
         dist_key: Column Redshift distributes by; None: a copy of the table on every node.
         sort_key: Columns Redshift sorts by, and PostgreSQL indexes.
         key: Columns that name a row; Redshift trusts the declaration, PostgreSQL enforces it.
+        looked_up_by: Columns by which single rows are found, too; PostgreSQL indexes them. Redshift reads
+            nothing but these columns.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Table:
     dist_key: str | None = None
     sort_key: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
+    looked_up_by: tuple[str, ...] = ()
 
     SCHEMA = "airlines"
 
@@ -163,6 +166,7 @@ INGESTED_FILES = Table(
     ),
     dist_key="key",
     sort_key=("feed", "partition_date"),
+    looked_up_by=("key",),
 )
 
 ALERT_OUTBOX = Table(

@@ -18,7 +18,8 @@ _TABLE = INGESTED_FILES.qualified_name
 
 FORGET_SAME_VERSIONS = f"""
 DELETE FROM {_TABLE}
-WHERE feed = %(feed)s AND (key || ' ' || etag || ' ' || COALESCE(version_id, '')) IN %(versions)s
+WHERE feed = %(feed)s AND key IN %(keys)s
+    AND (key || ' ' || etag || ' ' || COALESCE(version_id, '')) IN %(versions)s
 """  # noqa: S608 - our own table's name
 
 SUPERSEDE_OLDER_VERSIONS = f"""
@@ -99,8 +100,9 @@ def record(session: Session, entries: Sequence[Entry], landed: Sequence[Version]
         return
     _balance(entries)
     feed = entries[0]["feed"]
+    every = tuple(row["key"] for row in entries)
     versions = tuple(f"{row['key']} {row['etag']} {row['version_id'] or ''}" for row in entries)
-    session.execute(FORGET_SAME_VERSIONS, {"feed": feed, "versions": versions})
+    session.execute(FORGET_SAME_VERSIONS, {"feed": feed, "keys": every, "versions": versions})
     for state, older in (("loaded", ("loaded", "rejected")), ("rejected", ("rejected",))):
         if keys := tuple(row["key"] for row in entries if row["state"] == state):
             session.execute(SUPERSEDE_OLDER_VERSIONS, {"feed": feed, "keys": keys, "states": older})

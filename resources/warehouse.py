@@ -83,11 +83,12 @@ class Session:
 
     def index(self, table: Table) -> None:
         """Where sort keys mean nothing, index by them: replacing a day is 8 times faster (58 ms, not 467)."""
-        if self._engine == "postgres" and table.sort_key:
-            columns = ", ".join(table.sort_key)
-            self.execute(
-                f"CREATE INDEX IF NOT EXISTS {table.name}_sort_key ON {table.qualified_name} ({columns})"
-            )
+        for kind, columns in (("sort_key", table.sort_key), ("lookup", table.looked_up_by)):
+            if self._engine == "postgres" and columns:
+                self.execute(
+                    f"CREATE INDEX IF NOT EXISTS {table.name}_{kind} "
+                    f"ON {table.qualified_name} ({', '.join(columns)})"
+                )
 
     def stage(self, table: Table, manifest_uri: str) -> str:
         """Copy a manifest's Parquet files into a temporary table: the table's columns, then source_file.
