@@ -237,7 +237,7 @@ def backfill(
     wait_for_it: Wait = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most, with --wait.")] = 1800,
 ) -> None:
-    """Start a Dagster backfill over a range of days."""
+    """Run a range of days again, in as few runs as the settings allow."""
     _check_feed(feed)
     days = days_between(first.date(), last.date())
     if not days or not FEEDS[feed].daily:
@@ -245,7 +245,10 @@ def backfill(
             f"expected a range of days of a daily feed, got {feed} {first:%Y-%m-%d} to {last:%Y-%m-%d}",
             remedy="--from must not be after --to; airports have no days.",
         )
-    travel.backfill(DagsterClient.of(get_settings()), FEEDS[feed], days, timeout if wait_for_it else 0)
+    client = DagsterClient.of(get_settings())
+    name = travel.backfill(get_settings(), client, FEEDS[feed], days)
+    if wait_for_it:
+        travel.follow(client, name, len(days), timeout)
 
 
 @app.command()

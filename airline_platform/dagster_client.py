@@ -9,7 +9,6 @@ from typing import Any
 import requests
 
 from airline_platform.errors import AirlineError, StackUnavailable
-from airline_platform.feeds import Feed
 from airline_platform.settings import Settings
 from resources.aws import START_THE_STACK
 
@@ -18,42 +17,22 @@ SECONDS = 30
 QUIET_LOOKS = 2
 """How often in a row, a second apart, a stopped sensor must be seen without a tick under way."""
 
-ASSETS_OF_GROUP = """
-query($repository: RepositorySelector!) {
-  repositoryOrError(repositorySelector: $repository) {
+LAUNCH_RUN = """
+mutation($run: ExecutionParams!) {
+  launchRun(executionParams: $run) {
     __typename
-    ... on Repository { assetNodes { groupName assetKey { path } } }
+    ... on LaunchRunSuccess { run { runId } }
     ... on PythonError { message }
+    ... on RunConfigValidationInvalid { errors { message } }
   }
 }"""
 
-LAUNCH_BACKFILL = """
-mutation($backfill: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $backfill) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-    ... on PartitionSetNotFoundError { message }
-    ... on UnauthorizedError { message }
-  }
-}"""
-
-BACKFILL = """
-query($id: String!) {
-  partitionBackfillOrError(backfillId: $id) {
-    __typename
-    ... on PartitionBackfill {
-      status
-      error { message }
-      assetBackfillData { assetBackfillStatuses {
-        ... on AssetPartitionsStatusCounts {
-          numPartitionsTargeted numPartitionsMaterialized numPartitionsFailed
-        }
-      } }
-    }
-    ... on PythonError { message }
-  }
-}"""
+TAGGED_RUNS = """
+query($tags: [ExecutionTag!]!) { runsOrError(filter: {tags: $tags}, limit: 10000) {
+  __typename
+  ... on Runs { results { runId status parentRunId tags { key value } } }
+  ... on PythonError { message }
+} }"""
 
 SENSORS = """
 query($repository: RepositorySelector!) {
@@ -122,19 +101,19 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class BackfillStatus:
-    """How far a backfill is, in partitions of all its assets together."""
+class Attempt:
+    """A run, as one attempt at the days its tags name; a later attempt names it as its parent."""
 
-    state: str
-    targeted: int
-    materialized: int
-    failed: int
-    error: str | None
+    run_id: str
+    status: str
+    parent: str | None
+    tags: Mapping[str, str]
 
     @property
-    def ended(self) -> bool:
-        """Whether nothing more will come of it."""
-        return self.state not in ("REQUESTED", "CANCELING", "COMPLETING", "FAILING")
+    def under_way(self) -> bool:
+        """Whether it, or the retry Dagster has promised, is still to end."""
+        promised = self.status == "FAILURE" and self.tags.get("dagster/will_retry") == "true"
+        return promised or self.status not in ("SUCCESS", "FAILURE", "CANCELED")
 
 
 class DagsterClient:
@@ -159,30 +138,29 @@ class DagsterClient:
             raise StackUnavailable(f"no laptop stack runs in {settings.home}", remedy=START_THE_STACK)
         return cls(url)
 
-    def launch_backfill(self, feed: Feed, days: Sequence[str]) -> str:
-        """Start a backfill of all a feed's assets over days; return its id."""
-        found = self._ask(ASSETS_OF_GROUP, repository=REPOSITORY)["assetNodes"]
-        assets = [node["assetKey"] for node in found if node["groupName"] == feed.name]
-        parameters = {
-            "assetSelection": assets,
-            "partitionNames": list(days),
-            "title": f"{feed.name} {days[0]} to {days[-1]}",
-            "tags": [{"key": "airline/feed", "value": feed.name}],
+    def launch(self, job: str, tags: Mapping[str, str], assets: Sequence[str] = ()) -> str:
+        """Ask for a run of a job, or of some of its assets; it waits in the queue like any. Return its id."""
+        chosen = {"assetSelection": [{"path": [name]} for name in assets]} if assets else {}
+        wanted = {
+            "selector": REPOSITORY | {"pipelineName": job} | chosen,
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }
-        answer = self._ask(LAUNCH_BACKFILL, expect="LaunchBackfillSuccess", backfill=parameters)
-        return str(answer["backfillId"])
+        return str(self._ask(LAUNCH_RUN, expect="LaunchRunSuccess", run=wanted)["run"]["runId"])
 
-    def backfill(self, backfill_id: str) -> BackfillStatus:
-        """How far a backfill is."""
-        found = self._ask(BACKFILL, expect="PartitionBackfill", id=backfill_id)
-        counts = (found["assetBackfillData"] or {}).get("assetBackfillStatuses", [])
-        return BackfillStatus(
-            state=found["status"],
-            targeted=sum(each.get("numPartitionsTargeted", 0) for each in counts),
-            materialized=sum(each.get("numPartitionsMaterialized", 0) for each in counts),
-            failed=sum(each.get("numPartitionsFailed", 0) for each in counts),
-            error=found["error"]["message"] if found["error"] else None,
-        )
+    def last_attempts(self, tag: str, value: str) -> list[Attempt]:
+        """The runs with a tag, of which no other one is the retry."""
+        found = self._ask(TAGGED_RUNS, tags=[{"key": tag, "value": value}])["results"]
+        retried = {run["parentRunId"] for run in found}
+        return [
+            Attempt(
+                run["runId"],
+                run["status"],
+                run["parentRunId"],
+                {tag["key"]: tag["value"] for tag in run["tags"]},
+            )
+            for run in found
+            if run["runId"] not in retried
+        ]
 
     def sensors(self) -> dict[str, str]:
         """State of each sensor by name: RUNNING or STOPPED."""

@@ -134,7 +134,8 @@ def _show(settings: Settings, client: DagsterClient) -> None:
     client.set_sensor(SENSOR, running=False)
     try:
         _land(settings, folder / "later")
-        travel.backfill(client, FLIGHTS, [day.isoformat() for day in later], SECONDS)
+        name = travel.backfill(settings, client, FLIGHTS, [day.isoformat() for day in later])
+        travel.follow(client, name, len(later), SECONDS)
     finally:
         client.set_sensor(SENSOR, running=True)
 

@@ -1,6 +1,6 @@
 """The jobs that sensors and people start: one per feed, from its landed file to its table."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 from dagster import (
     AssetCheckKey,
@@ -14,6 +14,10 @@ from dagster import (
 from airline_platform.feeds import FEEDS
 
 FEED_TAG = "airline/feed"
+BACKFILL_TAG = "airline/backfill"
+"""Names what the runs of one `airline backfill` have in common."""
+
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -22,6 +26,12 @@ UNFINISHED = [
     DagsterRunStatus.STARTED,
 ]
 """Of a run that is queued or works."""
+
+
+def job_name(feed: str) -> str:
+    """Of a feed's job."""
+    return f"{feed}_job"
+
 
 FRESHNESS_CHECKS = {
     feed.name: AssetCheckKey(AssetKey(f"raw_{feed.name}"), "landed_in_time")
@@ -38,7 +48,7 @@ FRESHNESS_JOB = define_asset_job(
 
 FEED_JOBS = {
     feed.name: define_asset_job(
-        f"{feed.name}_job",
+        job_name(feed.name),
         selection=AssetSelection.groups(feed.name) - AssetSelection.checks(*FRESHNESS_CHECKS.values()),
         tags={FEED_TAG: feed.name},
         description=f"From the landed files of {feed.name} to {feed.last_asset}.",
@@ -55,14 +65,18 @@ def request_run(feed: str, run_key: str, days: tuple[str, str] | None = None) ->
         run_key: Dagster starts one run per key, ever.
         days: First and last day, both inclusive.
     """
-    tags = dict(_range_tags(days)) if days else {}
-    return RunRequest(run_key=run_key, job_name=f"{feed}_job", tags=tags)
+    return RunRequest(run_key=run_key, job_name=job_name(feed), tags=range_tags(*days) if days else {})
 
 
-def _range_tags(days: tuple[str, str]) -> Iterator[tuple[str, str]]:
-    first, last = days
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Tags by which Dagster knows which days a run takes."""
     if first == last:
-        yield "dagster/partition", first
-    else:
-        yield "dagster/asset_partition_range_start", first
-        yield "dagster/asset_partition_range_end", last
+        return {"dagster/partition": first}
+    return dict(zip(RANGE_TAGS, (first, last), strict=True))
+
+
+def days_of(tags: Mapping[str, str]) -> tuple[str, str]:
+    """First and last day of a run; empty where it has none."""
+    day = tags.get("dagster/partition", "")
+    first, last = (tags.get(tag, day) for tag in RANGE_TAGS)
+    return first, last

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from airline_platform.accounting import Account, account, queue_depth
 from airline_platform.console import out, progress, tell
-from airline_platform.dagster_client import DagsterClient
+from airline_platform.dagster_client import Attempt, DagsterClient
 from airline_platform.errors import AirlineError
 from airline_platform.feeds import Feed
+from airline_platform.jobs import BACKFILL_TAG, FEED_TAG, days_of, job_name, range_tags
+from airline_platform.partitions import ranges
 from airline_platform.settings import Settings
 from airline_platform.uploads import Upload, upload_all
 from resources.aws import make_client
@@ -93,33 +95,54 @@ def next_ticks(client: DagsterClient, feeds: Collection[str]) -> list[tuple[date
     )
 
 
-def backfill(client: DagsterClient, feed: Feed, days: Sequence[str], timeout: float) -> None:
-    """Launch a backfill of all a feed's assets; with a timeout in seconds, follow it to its end.
+def backfill(settings: Settings, client: DagsterClient, feed: Feed, days: Sequence[str]) -> str:
+    """Ask for runs over a range of days, as few as the settings allow; return the tag they share.
+
+    A backfill that Dagster's UI starts is cut into the same runs by its daemon, which looks every 30 s.
+    """
+    name = f"{feed.name} {days[0]}..{days[-1]} {datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    cut = ranges(days, longest=settings.max_partitions_per_run)
+    for some in cut:
+        client.launch(job_name(feed.name), {BACKFILL_TAG: name, FEED_TAG: feed.name, **range_tags(*some)})
+    out.print(f"Backfill {name}: {len(days)} days in {len(cut)} runs")
+    return name
+
+
+def follow(client: DagsterClient, name: str, days: int, timeout: float) -> None:
+    """Follow a backfill to its end.
+
+    Args:
+        client: Dagster.
+        name: As `backfill` has returned it.
+        days: How many it has.
+        timeout: Seconds to wait at most.
 
     Raises:
-        AirlineError: It failed, or did not end in time.
+        AirlineError: Some of its runs failed, or it did not end in time.
     """
-    backfill_id = client.launch_backfill(feed, days)
-    out.print(f"Backfill {backfill_id}: {feed.name} {days[0]} to {days[-1]}, {len(days)} days")
     deadline = time.monotonic() + timeout
-    if not timeout:
-        return
     with progress() as bars:
-        task = bars.add_task("backfill", total=None)
+        task = bars.add_task("backfill", total=days)
         while True:
-            found = client.backfill(backfill_id)
-            bars.update(task, completed=found.materialized + found.failed, total=found.targeted or None)
-            if found.ended:
+            runs = client.last_attempts(BACKFILL_TAG, name)
+            done = sum(_days_of(run) for run in runs if run.status == "SUCCESS")
+            bars.update(task, completed=done)
+            if not any(run.under_way for run in runs):
                 break
             if time.monotonic() > deadline:
                 raise AirlineError(
-                    f"backfill {backfill_id} did not end within {timeout:.0f} s: {found}",
-                    remedy="Look at it in the Dagster UI; it goes on.",
+                    f"backfill {name} did not end within {timeout:.0f} s; {done} of {days} days are done",
+                    remedy=f"Look at the runs with the tag {BACKFILL_TAG} in the Dagster UI; they go on.",
                 )
             time.sleep(POLL_SECONDS)
-    if found.failed or found.error or not found.state.startswith("COMPLETED_SUCCESS"):
+    if failed := [run for run in runs if run.status != "SUCCESS"]:
         raise AirlineError(
-            f"backfill {backfill_id} ended with {found.state}; {found.failed} partitions failed"
-            + (f": {found.error}" if found.error else ""),
-            remedy="See `airline alerts`, mend the cause, then run the backfill again.",
+            f"backfill {name}: {done} of {days} days are done; not done: "
+            + ", ".join(sorted(f"{'..'.join(days_of(run.tags))} ({run.status})" for run in failed)),
+            remedy="See `airline alerts`, mend the cause, then run the backfill again for these days.",
         )
+
+
+def _days_of(run: Attempt) -> int:
+    first, last = map(date.fromisoformat, days_of(run.tags))
+    return (last - first).days + 1

@@ -8,6 +8,7 @@ from dagster import DagsterInstance, DagsterRun, Failure
 
 from airline_platform.errors import AirlineError
 from airline_platform.feeds import Feed
+from airline_platform.jobs import days_of
 from airline_platform.marts import MARTS
 from airline_platform.settings import get_settings
 from assets.checks import DAYS_LISTED, Outcome
@@ -16,8 +17,6 @@ from resources.notifier import Alert, describe_days
 
 NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
 """What S3, Glue, SNS and others call a missing permission."""
-
-RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
 def loaded_alert(
@@ -190,13 +189,6 @@ def partition_of(tags: Mapping[str, str]) -> str:
     """The day of a run, or its range; empty where it has none."""
     first, last = days_of(tags)
     return first if first == last else f"{first} to {last}"
-
-
-def days_of(tags: Mapping[str, str]) -> tuple[str, str]:
-    """First and last day of a run; empty where it has none."""
-    day = tags.get("dagster/partition", "")
-    first, last = (tags.get(tag, day) for tag in RANGE_TAGS)
-    return first, last
 
 
 def run_link(run_id: str) -> str:

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
 from airline_platform.feeds import FEEDS, LandedKey
-from airline_platform.jobs import FEED_TAG, UNFINISHED
-from assets.alerts import days_of
+from airline_platform.jobs import FEED_TAG, UNFINISHED, days_of
 
 RETRY_DELAY = timedelta(minutes=2)
 """How long a failed run may wait for the retry Dagster has promised."""

@@ -18,21 +18,18 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from airline_platform import travel
 from airline_platform.accounting import Account, queue_depth
-from airline_platform.dagster_client import REPOSITORY, DagsterClient
+from airline_platform.dagster_client import DagsterClient
 from airline_platform.demo_data import write_airports, write_flights
 from airline_platform.feeds import Feed
 from airline_platform.inbox import read_alerts
+from airline_platform.jobs import job_name, range_tags
 from airline_platform.local import stack as laptop
 from airline_platform.settings import Settings
-from assets.alerts import RANGE_TAGS
 from resources.warehouse import Warehouse
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from run_processes import run_processes
-
-LAUNCH = """mutation($run: ExecutionParams!) { launchRun(executionParams: $run) {
-  __typename ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } } }"""
 
 AIRLINE = [str(Path(sys.executable).with_name("airline"))]
 
@@ -130,15 +127,8 @@ class Laptop:
             last: ISO day, inclusive.
             assets: Only these; everything of the feed where none is named.
         """
-        selector = REPOSITORY | {"pipelineName": "__ASSET_JOB" if assets else f"{feed.name}_job"}
-        if assets:
-            selector |= {"assetSelection": [{"path": [name]} for name in assets]}
-        tags = [{"key": key, "value": day} for key, day in zip(RANGE_TAGS, (first, last), strict=True)]
-        DagsterClient.of(self.settings)._ask(
-            LAUNCH,
-            expect="LaunchRunSuccess",
-            run={"selector": selector, "executionMetadata": {"tags": tags}},
-        )
+        job = "__ASSET_JOB" if assets else job_name(feed.name)
+        DagsterClient.of(self.settings).launch(job, range_tags(first, last), assets)
 
     def alerts(self, event: str) -> list[dict[str, Any]]:
         """As the command reads them, without its start."""

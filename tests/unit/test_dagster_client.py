@@ -19,7 +19,8 @@ QUERIES = {
 
 
 def test_the_queries_of_status_and_wait_are_among_those_tested() -> None:
-    assert {"SENSORS", "SCHEDULES", "UNFINISHED_RUNS", "BACKFILL", "SET_SENSOR True"} <= QUERIES.keys()
+    asked = {"SENSORS", "SCHEDULES", "UNFINISHED_RUNS", "LAUNCH_RUN", "TAGGED_RUNS", "SET_SENSOR True"}
+    assert asked <= QUERIES.keys()
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -41,3 +42,22 @@ def test_a_schedule_that_is_stopped_has_no_next_tick(monkeypatch: pytest.MonkeyP
         Schedule("b", "RUNNING", datetime(1970, 1, 1, tzinfo=UTC)),
         Schedule("c", "RUNNING", None),
     ]
+
+
+def test_a_run_that_was_retried_is_not_the_last_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(name: str, status: str, parent: str | None = None, **tags: str) -> dict[str, Any]:
+        told = [{"key": f"dagster/{key}", "value": value} for key, value in tags.items()]
+        return {"runId": name, "status": status, "parentRunId": parent, "tags": told}
+
+    answers = [
+        run("first", "FAILURE", will_retry="true"),
+        run("second", "SUCCESS", parent="first"),
+        run("promised", "FAILURE", will_retry="true"),
+        run("failed", "FAILURE"),
+        run("queued", "QUEUED"),
+    ]
+    client = DagsterClient("http://127.0.0.1:1")
+    monkeypatch.setattr(client, "_ask", lambda _query, **_variables: {"results": answers})
+
+    under_way = {run.run_id: run.under_way for run in client.last_attempts("tag", "value")}
+    assert under_way == {"second": False, "promised": True, "failed": False, "queued": True}

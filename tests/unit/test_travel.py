@@ -1,13 +1,16 @@
 """Waiting ends when all is done, when nothing more will come, or when the time is over, and says who asks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from airline_platform import travel
 from airline_platform.accounting import Account
-from airline_platform.dagster_client import DagsterClient, Schedule
+from airline_platform.dagster_client import Attempt, DagsterClient, Schedule
+from airline_platform.errors import AirlineError
+from airline_platform.feeds import FLIGHTS
+from airline_platform.jobs import days_of
 from airline_platform.settings import Settings
 from airline_platform.travel import who_asks
 
@@ -101,3 +104,57 @@ def test_an_hour_that_comes_in_time_is_waited_for(seconds_waited) -> None:
     seconds, _ = seconds_waited(Asked("STOPPED", running("flights", datetime.now(UTC) + SOON)), 0.6)
 
     assert seconds >= 0.6
+
+
+DAYS = {
+    "dagster/asset_partition_range_start": "2013-01-01",
+    "dagster/asset_partition_range_end": "2013-01-03",
+}
+
+
+class Backfilled(DagsterClient):
+    """A Dagster that took down what it was to launch, and whose runs end one way or another."""
+
+    def __init__(self, *statuses: str) -> None:
+        super().__init__("http://127.0.0.1:1")
+        self.launched: list[tuple[str, Mapping[str, str]]] = []
+        self._statuses = statuses
+
+    def launch(self, job: str, tags: Mapping[str, str], assets: Sequence[str] = ()) -> str:
+        assert not assets
+        self.launched.append((job, tags))
+        return str(len(self.launched))
+
+    def last_attempts(self, tag: str, value: str) -> list[Attempt]:
+        return [
+            Attempt(str(number), status, None, {tag: value, **DAYS})
+            for number, status in enumerate(self._statuses)
+        ]
+
+
+def test_a_backfill_is_as_few_runs_as_the_settings_allow_and_all_share_a_tag(no_stack: Settings) -> None:
+    settings = no_stack.model_copy(update={"max_partitions_per_run": 2})
+    client = Backfilled()
+    name = travel.backfill(settings, client, FLIGHTS, ["2013-01-01", "2013-01-02", "2013-01-03"])
+
+    assert [job for job, _ in client.launched] == ["flights_job", "flights_job"]
+    assert {tags["airline/backfill"] for _, tags in client.launched} == {name}
+    assert [days_of(tags) for _, tags in client.launched] == [
+        ("2013-01-01", "2013-01-02"),
+        ("2013-01-03", "2013-01-03"),
+    ]
+
+
+def test_a_backfill_of_which_a_run_failed_says_which_days_are_not_done() -> None:
+    expected = r"3 of 6 days are done; not done: 2013-01-01..2013-01-03 \(FAILURE\)"
+    with pytest.raises(AirlineError, match=expected):
+        travel.follow(Backfilled("SUCCESS", "FAILURE"), "name", 6, timeout=10)
+
+
+def test_a_backfill_that_is_still_under_way_goes_on_without_whoever_waited() -> None:
+    with pytest.raises(AirlineError, match="did not end within 0 s; 3 of 6 days are done"):
+        travel.follow(Backfilled("SUCCESS", "STARTED"), "name", 6, timeout=0)
+
+
+def test_a_backfill_all_of_whose_runs_succeeded_is_done() -> None:
+    travel.follow(Backfilled("SUCCESS", "SUCCESS"), "name", 6, timeout=10)

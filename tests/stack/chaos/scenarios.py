@@ -15,6 +15,7 @@ import psutil
 from chaos.faults import Answer, Call, Drop, Hold, Refuse, Rewrite, Rule, skewed
 from chaos.laptop import ChaosLaptop, freeze, thaw, until
 
+from airline_platform import travel
 from airline_platform.accounting import queue_depth
 from airline_platform.dagster_client import DagsterClient
 from airline_platform.feeds import FLIGHTS
@@ -431,7 +432,7 @@ def backfilled_meanwhile(laptop: ChaosLaptop, day: date) -> None:
     """Somebody starts a backfill of the day that a run works on."""
     before = laptop.run_ids()
     with STAGE["after Glue"].reached(laptop, day):
-        DagsterClient.of(laptop.settings).launch_backfill(FLIGHTS, [str(day)])
+        travel.backfill(laptop.settings, DagsterClient.of(laptop.settings), FLIGHTS, [str(day)])
         until(lambda: len(laptop.run_ids() - before) > 1, "the backfill's run")
     _worked_one_after_the_other(laptop, before)
 
