@@ -10,7 +10,7 @@ from airline_platform.accounting import Account
 from airline_platform.dagster_client import Attempt, DagsterClient, Schedule
 from airline_platform.errors import AirlineError
 from airline_platform.feeds import FLIGHTS
-from airline_platform.jobs import days_of
+from airline_platform.jobs import days_of, range_tags
 from airline_platform.settings import Settings
 from airline_platform.travel import who_asks
 
