@@ -106,10 +106,7 @@ def test_an_hour_that_comes_in_time_is_waited_for(seconds_waited) -> None:
     assert seconds >= 0.6
 
 
-DAYS = {
-    "dagster/asset_partition_range_start": "2013-01-01",
-    "dagster/asset_partition_range_end": "2013-01-03",
-}
+DAYS = range_tags("2013-01-01", "2013-01-03")
 
 
 class Backfilled(DagsterClient):
