@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo dev test beside lint docs unit glue jvm laptop chromium stack chaos clean
+.PHONY: setup demo dev test beside lint docs unit glue jvm laptop chromium stack chaos bench clean
 
 setup: $(VENV)/.ready
 
@@ -66,6 +66,14 @@ stack: jvm chromium
 # Every component killed at every stage, and every other fault; `stack` runs the short form.
 chaos: jvm
 	$(BIN)/pytest tests/stack/chaos --chaos full
+
+# The platform beside its peers on the same data; half an hour. `python -m benchmarks --only NAME` is one of them.
+bench: $(VENV)/.bench-ready jvm
+	$(BIN)/python -m benchmarks
+
+$(VENV)/.bench-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev,bench]'
+	@touch $@
 
 clean:
 	-[ -x $(BIN)/airline ] && $(BIN)/airline down
