@@ -1,6 +1,7 @@
 """What the unit tests share: a calm hypothesis, and an environment in which no stack runs."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,3 +25,12 @@ def no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     get_settings.cache_clear()
     yield get_settings()
     get_settings.cache_clear()
+
+
+RECURSION_LIMIT = sys.getrecursionlimit()
+
+
+@pytest.fixture(autouse=True)
+def recursion_limit() -> None:
+    """Python's own: jsonata, which comes with MiniStack's Step Functions, raises it when it is imported."""
+    sys.setrecursionlimit(RECURSION_LIMIT)
