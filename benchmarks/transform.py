@@ -1,0 +1,238 @@
+"""The flights transform beside a PySpark script written by hand: same days, engine, JVM and session."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Literal
+from uuid import uuid4
+
+import duckdb
+from dagster_pipes import encode_param
+
+from airline_platform.errors import GlueJobFailed
+from airline_platform.feeds import AIRPORTS, FLIGHTS
+from benchmarks.agreement import TOTALS, Totals, require_agreement
+from benchmarks.figures import Figure, Section
+from benchmarks.laptop import ROWS_A_DAY, Bench
+from resources.glue import ENDED, copy_manifest
+
+FIRST_DAY = date(2016, 4, 1)
+DAYS = 30
+REPEATS = 5
+TARGET = 1.3
+
+SCRIPT = Path(__file__).with_name("peers") / "pyspark_script.py"
+PEER_JOB = "bench-pyspark-script"
+FOLDER = "bench/transform"
+"""In the lake: what stands there starts no run."""
+
+LOOK_SECONDS = 0.05
+
+Who = Literal["ours", "peer"]
+
+NOTES = (
+    (
+        "Both are Glue jobs of the same engine: a fresh warm Spark process for every run, the same JVM "
+        "and session options, the same objects brought from S3 and stored there. A time is CompletedOn - "
+        f"StartedOn, a figure the median of {REPEATS} runs, taken in turns. Both outputs are compared "
+        "after every turn: rows, days, delays, named airports."
+    ),
+    (
+        "The script reads with Spark's CSV source, casts, joins, writes good rows and rejects, counts "
+        "both by day; it does not cache, which takes longer here, nor count by observing its write, "
+        "which takes a fifth less. Ours also checks UTF-8, quotes and lengths, says of each reject which "
+        "file, line and field is wrong and why, writes down each row's file, and counts by file."
+    ),
+    "The files are clean; with rejects ours reads the files that have some a second time, for line numbers.",
+)
+
+
+@dataclass(frozen=True)
+class Days:
+    """Days that are transformed, as they stand in the lake.
+
+    Args:
+        folder: Key prefix, ending in `/`, of what belongs to them.
+        files: Keys by day.
+    """
+
+    folder: str
+    files: Mapping[str, str]
+
+    @property
+    def rows(self) -> int:
+        """Of all days."""
+        return len(self.files) * ROWS_A_DAY
+
+
+def measure(bench: Bench) -> Section:
+    """Run both over a month, and over a day."""
+    _create_peer(bench)
+    month, day = (_put_days(bench, number) for number in (DAYS, 1))
+    of_month, of_day = (_seconds(bench, days) for days in (month, day))
+    return Section("Transform", figures(of_month, of_day, month.rows, day.rows), NOTES)
+
+
+def figures(
+    of_month: Mapping[Who, float], of_day: Mapping[Who, float], month: int, day: int
+) -> Sequence[Figure]:
+    """What is said of the seconds that each has taken for so many rows."""
+    what = f"{DAYS} days of {ROWS_A_DAY:,} flights"
+    return (
+        Figure(
+            "transform_vs_pyspark",
+            of_month["ours"] / of_month["peer"],
+            "times",
+            f"{what}: our job's time / a hand-written script's",
+            TARGET,
+        ),
+        Figure(
+            "transform_one_day_vs_pyspark",
+            of_day["ours"] / of_day["peer"],
+            "times",
+            f"one day of {ROWS_A_DAY:,} flights: our job's time / a hand-written script's",
+        ),
+        Figure("transform_rows_s", month / of_month["ours"], "rows/s", f"{what}: our job"),
+        Figure("transform_pyspark_rows_s", month / of_month["peer"], "rows/s", f"{what}: the script"),
+        Figure("transform_one_day_rows_s", day / of_day["ours"], "rows/s", "one day: our job"),
+        Figure("transform_one_day_pyspark_rows_s", day / of_day["peer"], "rows/s", "one day: the script"),
+    )
+
+
+def _create_peer(bench: Bench) -> None:
+    """The script as a Glue job, like ours in all but the script."""
+    settings, glue = bench.settings, bench.client("glue")
+    key = f"{FOLDER}/{SCRIPT.name}"
+    bench.client("s3").upload_file(str(SCRIPT), settings.lake_bucket, key)
+    ours = glue.get_job(JobName=settings.job_name(FLIGHTS.name))["Job"]
+    command = ours["Command"] | {"ScriptLocation": f"s3://{settings.lake_bucket}/{key}"}
+    glue.create_job(Name=PEER_JOB, Role=ours["Role"], GlueVersion=ours["GlueVersion"], Command=command)
+
+
+def _put_days(bench: Bench, number: int) -> Days:
+    """Put so many days' files into the lake."""
+    first, last = FIRST_DAY, FIRST_DAY + timedelta(days=number - 1)
+    source, folder = bench.flights(first, last), f"{FOLDER}/{number}-days/"
+    files = {}
+    for path in sorted(source.rglob("*.csv")):
+        key = f"{folder}{path.relative_to(source)}"
+        bench.client("s3").upload_file(str(path), bench.settings.lake_bucket, key)
+        files[path.parent.name.removeprefix("date=")] = key
+    return Days(folder, files)
+
+
+def _seconds(bench: Bench, days: Days) -> dict[Who, float]:
+    """Run both in turns; the median of each."""
+    taken: dict[Who, list[float]] = {"ours": [], "peer": []}
+    for _ in range(REPEATS):
+        made: dict[str, Totals] = {}
+        for who, seconds in taken.items():
+            output = f"{days.folder}{who}/{uuid4().hex}/"
+            job, arguments = (_ours if who == "ours" else _peer)(bench, days, output)
+            seconds.append(_run(bench, job, arguments))
+            made[who] = _totals(bench, f"{output}good/")
+        require_agreement(made)
+        _remove(bench, [f"{days.folder}{who}/" for who in taken])
+    return {who: median(seconds) for who, seconds in taken.items()}
+
+
+def _ours(bench: Bench, days: Days, output: str) -> tuple[str, dict[str, str]]:
+    """The platform's job and its arguments, as the asset `flights_enriched` gives them."""
+    lake = bench.settings.lake_bucket
+    entries = [
+        {
+            "url": f"s3://{lake}/{key}",
+            "mandatory": True,
+            "partition": day,
+            "landed_at": f"{day}T06:00:00+00:00",
+            "header": FLIGHTS.header,
+            "columns": [column.name for column in FLIGHTS.columns],
+            "shape": "lines",
+        }
+        for day, key in days.files.items()
+    ]
+    manifest = f"{output}flights.manifest"
+    bench.client("s3").put_object(Bucket=lake, Key=manifest, Body=copy_manifest(entries))
+    named = {"manifest": f"s3://{lake}/{manifest}", "caller": "nobody"}
+    return bench.settings.job_name(FLIGHTS.name), named | _places(lake, output) | _pipes(bench, output)
+
+
+def _peer(bench: Bench, days: Days, output: str) -> tuple[str, dict[str, str]]:
+    """The script's job and its arguments."""
+    lake = bench.settings.lake_bucket
+    return PEER_JOB, {"flights": f"s3://{lake}/{days.folder}{FLIGHTS.prefix}"} | _places(lake, output)
+
+
+def _places(lake: str, output: str) -> dict[str, str]:
+    """Arguments both have."""
+    return {
+        "airports": f"s3://{lake}/{AIRPORTS.table.name}/",
+        "output": f"s3://{lake}/{output}good/",
+        "rejects": f"s3://{lake}/{output}rejects/",
+    }
+
+
+def _pipes(bench: Bench, output: str) -> dict[str, str]:
+    """Arguments by which our job reports as it does to Dagster, which belongs to its work."""
+    lake, key = bench.settings.lake_bucket, f"{output}pipes/context.json"
+    bench.client("s3").put_object(Bucket=lake, Key=key, Body=PIPES_CONTEXT)
+    return {
+        "dagster-pipes-context": encode_param({"bucket": lake, "key": key}),
+        "dagster-pipes-messages": encode_param({"bucket": lake, "key_prefix": f"{output}pipes/messages"}),
+    }
+
+
+PIPES_CONTEXT = (
+    b'{"asset_keys": null, "code_version_by_asset_key": null, "provenance_by_asset_key": null, '
+    b'"partition_key": null, "partition_key_range": null, "partition_time_window": null, '
+    b'"run_id": "bench", "job_name": null, "retry_number": 0, "extras": {}}'
+)
+"""What Dagster says to a job where there is nothing to say."""
+
+
+def _run(bench: Bench, job: str, arguments: Mapping[str, str]) -> float:
+    """Run a job in a warm worker; the seconds from its start to its end, by Glue's own clock.
+
+    Raises:
+        GlueJobFailed: It did not succeed.
+    """
+    bench.wait_until_quiet()
+    glue = bench.client("glue")
+    given = {f"--{name}": value for name, value in arguments.items()}
+    run_id = glue.start_job_run(JobName=job, Arguments=given)["JobRunId"]
+    while (run := glue.get_job_run(JobName=job, RunId=run_id)["JobRun"])["JobRunState"] not in ENDED:
+        time.sleep(LOOK_SECONDS)
+    if run["JobRunState"] != "SUCCEEDED":
+        raise GlueJobFailed(
+            f"{job}: {run.get('ErrorMessage')}", remedy="Correct the job, then measure again."
+        )
+    return float((run["CompletedOn"] - run["StartedOn"]).total_seconds())
+
+
+def _totals(bench: Bench, output: str) -> Totals:
+    """What is compared of the Parquet below a prefix of the lake."""
+    folder = bench.scratch / "transform" / uuid4().hex
+    for key in _keys(bench, output):
+        path = folder / key.removeprefix(output)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bench.client("s3").download_file(bench.settings.lake_bucket, key, str(path))
+    # A path of our own, in which only our own constants and a random name stand.
+    found = duckdb.execute(f"SELECT {TOTALS} FROM read_parquet('{folder}/*/*.parquet')")  # noqa: S608
+    [totals] = found.fetchall()
+    return dict(zip((column[0] for column in found.description or ()), totals, strict=True))
+
+
+def _keys(bench: Bench, prefix: str) -> list[str]:
+    pages = bench.client("s3").get_paginator("list_objects_v2")
+    found = pages.paginate(Bucket=bench.settings.lake_bucket, Prefix=prefix)
+    return [item["Key"] for page in found for item in page.get("Contents", ())]
+
+
+def _remove(bench: Bench, prefixes: Sequence[str]) -> None:
+    """Remove what was written, so that later runs find the bucket as it was."""
+    s3 = bench.client("s3")
+    for key in [key for prefix in prefixes for key in _keys(bench, prefix)]:
+        s3.delete_object(Bucket=bench.settings.lake_bucket, Key=key)
