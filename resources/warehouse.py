@@ -6,10 +6,12 @@ Which of the two it is, and how to reach it, stands in one secret, in the shape 
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import psycopg2
 import sqlglot
@@ -35,6 +37,11 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
 CONNECT_SECONDS = 10
+
+AHEAD = 4
+"""Files that a laptop's COPY reads ahead, so that PostgreSQL does not wait for them."""
+
+_T = TypeVar("_T")
 
 COPY_PARQUET = "COPY {table} FROM %(manifest)s IAM_ROLE default FORMAT AS PARQUET MANIFEST"
 """Redshift takes its own default role: no role's name travels in SQL."""
@@ -119,16 +126,33 @@ class Session:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
             return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
+        def text_of(uri: str) -> io.BytesIO:
+            text = io.BytesIO()
+            csv.write_csv(
+                parquet.read_table(io.BytesIO(read(uri))), text, csv.WriteOptions(include_header=False)
+            )
+            text.seek(0)
+            return text
+
         with reaching(self._settings), self._connection.cursor() as cursor:
-            for entry in json.loads(read(manifest_uri))["entries"]:
-                rows = parquet.read_table(io.BytesIO(read(entry["url"])))
-                text = io.BytesIO()
-                csv.write_csv(rows, text, csv.WriteOptions(include_header=False))
-                text.seek(0)
+            files = [entry["url"] for entry in json.loads(read(manifest_uri))["entries"]]
+            for text in _made_ahead(text_of, files):
                 cursor.copy_expert(f"COPY {staging} FROM STDIN (FORMAT csv)", text)
 
     def _dialect(self, sql: str) -> str:
         return sql if self._engine == "redshift" else to_postgres(sql)
+
+
+def _made_ahead(make: Callable[[str], _T], items: Iterable[str]) -> Iterator[_T]:
+    """What is made of each item, in their order; the next few are made while one is used."""
+    with ThreadPoolExecutor(AHEAD) as pool:
+        waiting: deque[Future[_T]] = deque()
+        for item in items:
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 class Warehouse(AuditedResource):
