@@ -4,8 +4,10 @@ What a run calls carries its id: in the user agent everywhere, and as the name o
 settings name a role for runs.
 """
 
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
@@ -15,6 +17,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
+from botocore.utils import parse_timestamp
 
 from airline_platform.errors import StackNotStarted, StackUnavailable
 from airline_platform.settings import Settings
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 START_THE_STACK = "Start the laptop stack with `airline up`, or set AIRLINE_STAGE=aws to work in an account."
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z$")
 
 _making = Lock()
 """botocore's sessions make one client at a time."""
@@ -93,9 +98,9 @@ def _client(
         max_pool_connections=32,
         s3={"addressing_style": "path"} if endpoint_url else None,
     )
-    # Its 400 overloads take literal names only.
-    make: Any = _session(region, endpoint_url, role).client if role else boto3.client
     with _making:
+        # Its 400 overloads take literal names only.
+        make: Any = _session(region, endpoint_url, role).client
         client = make(
             service, region_name=region, endpoint_url=endpoint_url, config=config, **dict(credentials)
         )
@@ -105,12 +110,25 @@ def _client(
 
 
 @cache
-def _session(region: str, endpoint_url: str | None, role: RunRole) -> boto3.Session:
-    """A session whose clients work in a run's role, with credentials that are renewed while it runs."""
+def _session(region: str, endpoint_url: str | None, role: RunRole | None) -> boto3.Session:
+    """A session whose clients work in the run's role, if any, with credentials renewed while it runs."""
     session = botocore.session.Session()
-    provider = _RunRoleProvider(role, lambda: _client("sts", region, endpoint_url))
-    session.register_component("credential_provider", CredentialResolver([provider]))
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_moment)
+    if role:
+        provider = _RunRoleProvider(role, lambda: _client("sts", region, endpoint_url))
+        session.register_component("credential_provider", CredentialResolver([provider]))
     return boto3.Session(botocore_session=session)
+
+
+def parse_moment(value: Any) -> datetime:
+    """A time as AWS writes it: ISO, seconds since 1970, or as in a mail.
+
+    botocore guesses which for each of them, and in a listing of a thousand objects that is most of the call.
+    """
+    if isinstance(value, str) and _ISO.match(value):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    return parse_timestamp(value)
 
 
 class _RunRoleProvider(CredentialProvider):
