@@ -127,9 +127,10 @@ def _put_days(bench: Bench, number: int) -> Days:
 def _seconds(bench: Bench, days: Days) -> dict[Who, float]:
     """Run both in turns; the median of each."""
     taken: dict[Who, list[float]] = {"ours": [], "peer": []}
-    for _ in range(REPEATS):
+    for turn in range(REPEATS):
         made: dict[str, Totals] = {}
-        for who, seconds in taken.items():
+        # Each goes first every other time.
+        for who, seconds in sorted(taken.items(), reverse=bool(turn % 2)):
             output = f"{days.folder}{who}/{uuid4().hex}/"
             job, arguments = (_ours if who == "ours" else _peer)(bench, days, output)
             seconds.append(_run(bench, job, arguments))
