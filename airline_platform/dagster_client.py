@@ -14,8 +14,12 @@ from resources.aws import START_THE_STACK
 
 REPOSITORY = {"repositoryLocationName": "airline_platform", "repositoryName": "__repository__"}
 SECONDS = 30
+LOOK_SECONDS = 1.0
 QUIET_LOOKS = 2
-"""How often in a row, a second apart, a stopped sensor must be seen without a tick under way."""
+"""How often in a row a stopped sensor must be seen without a tick under way."""
+
+FIRST_TICK_SECONDS = 60
+"""How long a sensor that runs may take until it ticks; its daemon may not run."""
 
 LAUNCH_RUN = """
 mutation($run: ExecutionParams!) {
@@ -173,16 +177,22 @@ class DagsterClient:
         return sorted(map(_schedule, found), key=lambda each: each.name)
 
     def set_sensor(self, name: str, *, running: bool) -> None:
-        """Start a sensor, or stop it and wait for the tick it may be in."""
+        """Start a sensor, or stop it and wait for the tick it may be in.
+
+        One that has just been deployed has its first tick first: before it, Dagster's daemon would write down
+        that it runs.
+        """
         if running:
             self._ask(SET_SENSOR[True], selector={**REPOSITORY, "sensorName": name})
             return
+        deadline = time.monotonic() + FIRST_TICK_SECONDS
+        while self._state(name) == ("RUNNING", None) and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
         self._ask(SET_SENSOR[False], id=self._sensor(name)["id"])
         idle = 0
         while idle < QUIET_LOOKS:
-            time.sleep(1)
-            ticks = self._sensor(name)["sensorState"]["ticks"]
-            idle = 0 if any(tick["status"] == "STARTED" for tick in ticks) else idle + 1
+            time.sleep(LOOK_SECONDS)
+            idle = 0 if self._state(name)[1] == "STARTED" else idle + 1
 
     def reset_sensor(self, name: str) -> None:
         """Forget that a sensor was started or stopped: it is as the settings have it."""
@@ -192,6 +202,11 @@ class DagsterClient:
         found = self._ask(SENSORS, repository=REPOSITORY)["results"]
         (sensor,) = (sensor for sensor in found if sensor["name"] == name)
         return dict(sensor)
+
+    def _state(self, name: str) -> tuple[str, str | None]:
+        """Of a sensor, and of its last tick; None where it has had none."""
+        found = self._sensor(name)["sensorState"]
+        return found["status"], next((tick["status"] for tick in found["ticks"]), None)
 
     def unfinished_runs(self) -> int:
         """Runs queued or under way."""

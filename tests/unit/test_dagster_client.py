@@ -61,3 +61,28 @@ def test_a_run_that_was_retried_is_not_the_last_attempt(monkeypatch: pytest.Monk
 
     under_way = {run.run_id: run.under_way for run in client.last_attempts("tag", "value")}
     assert under_way == {"second": False, "promised": True, "failed": False, "queued": True}
+
+
+def test_a_sensor_is_stopped_after_its_first_tick_and_left_when_none_is_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    states = [("RUNNING", None), ("RUNNING", None), ("RUNNING", "STARTED")]
+    states += [("STOPPED", "STARTED"), ("STOPPED", "SKIPPED"), ("STOPPED", "SKIPPED")]
+    done: list[str] = []
+
+    def ask(query: str, **_variables: Any) -> dict[str, Any]:
+        if query != dagster_client.SENSORS:
+            done.append(f"stopped in {states[0]}")
+            return {}
+        status, tick = states[0]
+        ticks = [{"status": tick}] if tick else []
+        return {"results": [{"name": "a", "id": "1", "sensorState": {"status": status, "ticks": ticks}}]}
+
+    client = DagsterClient("http://127.0.0.1:1")
+    monkeypatch.setattr(client, "_ask", ask)
+    monkeypatch.setattr(dagster_client.time, "sleep", lambda _seconds: states.pop(0))
+
+    client.set_sensor("a", running=False)
+
+    assert done == ["stopped in ('RUNNING', 'STARTED')"]
+    assert states == [("STOPPED", "SKIPPED")]
