@@ -19,7 +19,7 @@ from assets.hooks import tell_failed
 from assets.landed import accept
 from assets.loading import MadeDay, RowCount
 from resources.catalog import rejects_prefix
-from resources.glue import Glue, copy_manifest
+from resources.glue import PARTITIONS, Glue, copy_manifest
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
 from resources.notifier import Notifier, describe_days
@@ -197,13 +197,14 @@ def _run_landed_job(
 def run_job(
     context: AssetExecutionContext, job: str, arguments: Mapping[str, str], urls: Sequence[str], glue: Glue
 ) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Run a Glue job; return its run id, and what it reports of each landed file by URL.
+    """Run a Glue job that writes the run's days; return its run id, and its report of each file by URL.
 
     Raises:
         GlueJobFailed: The job failed, or left one of the files out of its report.
     """
     name = get_settings().job_name(job)
-    run, messages = glue.run_job(context, name, arguments)
+    days = ",".join(f"date={day}" for day in context.partition_keys)
+    run, messages = glue.run_job(context, name, {**arguments, PARTITIONS: days})
     counts = {file["url"]: file for message in messages for file in message["files"]}
     if missing := [url for url in urls if url not in counts]:
         raise GlueJobFailed(

@@ -27,6 +27,10 @@ CRAWL_SECONDS = 30 * 60
 ENDED = ("SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR", "EXPIRED")
 LOG_LINES = 50
 
+PARTITIONS = "airline-partitions"
+"""Argument of a job: folders below its outputs, such as `date=2013-01-01,date=2013-01-02`; it writes to these
+alone. A laptop's Glue brings it nothing else of its outputs; AWS ignores it."""
+
 
 class Glue(AuditedResource):
     """The Data Catalog's database, its crawlers, and the jobs."""

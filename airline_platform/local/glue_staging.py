@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +24,10 @@ PARALLEL = 8
 
 OUTPUT_ARGUMENTS = ("--output", "--rejects")
 """Arguments whose names begin so are written, not read: their objects come as empty placeholders."""
+
+PARTITIONS_ARGUMENT = "--airline-partitions"
+"""The folders of its outputs that a run writes to, with commas between; AWS ignores it. The run sees what
+stands there, and nothing else of its outputs: to bring a long history's names takes longer than its work."""
 
 NOT_STAGED = (
     "--extra-py-files", "--extra-jars", "--extra-files", "--TempDir", "--spark-event-logs-path",
@@ -49,6 +54,34 @@ class ObjectUri:
         return f"s3://{self.bucket}/{self.key}"
 
 
+@dataclass(frozen=True)
+class Output:
+    """A prefix a run writes below.
+
+    Args:
+        uri: The prefix.
+        names: The folders in it that the run writes to; none where it has not said.
+    """
+
+    uri: ObjectUri
+    names: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """Its key, as a folder's."""
+        return f"{self.uri.key.rstrip('/')}/"
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """Key prefixes of the folders the run writes to."""
+        return tuple(f"{self.folder}{name}/" for name in self.names)
+
+    def excludes(self, uri: ObjectUri) -> bool:
+        """Whether an object is below it, and in none of the named folders."""
+        inside = uri.bucket == self.uri.bucket and uri.key.startswith(self.folder)
+        return inside and bool(self.names) and not uri.key.startswith(self.partitions)
+
+
 @dataclass
 class Staging:
     """One run's folder: what was brought there, and how each file looked then.
@@ -62,6 +95,7 @@ class Staging:
     s3: "S3Client"
     root: Path
     cancelled: threading.Event = field(default_factory=threading.Event)
+    _outputs: tuple["Output", ...] = ()
     _seen: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
 
     def mount(self) -> dict[str, str]:
@@ -78,10 +112,12 @@ class Staging:
             StagingError: A manifest or an object it lists doesn't exist, or a key can't be a path.
         """
         inputs, outputs = split_arguments(arguments)
-        wanted = [uri for argument in inputs for uri in self._objects_of(argument)]
-        placeholders = [uri for argument in outputs for uri in self._below(argument)]
-        _in_parallel(self._download, dict.fromkeys(wanted))
-        for uri in dict.fromkeys(placeholders):
+        partitions = partitions_in(arguments)
+        self._outputs = tuple(Output(uri, partitions) for uri in outputs)
+        wanted = dict.fromkeys(uri for argument in inputs for uri in self._objects_of(argument))
+        placeholders = dict.fromkeys(uri for output in self._outputs for uri in self._standing(output))
+        _in_parallel(self._download, wanted)
+        for uri in placeholders:
             if uri not in wanted:
                 self._place(uri)
 
@@ -100,13 +136,36 @@ class Staging:
         """Store what is new or changed, then delete what the job removed; how many objects changed.
 
         Storing comes first: a crash in between leaves an object too many, never one too few.
+
+        Raises:
+            StagingError: The job wrote to its outputs, but not to the partitions it has named.
         """
         now = {path: _stamp(path) for path in _files(self.root) if not _is_bookkeeping(path)}
         changed = [path for path, stamp in now.items() if self._seen.get(path) != stamp]
+        self._require_inside(changed)
         removed = [path for path in self._seen if path not in now]
         _in_parallel(self._upload, changed)
         _in_parallel(self._delete, removed)
         return len(changed) + len(removed)
+
+    def _require_inside(self, changed: Iterable[Path]) -> None:
+        """Of what stands elsewhere the job saw nothing: it may have meant to replace it, and did not."""
+        for uri in map(self._uri, changed):
+            if any(output.excludes(uri) for output in self._outputs):
+                raise StagingError(f"The job wrote {uri}, which is in none of its {PARTITIONS_ARGUMENT}.")
+
+    def _standing(self, output: "Output") -> Iterator[ObjectUri]:
+        """What stands in the partitions of an output; in all of it, where none are named."""
+        if not output.partitions:
+            yield from self._below(output.uri)
+            return
+        first, last = min(output.partitions), max(output.partitions)
+        shared = commonprefix([first, last])  # noqa: RUF071 - keys, not paths
+        for key in self._list(output.uri.bucket, shared, after=first):
+            if key.startswith(output.partitions):
+                yield ObjectUri(output.uri.bucket, key)
+            elif key > last:
+                return
 
     def _objects_of(self, uri: ObjectUri) -> Iterator[ObjectUri]:
         if not uri.key.endswith(".manifest"):
@@ -124,8 +183,9 @@ class Staging:
             found.append(uri)
         return found
 
-    def _list(self, bucket: str, prefix: str) -> Iterator[str]:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    def _list(self, bucket: str, prefix: str, after: str = "") -> Iterator[str]:
+        lister = self.s3.get_paginator("list_objects_v2")
+        pages = lister.paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
         try:
             for page in pages:
                 for item in page.get("Contents", []):
@@ -216,6 +276,12 @@ def split_arguments(arguments: Mapping[str, str]) -> tuple[list[ObjectUri], list
         if name not in NOT_STAGED:
             (outputs if name.startswith(OUTPUT_ARGUMENTS) else inputs).extend(uris_in(value))
     return inputs, outputs
+
+
+def partitions_in(arguments: Mapping[str, str]) -> tuple[str, ...]:
+    """The folders of its outputs that a run says it writes to."""
+    names = (name.strip().strip("/") for name in arguments.get(PARTITIONS_ARGUMENT, "").split(","))
+    return tuple(name for name in names if name)
 
 
 def manifest_urls(body: bytes, *, source: str) -> list[ObjectUri]:
