@@ -15,8 +15,8 @@ from resources.aws import START_THE_STACK
 REPOSITORY = {"repositoryLocationName": "airline_platform", "repositoryName": "__repository__"}
 SECONDS = 30
 LOOK_SECONDS = 1.0
-QUIET_LOOKS = 2
-"""How often in a row a stopped sensor must be seen without a tick under way."""
+QUIET_LOOKS = 3
+"""How often in a row a sensor must be seen stopped and without a tick under way."""
 
 FIRST_TICK_SECONDS = 60
 """How long a sensor that runs may take until it ticks; its daemon may not run."""
@@ -179,8 +179,9 @@ class DagsterClient:
     def set_sensor(self, name: str, *, running: bool) -> None:
         """Start a sensor, or stop it and wait for the tick it may be in.
 
-        One that has just been deployed has its first tick first: before it, Dagster's daemon would write down
-        that it runs.
+        Dagster's daemon writes what a tick left together with the status it had read before: what is stopped
+        in between runs on. So it is looked after, and stopped again. One that has just been deployed has its
+        first tick first: before it, the daemon writes down that it runs.
         """
         if running:
             self._ask(SET_SENSOR[True], selector={**REPOSITORY, "sensorName": name})
@@ -188,11 +189,13 @@ class DagsterClient:
         deadline = time.monotonic() + FIRST_TICK_SECONDS
         while self._state(name) == ("RUNNING", None) and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS)
-        self._ask(SET_SENSOR[False], id=self._sensor(name)["id"])
         idle = 0
         while idle < QUIET_LOOKS:
+            status, tick = self._state(name)
+            if status != "STOPPED":
+                self._ask(SET_SENSOR[False], id=self._sensor(name)["id"])
+            idle = idle + 1 if status == "STOPPED" and tick != "STARTED" else 0
             time.sleep(LOOK_SECONDS)
-            idle = 0 if self._state(name)[1] == "STARTED" else idle + 1
 
     def reset_sensor(self, name: str) -> None:
         """Forget that a sensor was started or stopped: it is as the settings have it."""

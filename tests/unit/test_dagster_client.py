@@ -63,16 +63,16 @@ def test_a_run_that_was_retried_is_not_the_last_attempt(monkeypatch: pytest.Monk
     assert under_way == {"second": False, "promised": True, "failed": False, "queued": True}
 
 
-def test_a_sensor_is_stopped_after_its_first_tick_and_left_when_none_is_under_way(
+def test_a_sensor_is_stopped_after_its_first_tick_and_again_when_a_tick_has_it_run_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    states = [("RUNNING", None), ("RUNNING", None), ("RUNNING", "STARTED")]
-    states += [("STOPPED", "STARTED"), ("STOPPED", "SKIPPED"), ("STOPPED", "SKIPPED")]
-    done: list[str] = []
+    states = [("RUNNING", None), ("RUNNING", None), ("RUNNING", "STARTED"), ("STOPPED", "STARTED")]
+    states += [("STOPPED", "SKIPPED"), ("RUNNING", "STARTED"), *[("STOPPED", "SKIPPED")] * 3, ("left", None)]
+    done: list[int] = []
 
     def ask(query: str, **_variables: Any) -> dict[str, Any]:
         if query != dagster_client.SENSORS:
-            done.append(f"stopped in {states[0]}")
+            done.append(len(states))
             return {}
         status, tick = states[0]
         ticks = [{"status": tick}] if tick else []
@@ -84,5 +84,5 @@ def test_a_sensor_is_stopped_after_its_first_tick_and_left_when_none_is_under_wa
 
     client.set_sensor("a", running=False)
 
-    assert done == ["stopped in ('RUNNING', 'STARTED')"]
-    assert states == [("STOPPED", "SKIPPED")]
+    assert done == [8, 5]
+    assert states == [("left", None)]
