@@ -1,0 +1,158 @@
+"""A year backfilled by one command, beside a run for each of its days."""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from airline_platform.dagster_client import days_between
+from airline_platform.errors import AirlineError
+from airline_platform.feeds import FLIGHTS
+from airline_platform.jobs import FEED_TAG, job_name, range_tags
+from benchmarks.figures import Figure, Section
+from benchmarks.laptop import ROWS_A_DAY, WAIT_SECONDS, Bench
+from benchmarks.records import RunRecord, records, run_ids, step_seconds
+
+YEAR = date(2014, 1, 1), date(2014, 12, 31)
+PEERS_DAYS = date(2015, 3, 1), date(2015, 3, 10)
+TARGET_SECONDS, TARGET_TIMES = 90, 20
+LOOK_SECONDS = 0.2
+
+COUNT = f"""
+SELECT COUNT(*) AS flights, COUNT(DISTINCT flight_date) AS days FROM {FLIGHTS.table.qualified_name}
+WHERE flight_date BETWEEN %(first)s AND %(last)s
+"""  # noqa: S608 - our own table's name
+
+GLUE_JOBS = """
+SELECT COUNT(DISTINCT glue_job_run_id) AS jobs FROM airlines.ingested_files
+WHERE partition_date BETWEEN %(first)s AND %(last)s AND state = 'loaded'
+"""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What loading days has taken: seconds by the clock on the wall, and the runs that did it."""
+
+    seconds: float
+    runs: Mapping[str, RunRecord]
+
+
+def measure(bench: Bench) -> Section:
+    """Backfill a year that nobody listened to, then ten other days in ten runs."""
+    year, days = bench.flights(*YEAR), bench.flights(*PEERS_DAYS)
+    with bench.nobody_listening():
+        began = time.monotonic()
+        bench.put(year)
+        landing = time.monotonic() - began
+        bench.put(days)
+        ours = _backfill(bench)
+        peer = _run_per_day(bench)
+    (jobs,) = bench.query(GLUE_JOBS, first=YEAR[0], last=YEAR[1])
+    return Section(
+        "A year's backfill",
+        figures(ours, peer, jobs["jobs"]),
+        [
+            (
+                f"{_number(YEAR)} files of {ROWS_A_DAY:,} flights had landed while nobody listened, which "
+                f"took {landing:.1f} s and is not in the figures. The clock runs from the start of the "
+                f"command `airline backfill {FLIGHTS.name} --from {YEAR[0]} --to {YEAR[1]} --wait` until it "
+                "returns; then every row is counted."
+            ),
+            (
+                f"A run per day is extrapolated: {_number(PEERS_DAYS)} other days, a run of the same job "
+                f"each, queued at once, took {peer.seconds:.1f} s to the last row; the year is that many "
+                "times more. These runs have the same warm Spark and forked processes as ours."
+            ),
+            *where_time_goes(ours),
+            "The marts follow by automation, which is stopped here: their time is in neither figure.",
+        ],
+    )
+
+
+def figures(ours: Taken, peer: Taken, glue_jobs: int) -> Sequence[Figure]:
+    """What is said of both."""
+    days = _number(YEAR)
+    extrapolated = peer.seconds / _number(PEERS_DAYS) * days
+    return (
+        Figure("year_backfill_s", ours.seconds, "s", f"{days} days by one command", TARGET_SECONDS),
+        Figure("year_backfill_rows_s", days * ROWS_A_DAY / ours.seconds, "rows/s", "of these days"),
+        Figure("year_backfill_runs", len(ours.runs), "runs", "Dagster runs it took"),
+        Figure("year_backfill_glue_jobs", glue_jobs, "jobs", "Glue job runs it took"),
+        Figure("run_per_day_s", extrapolated, "s", f"a run per day, {days} of them (extrapolated)"),
+        Figure(
+            "backfill_vs_run_per_day",
+            extrapolated / ours.seconds,
+            "times",
+            "a run per day's time / one backfill's",
+            TARGET_TIMES,
+            at_least=True,
+        ),
+    )
+
+
+def where_time_goes(taken: Taken) -> Sequence[str]:
+    """By the runs' own records: each step's share, and what is no step's."""
+    runs = list(taken.runs.values())
+    steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in step_seconds(runs).items())
+    between = sum(run.between_steps for run in runs)
+    first, last = min(run.started for run in runs), max(run.ended for run in runs)
+    working = sum(run.ended - run.started for run in runs)
+    return [
+        (
+            f"The year's {len(runs)} runs, by Dagster's records: {steps}, between steps {between:.1f} s; in "
+            f"all {working:.1f} s of work within {last - first:.1f} s. The other "
+            f"{taken.seconds - last + first:.1f} s are the command's own start and end, and the queue."
+        )
+    ]
+
+
+def _backfill(bench: Bench) -> Taken:
+    bench.wait_until_quiet()
+    before = run_ids(bench)
+    first, last = YEAR
+    began = time.monotonic()
+    bench.run("backfill", FLIGHTS.name, "--from", str(first), "--to", str(last), "--wait")
+    seconds = time.monotonic() - began
+    _require_rows(bench, YEAR)
+    return Taken(seconds, records(bench, run_ids(bench) - before))
+
+
+def _run_per_day(bench: Bench) -> Taken:
+    """Queue a run for each of the peer's days, and wait for the last row."""
+    bench.wait_until_quiet()
+    before = run_ids(bench)
+    began = time.monotonic()
+    for day in days_between(*PEERS_DAYS):
+        bench.dagster.launch(job_name(FLIGHTS.name), {FEED_TAG: FLIGHTS.name, **range_tags(day, day)})
+    with suppress(RetryError):
+        Retrying(
+            retry=retry_if_result(lambda rows: rows < _number(PEERS_DAYS) * ROWS_A_DAY),
+            wait=wait_fixed(LOOK_SECONDS),
+            stop=stop_after_delay(WAIT_SECONDS),
+        )(lambda: int(bench.query(COUNT, first=PEERS_DAYS[0], last=PEERS_DAYS[1])[0]["flights"]))
+    seconds = time.monotonic() - began
+    _require_rows(bench, PEERS_DAYS)
+    bench.wait_until_quiet()
+    return Taken(seconds, records(bench, run_ids(bench) - before))
+
+
+def _require_rows(bench: Bench, span: tuple[date, date]) -> None:
+    """Compare what is in the fact with what has landed.
+
+    Raises:
+        AirlineError: It is something else.
+    """
+    (found,) = bench.query(COUNT, first=span[0], last=span[1])
+    expected = {"flights": _number(span) * ROWS_A_DAY, "days": _number(span)}
+    if found != expected:
+        raise AirlineError(
+            f"expected {expected} from {span[0]} to {span[1]}, found {found}", remedy="See `airline alerts`."
+        )
+
+
+def _number(span: tuple[date, date]) -> int:
+    """Days of a range."""
+    return (span[1] - span[0]).days + 1
