@@ -88,12 +88,17 @@ def warm_up(spark: SparkSession, folder: Path) -> None:
     other = nested.selectExpr("inline(entries)").cache()
     other.collect()
     lines = spark.read.text(f"file://{folder}/in.csv").where("trim(value) <> ''")
-    parsed = lines.select(
+    listed = spark.range(1).select(
+        functions.inline(functions.from_json(functions.lit('[{"v": "2"}]'), "array<struct<v string>>"))
+    )
+    keyed = lines.selectExpr("value", "substring(value, 1, 1) AS v", "url_decode(_metadata.file_path) AS file")
+    parsed = keyed.join(functions.broadcast(listed), "v").select(
         functions.from_csv("value", "id STRING, name STRING", {"mode": "PERMISSIVE"}).alias("row")
     )
-    rows = parsed.selectExpr("cast(row.id AS BIGINT) AS id", "row.name").join(
-        functions.broadcast(other), "id", "left"
-    )
+    rows = parsed.selectExpr(
+        "try_cast(nullif(trim(row.id), '') AS BIGINT) AS id",
+        "CASE WHEN row.name RLIKE '^[a-z]$' THEN row.name ELSE concat('no ', row.name) END AS name",
+    ).join(functions.broadcast(other.dropDuplicates(["id"])), "id", "left")
     lines.groupBy("value").count().collect()
     joined = rows.join(table.select("id"), "id", "left").observe(
         Observation(), functions.count("*").alias("n")

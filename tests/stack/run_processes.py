@@ -9,15 +9,15 @@ from airline_platform.settings import Settings
 
 
 def run_processes(home: Path) -> list[psutil.Process]:
-    """Copies of the run server, and what the code server has started in its place."""
+    """Copies of the run server, and what the code server has started in its place; not what they start."""
     server = Settings(home=home).running_stack().get("components", {}).get("run-server", {}).get("pid")
-    forked = [process for process in processes.owned_by(home, "run-server") if process.pid != server]
-    started = processes.owned_by(home, "code-server")
-    return forked + [process for process in started if _is_multiprocessing(process)]
+    forked = [each for each in processes.owned_by(home, "run-server") if _runs(each, "run_server")]
+    started = [each for each in processes.owned_by(home, "code-server") if _runs(each, "spawn_main")]
+    return [process for process in forked + started if process.pid != server]
 
 
-def _is_multiprocessing(process: psutil.Process) -> bool:
+def _runs(process: psutil.Process, program: str) -> bool:
     try:
-        return any("spawn_main" in part for part in process.cmdline())
+        return any(program in part for part in process.cmdline())
     except psutil.Error:
         return False
