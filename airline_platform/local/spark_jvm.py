@@ -162,6 +162,9 @@ def session_options(scratch: Path) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.session.timeZone": "UTC",
+        # A file is opened at no cost here: with 4 MB for each, tasks are cut so that a core is left idle.
+        "spark.sql.files.openCostInBytes": "65536",
+        "spark.sql.sources.parallelPartitionDiscovery.threshold": "100000",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",

@@ -91,7 +91,7 @@ def warm_up(spark: SparkSession, folder: Path) -> None:
     listed = spark.range(1).select(
         functions.inline(functions.from_json(functions.lit('[{"v": "2"}]'), "array<struct<v string>>"))
     )
-    keyed = lines.selectExpr("value", "substring(value, 1, 1) AS v", "url_decode(_metadata.file_path) AS file")
+    keyed = lines.selectExpr("value", "left(value, 1) AS v", "url_decode(_metadata.file_path) AS file")
     parsed = keyed.join(functions.broadcast(listed), "v").select(
         functions.from_csv("value", "id STRING, name STRING", {"mode": "PERMISSIVE"}).alias("row")
     )
