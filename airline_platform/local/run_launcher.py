@@ -11,7 +11,7 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import serialize_value
 
 from airline_platform.local.processes import ProcessId
-from airline_platform.local.run_server import RunServerError, address, start_run
+from airline_platform.local.run_server import RunServerError, address, started
 
 PROCESS_TAG = ".dagster/airline_process"
 """Which process executes a run: `ProcessId.record`, as JSON. The UI hides tags that begin so."""
@@ -21,22 +21,20 @@ class ForkedRunLauncher(DefaultRunLauncher):
     """Launches runs by the stack's run server, and as Dagster's default does where that can't."""
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Start the run's process; it is known by its tag from then on."""
+        """Start the run's process; a tag names it before it begins."""
         run = context.dagster_run
         origin = run.job_code_origin
         if origin is None:
             super().launch_run(context)
             return
         arguments = ExecuteRunArgs(job_origin=origin, run_id=run.run_id, instance_ref=None)
+        where = address(Path(self._instance.root_directory))
         try:
-            process = start_run(
-                address(Path(self._instance.root_directory)), run.run_id, serialize_value(arguments)
-            )
+            with started(where, run.run_id, serialize_value(arguments)) as process:
+                self._instance.add_run_tags(run.run_id, {PROCESS_TAG: json.dumps(process.record())})
         except RunServerError as why:
             self._instance.report_engine_event(f"Not started by fork, because {why}.", run, cls=type(self))
             super().launch_run(context)
-            return
-        self._instance.add_run_tags(run.run_id, {PROCESS_TAG: json.dumps(process.record())})
 
     def terminate(self, run_id: str) -> bool:
         """Interrupt a run; False where nobody works on it any more."""

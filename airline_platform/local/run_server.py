@@ -19,8 +19,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -44,6 +44,9 @@ LOOK_SECONDS = 0.2
 
 ANSWER_SECONDS = 10.0
 LONGEST_REQUEST = 1 << 20
+GO = b"!"
+"""What a run's process waits for; without it, it ends."""
+
 _CREDENTIALS = struct.Struct("3i")
 _THIS_MODULE = "airline_platform.local.run_server"  # `__name__` is `__main__` when it runs as a program
 
@@ -59,8 +62,11 @@ def address(dagster_home: Path) -> str:
     return f"\0airline-runs-{sha256(str(dagster_home).encode()).hexdigest()[:32]}"
 
 
-def start_run(where: str, run_id: str, arguments: str) -> ProcessId:
-    """Have a server start the process of a run.
+@contextmanager
+def started(where: str, run_id: str, arguments: str) -> Iterator[ProcessId]:
+    """Have a server start the process of a run, which begins its work when the block has ended well.
+
+    Whoever gives up before that has started nothing: a run must not be executed a second time by other means.
 
     Args:
         where: The server's `address`.
@@ -68,22 +74,23 @@ def start_run(where: str, run_id: str, arguments: str) -> ProcessId:
         arguments: What `dagster api execute_run` takes.
 
     Raises:
-        RunServerError: Nobody listens there, or the server can't.
+        RunServerError: Nobody listens there, or the server can't; nothing was started.
     """
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ANSWER_SECONDS)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ANSWER_SECONDS)
+        try:
             connection.connect(where)
             _require_same_user(connection)
-            with connection.makefile("rw") as stream:
-                stream.write(json.dumps({"run_id": run_id, "arguments": arguments}) + "\n")
-                stream.flush()
-                answer = json.loads(stream.readline() or "{}")
-    except (OSError, ValueError) as error:
-        raise RunServerError(f"no server of run processes answers: {error}") from error
-    if "pid" not in answer:
-        raise RunServerError(answer.get("refused", "the server of run processes has gone"))
-    return ProcessId.from_record(answer)
+            stream = connection.makefile("rw")
+            stream.write(json.dumps({"run_id": run_id, "arguments": arguments}) + "\n")
+            stream.flush()
+            answer = json.loads(stream.readline() or "{}")
+        except (OSError, ValueError) as error:
+            raise RunServerError(f"no server of run processes answers: {error}") from error
+        if "pid" not in answer:
+            raise RunServerError(answer.get("refused", "the server of run processes has gone"))
+        yield ProcessId.from_record(answer)
+        connection.sendall(GO)
 
 
 def _require_same_user(connection: socket.socket) -> None:
@@ -99,7 +106,7 @@ class RunServer:
     """The server, once its modules are imported.
 
     Args:
-        execute: Executes a run, given what `start_run` was; called in a process of its own.
+        execute: Executes a run, given what `started` was; called in a process of its own.
         report: Tells Dagster that a run's process has died; called in a process of its own.
         stale: Why new processes would not run what is on disk; None while they do.
     """
@@ -124,16 +131,28 @@ class RunServer:
                 _require_same_user(connection)
                 with connection.makefile("rw") as stream:
                     request = json.loads(stream.readline(LONGEST_REQUEST))
-                    answer = {"refused": reason} if reason else self._start(request, [connection, listener])
+                    answer = {"refused": reason} if reason else self._start(request, connection, listener)
                     stream.write(json.dumps(answer) + "\n")
             if reason:
                 return reason
 
-    def _start(self, request: Mapping[str, str], closing: Sequence[socket.socket]) -> dict[str, Any]:
-        """Start one run; which process it is."""
-        pid = _fork(partial(self.execute, request["arguments"]), closing)
-        self._runs[pid] = request["run_id"]
-        logger.info("run %s: process %d", request["run_id"], pid)
+    def _start(
+        self, request: Mapping[str, str], connection: socket.socket, listener: socket.socket
+    ) -> dict[str, Any]:
+        """Start one run's process; which it is."""
+        run_id, arguments = request["run_id"], request["arguments"]
+
+        def work() -> None:
+            listener.close()
+            connection.settimeout(None)
+            with connection:
+                wanted = connection.recv(len(GO)) == GO
+            if wanted:
+                self.execute(arguments)
+
+        pid = _fork(work)
+        self._runs[pid] = run_id
+        logger.info("run %s: process %d", run_id, pid)
         return ProcessId.of(pid).record()
 
     def _collect(self) -> None:
@@ -145,10 +164,10 @@ class RunServer:
                 if run_id and (code := os.waitstatus_to_exitcode(status)):
                     why = f"Its process {pid} ended with {code}"
                     logger.warning("run %s: %s", run_id, why)
-                    _fork(partial(self.report, run_id, why), [])
+                    _fork(partial(self.report, run_id, why))
 
 
-def _fork(work: Callable[[], object], closing: Sequence[socket.socket]) -> int:
+def _fork(work: Callable[[], object]) -> int:
     """Do something in a copy of this process, which ends with it; the copy's pid."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -157,8 +176,6 @@ def _fork(work: Callable[[], object], closing: Sequence[socket.socket]) -> int:
         return pid
     status = 1
     try:
-        for each in closing:
-            each.close()
         work()
         status = 0
     except BaseException:  # noqa: BLE001 - nothing of the server may go on in its copy

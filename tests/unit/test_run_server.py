@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from airline_platform.local.run_server import RunServerError, address, start_run
+from airline_platform.local.processes import ProcessId
+from airline_platform.local.run_server import RunServerError, address, started
 
 SERVER = """
 import os, signal, socket, sys
@@ -50,6 +51,11 @@ def server(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.kill()
     process.wait()
     process.stdout.close()
+
+
+def start_run(where: str, run_id: str, arguments: str) -> ProcessId:
+    with started(where, run_id, arguments) as process:
+        return process
 
 
 def written(file: Path) -> str:
@@ -99,3 +105,12 @@ def test_a_changed_source_starts_no_run(tmp_path: Path, server: subprocess.Popen
 def test_where_nobody_listens_no_run_is_started(tmp_path: Path) -> None:
     with pytest.raises(RunServerError, match="no server of run processes answers"):
         start_run(address(tmp_path), "one", "first")
+
+
+@pytest.mark.usefixtures("server")
+def test_who_gives_up_before_the_go_has_started_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError), started(address(tmp_path), "one", "first") as process:
+        raise TimeoutError
+    until(lambda: not psutil.pid_exists(process.pid))
+    assert not (tmp_path / "first").exists()
+    assert not (tmp_path / "reported one").exists()
