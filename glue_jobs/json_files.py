@@ -186,7 +186,7 @@ def _kind(value: Any) -> str:
 
 
 def _read_arrays(spark: SparkSession, files: Sequence[LandedFile]) -> DataFrame:
-    content = spark.read.format("binaryFile").load(paths(files)).select(source_file("path"), "content")
+    content = spark.read.format("binaryFile").load(paths(files)).select(source_file("path", files), "content")
     schema = f"{SOURCE_FILE.name} string, {LINE} int, {RAW} string"
     return content.mapInArrow(_split, schema).withColumn(POSITION, F.col(LINE))
 
