@@ -35,7 +35,7 @@ Who = Literal["ours", "peer"]
 
 NOTES = (
     (
-        "Both are Glue jobs of the same engine: a fresh warm Spark process for every run, the same JVM "
+        "Both are Glue jobs of the same engine: a Python process of its own for every run, the same warm JVM "
         "and session options, the same objects brought from S3 and stored there. A time is CompletedOn - "
         f"StartedOn, a figure the median of {REPEATS} runs, taken in turns. Both outputs are compared "
         "after every turn: rows, days, delays, named airports."

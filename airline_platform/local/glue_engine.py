@@ -207,11 +207,11 @@ class GlueEngine:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _run_in(self, run: JobRun, folder: Path) -> None:
-        """Take a worker, stage, run, store; the worker is given back whatever happens."""
-        worker = self._pool.take()
+        """Stage, take a worker, run, store; the worker is given back whatever happens."""
+        staging = Staging(self._client("s3"), folder / "s3", run.stop)
+        job = self._prepare(run, folder, staging)
+        worker = self._pool.take(staging.brought_bytes)
         try:
-            staging = Staging(self._client("s3"), folder / "s3", run.stop)
-            job = self._prepare(run, folder, staging)
             worker.wait_ready()
             self._work(run, worker, job)
             staging.send()
@@ -230,7 +230,8 @@ class GlueEngine:
         if agent:  # what Spark itself reads and writes on AWS
             staging.s3 = self._client("s3", agent)
         staging.bring(arguments)
-        (folder / "work").mkdir()
+        for name in ("work", "tmp"):
+            (folder / name).mkdir()
         return {
             "script": str(script),
             "argv": flatten({"--JOB_NAME": run.name, "--JOB_RUN_ID": run.id} | arguments),
@@ -239,7 +240,7 @@ class GlueEngine:
             "mounts": mounts,
             "conf": sql_options(arguments.get("--conf", "")),
             "folder": str(folder / "work"),
-            "environment": self._environment,
+            "environment": self._environment | {"TMPDIR": str(folder / "tmp")},
         }
 
     def _work(self, run: JobRun, worker: Worker, job: dict[str, Any]) -> None:
@@ -255,7 +256,8 @@ class GlueEngine:
             try:
                 raise_failure(self._await(run, worker))
             finally:
-                worker.interrupt()
+                if not worker.reusable:
+                    worker.interrupt()  # before the last lines of its output are read
 
     def _await(self, run: JobRun, worker: Worker) -> dict[str, Any] | None:
         deadline = time.monotonic() + run.limit_seconds()

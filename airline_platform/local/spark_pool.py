@@ -1,4 +1,4 @@
-"""Keeps Spark processes warm for the Glue engine: one job per process, a new process for every one taken."""
+"""Keeps Spark workers warm for the Glue engine: each runs one job at a time, and many after one another."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from airline_platform.errors import StackUnavailable
-from airline_platform.local.spark_jvm import SparkJvm, session_options
+from airline_platform.local.spark_jvm import QUICK, THOROUGH, SparkJvm, session_options
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,16 @@ SHIM_FOLDER = Path(__file__).with_name("awsglue_shim")
 
 READY_SECONDS = 120.0
 """How long a worker may take to warm up; 3 to 7 seconds is normal on two cores."""
+
+JOBS_PER_WORKER = 100
+"""After so many jobs a worker is replaced, whatever its JVM may have gathered meanwhile."""
+
+LARGE_BYTES = 16_000_000
+"""From so many bytes to read a job is a large one. Of CSV that is 35 days of 20,000 flights; for fewer, a JVM
+that compiles thoroughly takes as long, most of it for its start."""
+
+LARGE_IDLE_SECONDS = 120.0
+"""How long the worker of a large job waits for another one; a backfill has several."""
 
 REPLACE_SECONDS = 1.0
 """Pause between a job's end and the start of the next worker, which takes both cores for some seconds."""
@@ -36,16 +46,21 @@ ARCHIVE_IDLE_SECONDS = 20.0
 
 
 class Worker:
-    """One Spark process: starting, ready, running its one job, ended."""
+    """One Spark worker: starting, ready, running a job, ready again, ended."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], *, large: bool = False) -> None:
         """Start the process; it is ready when `wait_ready` says so.
 
         Args:
             folder: The worker's own scratch folder; made here, removed by `end`.
             environment: The process's whole environment.
+            large: Whether it is for large jobs.
         """
         self.folder = folder
+        self.large = large
+        self.used = time.monotonic()
+        self.jobs = 0
+        self.spent = False
         folder.mkdir(parents=True)
         self.stdout = folder / "stdout"
         self.stderr = folder / "stderr"
@@ -114,7 +129,9 @@ class Worker:
         )
 
     def give(self, job: dict[str, Any]) -> None:
-        """Hand the worker its one job; a dead worker shows in `result`."""
+        """Hand the worker a job; a dead worker shows in `result`."""
+        self.jobs += 1
+        self.spent = True  # until its result says otherwise
         stdin = self._process.stdin
         try:
             if stdin:
@@ -130,9 +147,16 @@ class Worker:
             TimeoutError: Nothing came within `seconds`.
         """
         try:
-            return self._messages.get(timeout=seconds)
+            result = self._messages.get(timeout=seconds)
         except queue.Empty:
             raise TimeoutError from None
+        self.spent = result is None or result["spent"]
+        return result
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another job may have this worker: the last one ended well and left nothing behind."""
+        return self.alive and not self.spent and self.jobs < JOBS_PER_WORKER
 
     def interrupt(self) -> None:
         """End the process, its JVM and its Python workers; its log files stay."""
@@ -145,7 +169,7 @@ class Worker:
 
 
 class SparkPool:
-    """Warm workers, `size` of them, each good for one job."""
+    """Warm workers, `size` of them."""
 
     def __init__(self, folder: Path, *, size: int, environment: dict[str, str], jvm_folder: Path) -> None:
         """Say what workers are to be like; none is started before `start`.
@@ -178,25 +202,35 @@ class SparkPool:
         with self._lock:
             return sum(worker.ready for worker in self._idle)
 
-    def take(self) -> Worker:
-        """A worker for one job, the warmest there is; a new one where none is idle.
+    def take(self, size: int = 0) -> Worker:
+        """A worker for a job, the warmest there is; a new one where none of its kind is idle.
+
+        Args:
+            size: Bytes the job has to read.
 
         Raises:
             StackUnavailable: No Java 17, or the pool was closed.
         """
+        large = size >= LARGE_BYTES
         with self._lock:
             self._drop_dead()
-            self._idle.sort(key=lambda worker: not worker.ready)
-            worker = self._idle.pop(0) if self._idle else self._new_worker()
+            idle = sorted(self._of_kind(large=large), key=lambda worker: not worker.ready)
+            worker = idle[0] if idle else self._new_worker(large=large)
+            if idle:
+                self._idle.remove(worker)
             self._taken.add(worker)
             return worker
 
     def release(self, worker: Worker) -> None:
-        """End a worker that was taken, and let a new one take its place."""
-        worker.end()
+        """Keep a worker for the next job, or end it and let a new one take its place."""
         with self._lock:
             self._taken.discard(worker)
-            self._quiet_since = time.monotonic()
+            self._quiet_since = worker.used = time.monotonic()
+            room = len(self._of_kind(large=worker.large)) < self._size
+            if worker.reusable and room and not self._closed.is_set():
+                self._idle.append(worker)
+                return
+        worker.end()
         self._missing.set()
 
     def close(self) -> None:
@@ -213,11 +247,21 @@ class SparkPool:
         for worker in workers:
             worker.end()
 
-    def _new_worker(self) -> Worker:
+    def _of_kind(self, *, large: bool) -> list[Worker]:
+        return [worker for worker in self._idle if worker.large is large]
+
+    def _new_worker(self, *, large: bool = False) -> Worker:
         if self._closed.is_set():
             raise StackUnavailable("The Glue engine is stopping.", remedy="start the stack: `airline up`")
         folder = self._folder / uuid.uuid4().hex[:12]
-        return Worker(folder, self._environment | SparkJvm(self._jvm_folder).environment())
+        java = SparkJvm(self._jvm_folder).environment(THOROUGH if large else QUICK)
+        return Worker(folder, self._environment | java, large=large)
+
+    def _drop_unused(self) -> None:
+        for worker in self._of_kind(large=True):
+            if time.monotonic() - worker.used >= LARGE_IDLE_SECONDS:
+                self._idle.remove(worker)
+                worker.end()
 
     def _drop_dead(self) -> None:
         for worker in [w for w in self._idle if not w.alive]:
@@ -241,7 +285,10 @@ class SparkPool:
     def _fill(self) -> None:
         with self._lock:
             self._drop_dead()
-            while len(self._idle) < self._size and not self._taken and not self._closed.is_set():
+            self._drop_unused()
+            while (
+                len(self._of_kind(large=False)) < self._size and not self._taken and not self._closed.is_set()
+            ):
                 self._idle.append(self._new_worker())
 
     def _build_archive_when_idle(self) -> None:

@@ -1,23 +1,35 @@
-"""A warm Spark process that waits for one Glue job on its standard input, runs it and reports how it ended.
+"""A warm JVM with Spark in it, and for each Glue job a fresh Python process that uses it.
 
 Started as a file by path, never imported: nothing of this platform may be loaded when the job's own
 `--extra-py-files` come to be imported. It talks to its engine in JSON lines, on a pipe of its own, because
 standard output and standard error belong to the job.
+
+What makes a job slow is the JVM: its start, its classes, its code before it is compiled. What one job could
+leave to the next is Python: its modules, its environment, its working directory. So the JVM stays, and each
+job is a fork of this process, which has imported what jobs import and has never talked to the JVM itself.
 """
 
+import gc
 import importlib.util
 import json
 import os
-import queue
 import runpy
+import selectors
+import shutil
 import signal
+import socket
 import sys
+import tempfile
 import threading
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
-from pyspark import SparkConf, SparkContext
+import psutil
+from pyspark import SparkConf, SparkContext, SparkFiles
+from pyspark.java_gateway import launch_gateway
 from pyspark.sql import Observation, SparkSession, functions
 
 RAW_LOCAL = "org.apache.hadoop.fs.RawLocalFileSystem"
@@ -29,28 +41,92 @@ MOUNTED = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
 ERROR_LENGTH = 2000
 """Most characters of a job run's ErrorMessage; a Spark stack trace belongs into the log."""
 
+Result = dict[str, Any]
+
 
 def main() -> NoReturn:
-    """Warm up, say so, run one job, say how it ended, and go."""
+    """Start the JVM, warm it up, say so; run one job after the other, and say how each ended."""
     engine = os.fdopen(int(sys.argv[1]), "w", buffering=1)
-    jobs: queue.Queue[dict[str, Any]] = queue.Queue()
-    threading.Thread(target=_watch_engine, args=(jobs,), daemon=True).start()
-    spark = start_session(json.loads(sys.argv[2]))
-    warm_up(spark, Path(sys.argv[3]))
+    options, folder = json.loads(sys.argv[2]), Path(sys.argv[3])
+    import_what_jobs_import()
+    jvm = start_jvm()
+    forks = Forks([engine, jvm.stdin])
+    if forks.run(lambda: warm_up(start_session(options), folder)) is None:
+        end_process_group()
     engine.write(json.dumps({"event": "ready"}) + "\n")
-    job = jobs.get()
-    error = run_job(spark, job)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    engine.write(json.dumps({"event": "done", "error": error}) + "\n")
-    end_process_group()
-
-
-def _watch_engine(jobs: "queue.Queue[dict[str, Any]]") -> None:
-    """Hand the job line over; when the engine is gone its end of the pipe closes, and so do we."""
     for line in sys.stdin:
-        jobs.put(json.loads(line))
+        job = json.loads(line)
+        result = forks.run(partial(attach_and_run, job))
+        if result is None:
+            break
+        spent = result["spent"] or bool(psutil.Process(jvm.pid).children())  # Python workers of Spark's
+        engine.write(json.dumps({"event": "done", **result, "spent": spent}) + "\n")
     end_process_group()
+
+
+def import_what_jobs_import() -> None:
+    """Modules of the machine, not of the platform, that nearly every job needs."""
+    for module in ("boto3", "dagster_pipes"):
+        if importlib.util.find_spec(module):
+            importlib.import_module(module)
+
+
+def start_jvm() -> Any:
+    """Spark's JVM as a process; processes forked from now on find it by their environment."""
+    gateway: Any = launch_gateway()  # type: ignore[no-untyped-call]
+    os.environ["PYSPARK_GATEWAY_PORT"] = str(gateway.java_parameters.port)
+    os.environ["PYSPARK_GATEWAY_SECRET"] = gateway.java_parameters.auth_token
+    gateway.close()  # a connection that a fork inherits would be used by two
+    return gateway.proc
+
+
+class Forks:
+    """Runs functions in forks of this process, one at a time.
+
+    Args:
+        mine: Open files that forks must not hold: whoever reads them waits for their end.
+    """
+
+    def __init__(self, mine: list[IO[Any]]) -> None:
+        self._mine = mine
+
+    def run(self, work: Callable[[], Result | None]) -> Result | None:
+        """What the function returned, `{}` for nothing; None where its process died without a word."""
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            self._be_fork(work, theirs)
+        theirs.close()
+        with ours, ours.makefile() as answer, selectors.DefaultSelector() as selector:
+            selector.register(sys.stdin, selectors.EVENT_READ)
+            selector.register(ours, selectors.EVENT_READ)
+            if any(key.fileobj is sys.stdin for key, _ in selector.select()):
+                end_process_group()  # the engine is gone: it sends nothing while a job runs
+            line = answer.readline()
+        os.waitpid(pid, 0)
+        return json.loads(line) if line else None
+
+    def _be_fork(self, work: Callable[[], Result | None], parent: socket.socket) -> NoReturn:
+        try:
+            for file in self._mine:
+                file.close()
+            threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+            result = work() or {}
+            sys.stdout.flush()
+            sys.stderr.flush()
+            parent.sendall(json.dumps(result).encode() + b"\n")
+        except BaseException:  # noqa: BLE001 - a fork must never go on as if it were its parent
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+        os._exit(0)
+
+
+def _end_with(parent: socket.socket) -> NoReturn:
+    """End this process when its parent does, which then closes its end."""
+    parent.recv(1)
+    os._exit(1)
 
 
 def end_process_group() -> NoReturn:
@@ -70,14 +146,18 @@ def start_session(options: dict[str, str]) -> SparkSession:
     return spark
 
 
-def warm_up(spark: SparkSession, folder: Path) -> None:
-    """Load the classes jobs need: text, CSV and JSON in, joins, dynamic overwrite of Parquet, and in again.
+def attach_session() -> SparkSession:
+    """A session of its own in the JVM that runs already, as clean as a new one."""
+    gateway: Any = launch_gateway()  # type: ignore[no-untyped-call]
+    java = gateway.jvm.JavaSparkContext(gateway.jvm.org.apache.spark.SparkContext.getOrCreate())
+    context = SparkContext(gateway=gateway, jsc=java, conf=SparkConf(_jconf=java.sc().conf()))
+    session = gateway.jvm.SparkSession.getDefaultSession().get().newSession()
+    context.setLogLevel("WARN")
+    return SparkSession(context, session)
 
-    So do the modules nearly every job imports; they are of the machine, not of the platform.
-    """
-    for module in ("boto3", "dagster_pipes"):
-        if importlib.util.find_spec(module):
-            importlib.import_module(module)
+
+def warm_up(spark: SparkSession, folder: Path) -> None:
+    """Load the classes jobs need: text, CSV, JSON in, joins, dynamic overwrite of Parquet, and in again."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "in.csv").write_text("id,name\n1,a\n2,b\n")
     (folder / "in.json").write_text('{"entries": [{"id": 1, "v": "x"}]}')
@@ -110,23 +190,60 @@ def warm_up(spark: SparkSession, folder: Path) -> None:
     other.unpersist()
 
 
-def run_job(spark: SparkSession, job: dict[str, Any]) -> str | None:
-    """Run the job's script as `__main__`; what went wrong, or None.
+def attach_and_run(job: dict[str, Any]) -> Result:
+    """Run a job in the JVM that runs already."""
+    return run_job(attach_session(), job)
 
-    `job` has: `script` (path), `argv` (without the script), `py_files` (paths), `mounts` (bucket → folder),
-    `conf` (spark.sql.* options), `folder` (working directory) and `environment`.
+
+def run_job(spark: SparkSession, job: dict[str, Any]) -> Result:
+    """Run the job's script as `__main__`.
+
+    Args:
+        spark: A session of the job's own.
+        job: `script` (path), `argv` (without the script), `py_files` (paths), `mounts` (bucket → folder),
+            `conf` (spark.sql.* options), `folder` (working directory) and `environment`.
+
+    Returns:
+        `error`: what went wrong, or None; `spent`: whether the JVM is not to be used for another job.
     """
     os.environ.update(job["environment"])
+    tempfile.tempdir = None  # found anew, in the job's own folder
     os.chdir(job["folder"])
     mount_buckets(spark, job["mounts"])
     share_context(spark)
     for name, value in job["conf"].items():
         spark.conf.set(name, value)
     for path in job["py_files"]:
-        spark.sparkContext.addPyFile(path)
+        add_py_file(spark, Path(path))
     sys.path[:0] = [*job["py_files"], job["shim"]]
     sys.argv = [job["script"], *job["argv"]]
-    return run_script(job["script"])
+    error = run_script(job["script"])
+    return {"error": error, "spent": error is not None or not leave_clean(spark)}
+
+
+def add_py_file(spark: SparkSession, path: Path) -> None:
+    """What `addPyFile` does for Spark's Python workers, but for the JVM's note of it, which would stay."""
+    shutil.copy(path, SparkFiles.getRootDirectory())
+    includes: Any = spark.sparkContext._python_includes  # noqa: SLF001 - `addPyFile` is the public way
+    includes.append(path.name)
+
+
+def leave_clean(spark: SparkSession) -> bool:
+    """Take back what a job may leave in the JVM; whether that was all there was."""
+    gc.collect()  # Java objects whose Python side is gone are let go
+    java = spark._jsparkSession  # noqa: SLF001 - pyspark has no public way to what sessions share
+    context = java.sparkContext()
+    if context.isStopped():
+        return False
+    java.sharedState().cacheManager().clearCache()
+    catalog = java.sharedState().externalCatalog()
+    views = java.sharedState().globalTempViewManager().listViewNames("*")
+    return bool(
+        context.getPersistentRDDs().isEmpty()
+        and catalog.listDatabases().size() == 1
+        and catalog.listTables("default").isEmpty()
+        and views.isEmpty()
+    )
 
 
 def run_script(script: str) -> str | None:
@@ -143,7 +260,15 @@ def run_script(script: str) -> str | None:
 
 def mount_buckets(spark: SparkSession, mounts: dict[str, str]) -> None:
     """Make `s3://bucket/…` and `s3a://bucket/…` mean a local folder, without any S3 jar."""
-    hadoop = spark.sparkContext._jsc.hadoopConfiguration()  # noqa: SLF001 - pyspark has no public way to it
+    context = spark.sparkContext
+    hadoop = context._jsc.hadoopConfiguration()  # noqa: SLF001 - pyspark has no public way to it
+    # What the job before has set, and the file systems it has opened, are not this one's.
+    hadoop.clear()
+    hadoop.reloadConfiguration()
+    for name, value in context.getConf().getAll():
+        if name.startswith("spark.hadoop."):
+            hadoop.set(name.removeprefix("spark.hadoop."), value)
+    context._jvm.org.apache.hadoop.fs.FileSystem.closeAll()  # type: ignore[union-attr]  # noqa: SLF001 - as above
     hadoop.set("fs.file.impl", RAW_LOCAL)
     for scheme in ("s3", "s3a"):
         hadoop.set(f"fs.{scheme}.impl", MOUNTED)

@@ -19,6 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 
+from airline_platform.local.spark_jvm import QUICK, THOROUGH
+from airline_platform.local.spark_pool import LARGE_BYTES
+
 DATABASE = "airline"
 COPY_BY_DATE = """
 import sys
@@ -213,13 +216,84 @@ def test_a_finished_run_tells_its_times_arguments_and_log_group(stack):
     assert not (stack.state / "glue" / run["Id"]).exists()
 
 
-def test_an_ended_worker_leaves_no_file(stack):
-    stack.wait_for_worker()
-    before = set((stack.state / "glue" / "workers").iterdir())
-    stack.create_job("tempted", "import tempfile; tempfile.mkdtemp(); print(tempfile.gettempdir())")
+def test_what_a_job_leaves_in_its_temporary_folder_goes_with_it(stack):
+    stack.create_job("tempted", "import tempfile; print(tempfile.mkdtemp())")
     run = stack.run("tempted")
-    assert Path(stack.log("/aws-glue/jobs/output", run["Id"])) in before
-    until(lambda: before.isdisjoint((stack.state / "glue" / "workers").iterdir()), seconds=10)
+    left = Path(stack.log("/aws-glue/jobs/output", run["Id"]))
+    assert left.is_relative_to(stack.state / "glue" / run["Id"])
+    assert not left.exists()
+
+
+IN_JVM = """
+import os
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+jvm = spark.sparkContext._jvm
+hadoop = spark.sparkContext._jsc.hadoopConfiguration()
+pid = jvm.java.lang.ProcessHandle.current().pid()
+"""
+LEAVING = (
+    IN_JVM
+    + """
+import boto3
+os.environ["LEFT"] = boto3.left = "behind"
+hadoop.set("fs.left", "behind")
+spark.conf.set("spark.sql.shuffle.partitions", "7")
+spark.range(3).cache().createOrReplaceTempView("left_view")
+spark.table("left_view").count()
+print(pid)
+"""
+)
+LOOKING = (
+    IN_JVM
+    + """
+import boto3
+print(pid, os.environ.get("LEFT"), hasattr(boto3, "left"), hadoop.get("fs.left"),
+      spark.conf.get("spark.sql.shuffle.partitions"), spark.catalog.tableExists("left_view"),
+      jvm.org.apache.spark.SparkContext.getOrCreate().getPersistentRDDs().size())
+"""
+)
+
+
+def test_the_next_job_has_the_same_jvm_and_nothing_of_the_job_before(stack):
+    stack.create_job("leaving", LEAVING)
+    stack.create_job("looking", LOOKING)
+    pid = stack.log("/aws-glue/jobs/output", stack.run("leaving")["Id"])
+    assert (
+        stack.log("/aws-glue/jobs/output", stack.run("looking")["Id"]) == f"{pid} None False None 2 False 0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("stops", "spark.stop()"),
+        ("saves", "spark.range(1).write.saveAsTable('kept')"),
+        ("shares", "spark.range(1).createGlobalTempView('kept')"),
+        ("forks", "spark.sparkContext.parallelize([1]).map(str).collect()"),
+        ("fails", "raise SystemExit('no')"),
+    ],
+)
+def test_after_a_job_that_leaves_what_can_not_be_taken_back_the_next_has_another_jvm(stack, name, ending):
+    stack.create_job(name, f"{IN_JVM}\nprint(pid, flush=True)\n{ending}")
+    stack.create_job(f"after-{name}", f"{IN_JVM}\nprint(pid)")
+    pid = stack.log("/aws-glue/jobs/output", stack.run(name)["Id"])
+    after = stack.run(f"after-{name}")
+    assert after["JobRunState"] == "SUCCEEDED", after
+    assert stack.log("/aws-glue/jobs/output", after["Id"]) != pid
+
+
+def test_a_job_with_much_to_read_has_a_jvm_that_compiles_thoroughly(stack):
+    script = f"""{IN_JVM}
+options = jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments()
+print([option for option in options if option in {(QUICK, THOROUGH)}])
+"""
+    stack.create_job("compiled", script)
+    small = stack.put("in/small/1.csv", "a\n1\n", "landing")
+    large = stack.put("in/large/1.csv", b"a\n" + b"1\n" * (LARGE_BYTES // 2), "landing")
+    of_small, of_large = (stack.run("compiled", input=uri) for uri in (small, large))
+    assert stack.log("/aws-glue/jobs/output", of_small["Id"]) == f"['{QUICK}']"
+    assert stack.log("/aws-glue/jobs/output", of_large["Id"]) == f"['{THOROUGH}']"
 
 
 def test_what_a_job_prints_is_in_cloudwatch_when_it_ends(stack):
