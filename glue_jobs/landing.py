@@ -105,7 +105,10 @@ def source_file(path: str, files: Sequence[LandedFile]) -> SparkColumn:
 def read_lines(spark: SparkSession, files: Sequence[LandedFile]) -> DataFrame:
     """One row per line: source_file, position, raw_text, and line_number, which stays empty."""
     return spark.read.text(paths(files)).select(
-        F.substring("value", 1, LONGEST_LINE + 1).alias(RAW),
+        # To count bytes costs nothing, to count characters a look at each.
+        F.when(F.octet_length("value") <= LONGEST_LINE, F.col("value"))
+        .otherwise(F.substring("value", 1, LONGEST_LINE + 1))
+        .alias(RAW),
         source_file("_metadata.file_path", files),
         F.struct("_metadata.file_block_start", F.monotonically_increasing_id()).alias(POSITION),
         F.lit(None).cast("int").alias(LINE),
@@ -156,7 +159,7 @@ def judge(
     """
     too_long = F.lit(f"expected at most {LONGEST_LINE:,} characters, found more")
     broken = F.coalesce(
-        F.when(F.length(RAW) > LONGEST_LINE, too_long),
+        F.when((F.octet_length(RAW) > LONGEST_LINE) & (F.length(RAW) > LONGEST_LINE), too_long),
         broken,
         F.when(F.col(RAW).rlike(NOT_TEXT), F.lit("expected UTF-8 text without NUL, found other bytes")),
     )
