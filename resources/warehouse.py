@@ -41,6 +41,14 @@ CONNECT_SECONDS = 10
 AHEAD = 4
 """Files that a laptop's COPY reads ahead, so that PostgreSQL does not wait for them."""
 
+COPY_PIECE = 1024 * 1024
+"""Bytes handed to PostgreSQL at once. Between two pieces this thread waits for the ones that read ahead: with
+psycopg2's own 8 kB that is most of a COPY."""
+
+LOAD_MEMORY = "256MB"
+"""For one sort or grouping of a laptop's load, of which there is never more than one: a quarter's two million
+flights, grouped, take 220 MB."""
+
 _T = TypeVar("_T")
 
 COPY_PARQUET = "COPY {table} FROM %(manifest)s IAM_ROLE default FORMAT AS PARQUET MANIFEST"
@@ -76,6 +84,8 @@ class Session:
         """
         with self._connection.cursor() as cursor:
             cursor.execute(f"LOCK TABLE {LOAD_LOCK.qualified_name}")
+            if self._engine == "postgres":
+                cursor.execute("SELECT set_config('work_mem', %s, true)", [LOAD_MEMORY])
 
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows, each with a value for every column of the table."""
@@ -137,7 +147,7 @@ class Session:
         with reaching(self._settings), self._connection.cursor() as cursor:
             files = [entry["url"] for entry in json.loads(read(manifest_uri))["entries"]]
             for text in _made_ahead(text_of, files):
-                cursor.copy_expert(f"COPY {staging} FROM STDIN (FORMAT csv)", text)
+                cursor.copy_expert(f"COPY {staging} FROM STDIN (FORMAT csv)", text, COPY_PIECE)
 
     def _dialect(self, sql: str) -> str:
         return sql if self._engine == "redshift" else to_postgres(sql)
