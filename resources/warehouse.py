@@ -27,6 +27,7 @@ from airline_platform.tables import (
     ALERT_OUTBOX,
     INGESTED_FILES,
     LOAD_LOCK,
+    Column,
     Table,
     column_definitions,
 )
@@ -40,10 +41,6 @@ CONNECT_SECONDS = 10
 
 AHEAD = 4
 """Files that a laptop's COPY reads ahead, so that PostgreSQL does not wait for them."""
-
-COPY_PIECE = 1024 * 1024
-"""Bytes handed to PostgreSQL at once. Between two pieces this thread waits for the ones that read ahead: with
-psycopg2's own 8 kB that is most of a COPY."""
 
 LOAD_MEMORY = "256MB"
 """For one sort or grouping of a laptop's load, of which there is never more than one: a quarter's two million
@@ -123,12 +120,12 @@ class Session:
         if self._engine == "redshift":
             self.execute(COPY_PARQUET.format(table=staging), {"manifest": manifest_uri})
         else:
-            self._copy_parquet(staging, manifest_uri)
+            self._copy_parquet(staging, table.staged_columns, manifest_uri)
         return staging
 
-    def _copy_parquet(self, staging: str, manifest_uri: str) -> None:
+    def _copy_parquet(self, staging: str, columns: Sequence[Column], manifest_uri: str) -> None:
         """The laptop's double of Redshift's COPY: the manifest's files, by position."""
-        from pyarrow import csv, parquet  # noqa: PLC0415 - costs 0.2 s, and only loads need it
+        from resources.binary_copy import binary_rows  # noqa: PLC0415 - pyarrow costs 0.2 s, only loads need it
 
         s3 = make_client(self._settings, "s3")
 
@@ -136,18 +133,14 @@ class Session:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
             return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
-        def text_of(uri: str) -> io.BytesIO:
-            text = io.BytesIO()
-            csv.write_csv(
-                parquet.read_table(io.BytesIO(read(uri))), text, csv.WriteOptions(include_header=False)
-            )
-            text.seek(0)
-            return text
+        def rows_of(uri: str) -> bytes:
+            return binary_rows(read(uri), columns)
 
         with reaching(self._settings), self._connection.cursor() as cursor:
             files = [entry["url"] for entry in json.loads(read(manifest_uri))["entries"]]
-            for text in _made_ahead(text_of, files):
-                cursor.copy_expert(f"COPY {staging} FROM STDIN (FORMAT csv)", text, COPY_PIECE)
+            for rows in _made_ahead(rows_of, files):
+                # All at once: in psycopg2's pieces of 8 kB, this thread waits for those that read ahead.
+                cursor.copy_expert(f"COPY {staging} FROM STDIN (FORMAT binary)", io.BytesIO(rows), len(rows))
 
     def _dialect(self, sql: str) -> str:
         return sql if self._engine == "redshift" else to_postgres(sql)
