@@ -302,6 +302,7 @@ def replace_days(
     with newest.following(session, feed, tuple(made), staging):
         session.execute(DELETE_DAYS.format(**names), days)
         session.execute(INSERT_STAGED.format(**names))
+        session.settle(table)
         if nameless:
             # An airport may have arrived between the job's join and this transaction.
             fill_airports(session, feed.lookups, feed.table, tuple(nameless))

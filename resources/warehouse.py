@@ -96,13 +96,34 @@ class Session:
             )
 
     def index(self, table: Table) -> None:
-        """Where sort keys mean nothing, index by them: replacing a day is 8 times faster (58 ms, not 467)."""
-        for kind, columns in (("sort_key", table.sort_key), ("lookup", table.looked_up_by)):
-            if self._engine == "postgres" and columns:
-                self.execute(
-                    f"CREATE INDEX IF NOT EXISTS {table.name}_{kind} "
-                    f"ON {table.qualified_name} ({', '.join(columns)})"
-                )
+        """Where sort keys mean nothing, index by them: replacing a day is 8 times faster (58 ms, not 467).
+
+        Of a bulky table it is indexed which days each 128 pages hold: its rows' index took 40 % of an INSERT.
+        Days are found as fast, also where others have taken the place of replaced ones: `multi` keeps 16 of
+        them apart.
+        """
+        if self._engine != "postgres":
+            return
+        sorted_by, on = ", ".join(table.sort_key), f"ON {table.qualified_name}"
+        if table.bulky:
+            create = f"CREATE INDEX IF NOT EXISTS {table.name}_pages {on}"
+            self._run(f"{create} USING brin ({sorted_by} date_minmax_multi_ops)")
+            self._run(f"DROP INDEX IF EXISTS {table.SCHEMA}.{table.name}_sort_key")
+        elif sorted_by:
+            self._run(f"CREATE INDEX IF NOT EXISTS {table.name}_sort_key {on} ({sorted_by})")
+        if found_by := ", ".join(table.looked_up_by):
+            self._run(f"CREATE INDEX IF NOT EXISTS {table.name}_lookup {on} ({found_by})")
+
+    def settle(self, table: Table) -> None:
+        """Let a bulky table's index know of the pages that were added: by itself it does much later."""
+        if self._engine == "postgres" and table.bulky:
+            index = f"{table.SCHEMA}.{table.name}_pages"
+            self._run("SELECT brin_summarize_new_values(%s)", [index])
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> None:
+        """One statement that is PostgreSQL's already."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, values)
 
     def stage(self, table: Table, manifest_uri: str) -> str:
         """Copy a manifest's Parquet files into a temporary table: the table's columns, then source_file.

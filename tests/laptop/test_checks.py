@@ -1,6 +1,7 @@
 """Checks in the steps that load: a gateway, a warehouse, days by hand, and what each check does with them."""
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -281,6 +282,24 @@ def test_an_airport_that_came_after_the_job_is_named_in_the_load(warehouse: Ware
     sql = f"SELECT flight_date, arr_city, COUNT(*) AS n FROM {FLIGHTS.table.qualified_name} GROUP BY 1, 2"
     found = {(str(row["flight_date"]), row["arr_city"]): row["n"] for row in warehouse.query(sql)}
     assert found == {(MONDAY, "X"): 100, (TUESDAY, "X"): 97, (TUESDAY, "C"): 3}
+
+
+def test_a_day_that_was_just_loaded_is_found_by_the_pages_that_hold_it(warehouse: Warehouse) -> None:
+    enrich(FLIGHTS, MONDAY, flights(MONDAY, rows=20_000))
+    enrich(FLIGHTS, TUESDAY, flights(TUESDAY, rows=20_000))
+
+    assert run(FACT, MONDAY, TUESDAY).success
+
+    with warehouse.transaction() as session:
+        session.execute("SET enable_seqscan TO off")
+        sql = f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1 FROM {FLIGHTS.table.qualified_name}"
+        with session._connection.cursor() as cursor:
+            cursor.execute(f"{sql} WHERE flight_date = %s", [MONDAY])
+            plan = str(cursor.fetchone())
+    assert f"{TABLE}_pages" in plan
+    read = re.search(r"'Rows Removed by Index Recheck': (\d+)", plan)
+    assert read is not None
+    assert int(read[1]) < 15_000, plan
 
 
 @pytest.mark.usefixtures("warehouse")
