@@ -200,6 +200,7 @@ FLIGHTS = Feed(
         partition_column="flight_date",
         dist_key="carrier",
         sort_key=("flight_date",),
+        bulky=True,
     ),
     lookups=_BOTH_AIRPORTS,
 )

@@ -95,6 +95,7 @@ class Table:
         key: Columns that name a row; Redshift trusts the declaration, PostgreSQL enforces it.
         looked_up_by: Columns by which single rows are found, too; PostgreSQL indexes them. Redshift reads
             nothing but these columns.
+        bulky: Whether its days have so many rows, one after the other, that PostgreSQL indexes their pages.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Table:
     sort_key: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     looked_up_by: tuple[str, ...] = ()
+    bulky: bool = False
 
     SCHEMA = "airlines"
 

@@ -21,12 +21,11 @@ from resources.warehouse import Session, Warehouse
 
 DELETE_DAYS = "DELETE FROM {table} WHERE {partition} IN %(days)s"
 INSERT_STAGED = "INSERT INTO {table} ({columns}) SELECT {columns} FROM {staging}"
-COUNT_STAGED = "SELECT source_file, COUNT(*) AS staged FROM {staging} GROUP BY source_file"
 COUNT_COPIES = """
 SELECT {partition} AS day, SUM(copies - 1) AS copies, SUM(GREATEST(telling - 1, 0)) AS telling_copies
 FROM (
     SELECT {partition}, COUNT(*) AS copies, COUNT({telling}) AS telling
-    FROM {staging} GROUP BY {columns} HAVING COUNT(*) > 1
+    FROM {staging} GROUP BY {telling_apart} HAVING COUNT(*) > 1
 ) AS doubled
 GROUP BY {partition}
 """
@@ -139,13 +138,14 @@ def load_days(
         if good:
             files = [file for it in good.values() for file in it.files]
             manifest = lake.put_bytes(f"_tmp/{run.run_id}/{table}.manifest", copy_manifest(files))
-            staging = stage_days(session, feed, good, manifest)
-            outcomes = checks.judge(table, measures.of_staged(session, feed, staging, tuple(good)))
+            staging, staged = stage_days(session, feed, good, manifest)
+            outcomes = checks.judge(table, measures.of_staged(feed, staged))
             refused |= leave_out(session, feed, staging, outcomes)
             good = {day: it for day, it in good.items() if day not in refused}
         ledger.record(session, refused_entries(feed, made, refused, run.run_id), landed)
         if good:
-            rows, judged = replace_days(session, feed, good, staging)
+            nameless = [day for day in good if staged.days[day][checks.UNKNOWN_AIRPORTS.name]]
+            rows, judged = replace_days(session, feed, good, staging, nameless)
             outcomes += judged
             ledger.record(session, entries_of(feed, good, run.run_id, "loaded"), landed)
             totals = {name: sum(of_day[name] for of_day in rows.values()) for name in ROW_COUNTS}
@@ -235,8 +235,10 @@ def not_loaded(refused: Mapping[str, str]) -> LoadRefused:
     )
 
 
-def stage_days(session: Session, feed: Feed, made: Mapping[str, MadeDay], manifest_uri: str) -> str:
-    """Copy days into a staging table; return its name.
+def stage_days(
+    session: Session, feed: Feed, made: Mapping[str, MadeDay], manifest_uri: str
+) -> tuple[str, measures.Staged]:
+    """Copy days into a staging table; return its name, and what is counted of its rows.
 
     Args:
         session: The transaction.
@@ -248,8 +250,9 @@ def stage_days(session: Session, feed: Feed, made: Mapping[str, MadeDay], manife
         LoadRefused: What was staged is not what the job reported.
     """
     staging = session.stage(feed.table, manifest_uri)
-    _compare(session.execute(COUNT_STAGED.format(staging=staging)), made, feed)
-    return staging
+    staged = measures.count_staged(session, feed, staging, made)
+    _compare(staged.files, made, feed)
+    return staging, staged
 
 
 def leave_out(
@@ -268,7 +271,7 @@ def leave_out(
 
 
 def replace_days(
-    session: Session, feed: Feed, made: Mapping[str, MadeDay], staging: str
+    session: Session, feed: Feed, made: Mapping[str, MadeDay], staging: str, nameless: Sequence[str]
 ) -> tuple[dict[str, dict[str, int]], list[checks.Outcome]]:
     """Replace days of a fact table by what is staged, before the ledger knows of their files.
 
@@ -277,6 +280,7 @@ def replace_days(
         feed: Whose table it is.
         made: What the lake holds, by day; of other days nothing is staged.
         staging: The staging table.
+        nameless: Days with rows that lack an airport's names.
 
     Returns:
         Row counts by day, with `rows_duplicated`: rows that are copies of another one of their day. And what
@@ -290,6 +294,7 @@ def replace_days(
         "table": table.qualified_name,
         "staging": staging,
         "columns": ", ".join(table.column_names),
+        "telling_apart": ", ".join(columns_telling_apart(feed)),
         "partition": table.partition_column,
         "telling": TELLING.get(feed.name, "*"),
     }
@@ -297,8 +302,10 @@ def replace_days(
     with newest.following(session, feed, tuple(made), staging):
         session.execute(DELETE_DAYS.format(**names), days)
         session.execute(INSERT_STAGED.format(**names))
-        # An airport may have arrived between the job's join and this transaction.
-        fill_airports(session, feed.lookups, feed.table, tuple(made))
+        session.settle(table)
+        if nameless:
+            # An airport may have arrived between the job's join and this transaction.
+            fill_airports(session, feed.lookups, feed.table, tuple(nameless))
     copied = {str(row["day"]): row for row in session.execute(COUNT_COPIES.format(**names))}
     every, telling = (
         {day: int(row[kind]) for day, row in copied.items()} for kind in ("copies", "telling_copies")
@@ -308,6 +315,12 @@ def replace_days(
     outcomes = checks.judge(table.name, measures.of_loaded(session, feed, rows, telling, keys))
     checks.require(table.name, outcomes)
     return rows, outcomes
+
+
+def columns_telling_apart(feed: Feed) -> list[str]:
+    """Columns by which rows of one day differ: what a job looks up by a column is equal where that one is."""
+    looked_up = {mine for lookup in feed.lookups for mine, _ in lookup.filled}
+    return [name for name in feed.table.column_names if name not in looked_up]
 
 
 def fill_airports(
@@ -369,8 +382,7 @@ def entries_of(
     ]
 
 
-def _compare(rows: list[dict[str, Any]], made: Mapping[str, MadeDay], feed: Feed) -> None:
-    staged = {row["source_file"]: row["staged"] for row in rows}
+def _compare(staged: Mapping[str, int], made: Mapping[str, MadeDay], feed: Feed) -> None:
     reported = {found.url: count.loaded for it in made.values() for found, count in it.landed if count.loaded}
     if staged != reported:
         differing = {

@@ -1,14 +1,15 @@
 """What checks judge, asked of the warehouse inside the load: one query for all days, by the check's name."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, Feed
 from airline_platform.marts import CARRIER_DAILY_DELAYS, DELAYED_MINUTES, Mart
-from airline_platform.tables import INGESTED_FILES
+from airline_platform.tables import INGESTED_FILES, SOURCE_FILE
 from assets import checks
 from assets.refresh import bound
 from resources.warehouse import Session
@@ -19,6 +20,11 @@ Measures = dict[str, dict[str, tuple[Any, ...]]]
 COUNTS_OF_DAYS = """
 SELECT {partition} AS day, COUNT(*) AS all_rows{counts} FROM {table}
 WHERE {partition} IN %(days)s GROUP BY {partition}
+"""
+
+COUNTS_OF_STAGED = """
+SELECT {source_file}, {partition} AS day, COUNT(*) AS all_rows{counts} FROM {staging}
+GROUP BY {source_file}, {partition}
 """
 
 IMPLAUSIBLE = " OR ".join(
@@ -167,17 +173,47 @@ SUMS: Mapping[str, Sums] = {
 """By mart. The sources' queries are not the marts' own: for a wrong sum to pass, both have to be wrong."""
 
 
-def of_staged(session: Session, feed: Feed, staging: str, days: Sequence[str]) -> Measures:
-    """Measures of rows that wait in a staging table to replace their days.
+@dataclass(frozen=True)
+class Staged:
+    """What is counted of the rows in a staging table, in one pass over it.
+
+    Args:
+        files: Rows by the landed file they came from.
+        days: `all_rows`, rows of the kinds that checks judge, and `unknown_airports`, by day.
+    """
+
+    files: Mapping[str, int]
+    days: Mapping[str, Mapping[str, int]]
+
+
+def count_staged(session: Session, feed: Feed, staging: str, days: Iterable[str]) -> Staged:
+    """Count the rows that wait in a staging table to replace their days.
 
     Args:
         session: The transaction.
         feed: Whose rows they are.
         staging: The table.
-        days: ISO days.
+        days: ISO days; one may have no rows.
     """
-    kinds = STAGED_KINDS.get(feed.name)
-    return shares(kinds, _counts(session, feed, staging, days, kinds)) if kinds else {}
+    kinds = {**STAGED_KINDS.get(feed.name, {}), checks.UNKNOWN_AIRPORTS.name: unknown_airports(feed)}
+    asked = COUNTS_OF_STAGED.format(
+        source_file=SOURCE_FILE.name,
+        partition=feed.table.partition_column,
+        counts=_counted(kinds),
+        staging=staging,
+    )
+    files: Counter[str] = Counter()
+    by_day = {day: dict.fromkeys(("all_rows", *kinds), 0) for day in days}
+    for row in session.execute(asked):
+        files[row[SOURCE_FILE.name]] += row["all_rows"]
+        of_day = by_day.get(str(row["day"]), {})
+        of_day.update({name: counted + row[name] for name, counted in of_day.items()})
+    return Staged(dict(files), by_day)
+
+
+def of_staged(feed: Feed, staged: Staged) -> Measures:
+    """Measures of rows that wait in a staging table to replace their days."""
+    return shares(STAGED_KINDS.get(feed.name, {}), staged.days)
 
 
 def of_loaded(
@@ -289,13 +325,17 @@ def shares(kinds: Mapping[str, str], counts: Mapping[str, Mapping[str, int]]) ->
 def _counts(
     session: Session, feed: Feed, table: str, days: Sequence[str], kinds: Mapping[str, str]
 ) -> dict[str, dict[str, int]]:
-    counts = "".join(f", COUNT(CASE WHEN {which} THEN 1 END) AS {name}" for name, which in kinds.items())
-    asked = COUNTS_OF_DAYS.format(partition=feed.table.partition_column, counts=counts, table=table)
+    asked = COUNTS_OF_DAYS.format(partition=feed.table.partition_column, counts=_counted(kinds), table=table)
     found = {str(row["day"]): row for row in session.execute(asked, {"days": tuple(days)})}
     return {
         day: {name: int(found[day][name]) if day in found else 0 for name in ("all_rows", *kinds)}
         for day in days
     }
+
+
+def _counted(kinds: Mapping[str, str]) -> str:
+    """Columns that count the rows of each kind, to follow on another one."""
+    return "".join(f", COUNT(CASE WHEN {which} THEN 1 END) AS {name}" for name, which in kinds.items())
 
 
 def of_airports(session: Session, before: int) -> Measures:

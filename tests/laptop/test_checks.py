@@ -1,6 +1,7 @@
 """Checks in the steps that load: a gateway, a warehouse, days by hand, and what each check does with them."""
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -169,7 +170,9 @@ def landed(feed: Feed, day: str, name: str = "a") -> LandedObject:
     return LandedObject(LANDING.bucket, key, day, f"etag of {key}", 1, LANDED_AT)
 
 
-def enrich(feed: Feed, day: str, rows: Sequence[Mapping[str, Any]], rejected: int = 0) -> None:
+def enrich(
+    feed: Feed, day: str, rows: Sequence[Mapping[str, Any]], rejected: int = 0, repeated: int = 0
+) -> None:
     """Put a day into the lake as the Glue job leaves it: Parquet, and what was made of which file."""
     found = landed(feed, day)
     columns = feed.table.staged_columns
@@ -179,7 +182,8 @@ def enrich(feed: Feed, day: str, rows: Sequence[Mapping[str, Any]], rejected: in
     parquet.write_table(pa.Table.from_pylist(whole, schema=schema), sink)
     uri = LAKE.put_bytes(f"enriched/{feed.name}/date={day}/a.parquet", sink.getvalue())
     file = {"url": uri, "mandatory": True, "meta": {"content_length": len(sink.getvalue())}}
-    count = RowCount(len(rows) + rejected, len(rows), rejected)
+    rejected += repeated
+    count = RowCount(len(rows) + rejected, len(rows), rejected, repeated)
     LAKE.put_manifests(f"{feed.name}_enriched", {day: MadeDay("jr_1", (file,), ((found, count),)).as_json()})
 
 
@@ -263,6 +267,50 @@ def test_cancelled_flights_that_are_alike_are_no_copies() -> None:
 
     assert done.checks["duplicates"] == PASSED
     assert done.metadata("rows_duplicated") == 9
+
+
+def test_an_airport_that_came_after_the_job_is_named_in_the_load(warehouse: Warehouse) -> None:
+    unknown = dict.fromkeys(("arr_airport", "arr_city", "arr_state"))
+    enrich(FLIGHTS, MONDAY, flights(MONDAY))
+    enrich(FLIGHTS, TUESDAY, flights(TUESDAY, odd=3, dest_airport_id=1, **unknown))
+    with warehouse.transaction() as session:
+        session.insert(AIRPORTS.table, [{"airport_id": 1, "city": "C", "state": "S", "name": "New"}])
+
+    done = run(FACT, MONDAY, TUESDAY)
+
+    assert done.checks["unknown_airports"] == PASSED
+    sql = f"SELECT flight_date, arr_city, COUNT(*) AS n FROM {FLIGHTS.table.qualified_name} GROUP BY 1, 2"
+    found = {(str(row["flight_date"]), row["arr_city"]): row["n"] for row in warehouse.query(sql)}
+    assert found == {(MONDAY, "X"): 100, (TUESDAY, "X"): 97, (TUESDAY, "C"): 3}
+
+
+def test_a_day_that_was_just_loaded_is_found_by_the_pages_that_hold_it(warehouse: Warehouse) -> None:
+    enrich(FLIGHTS, MONDAY, flights(MONDAY, rows=20_000))
+    enrich(FLIGHTS, TUESDAY, flights(TUESDAY, rows=20_000))
+
+    assert run(FACT, MONDAY, TUESDAY).success
+
+    with warehouse.transaction() as session:
+        session.execute("SET enable_seqscan TO off")
+        sql = f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1 FROM {FLIGHTS.table.qualified_name}"
+        with session._connection.cursor() as cursor:
+            cursor.execute(f"{sql} WHERE flight_date = %s", [MONDAY])
+            plan = str(cursor.fetchone())
+    assert f"{TABLE}_pages" in plan
+    read = re.search(r"'Rows Removed by Index Recheck': (\d+)", plan)
+    assert read is not None
+    assert int(read[1]) < 15_000, plan
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_day_of_which_no_row_could_be_used_is_loaded_as_empty() -> None:
+    enrich(FLIGHTS, MONDAY, flights(MONDAY))
+    enrich(FLIGHTS, TUESDAY, [], repeated=3)
+
+    done = run(FACT, MONDAY, TUESDAY)
+
+    assert done.success
+    assert done.days == [MONDAY, TUESDAY]
 
 
 def test_a_range_has_one_result_a_check_and_one_alert_for_all_that_only_warns(warehouse: Warehouse) -> None:

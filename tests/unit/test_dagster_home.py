@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dagster._core.instance.config import dagster_instance_config
+from dagster._core.instance.utils import _get_event_batch_size
 
 from airline_platform.errors import StackUnavailable
 from airline_platform.local import dagster_home
@@ -35,6 +36,14 @@ def test_the_storage_s_password_is_in_no_file(home: DagsterHome) -> None:
     ]
     assert database["password"] == {"env": "AIRLINE_DAGSTER_PASSWORD"}
     assert database["scheme"] == "postgresql+psycopg2"
+
+
+def test_a_step_s_materializations_are_written_together(
+    home: DagsterHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in dagster_home.environment(home.home, "secret").items():
+        monkeypatch.setenv(name, value)
+    assert _get_event_batch_size() == dagster_home.EVENT_BATCH
 
 
 def test_webserver_and_daemon_share_the_one_code_server(home: DagsterHome) -> None:

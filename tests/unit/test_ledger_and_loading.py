@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.errors import LoadRefused
-from airline_platform.feeds import FLIGHTS
+from airline_platform.feeds import BOOKINGS, FLIGHTS, Feed
 from airline_platform.tables import INGESTED_FILES
 from assets import ledger
-from assets.loading import MadeDay, RowCount, _compare, days_with_many_rejects
+from assets.loading import MadeDay, RowCount, _compare, columns_telling_apart, days_with_many_rejects
 from resources.landing import LandedObject
 
 
@@ -100,22 +100,19 @@ def test_rejects_of_one_file_count_against_its_whole_day() -> None:
 
 
 def test_staged_rows_that_are_the_jobs_rows_are_not_refused() -> None:
-    _compare([{"source_file": landed().url, "staged": 840}], {"2013-01-01": enriched(842, 840)}, FLIGHTS)
+    _compare({landed().url: 840}, {"2013-01-01": enriched(842, 840)}, FLIGHTS)
 
 
 @pytest.mark.parametrize(
     ("staged", "difference"),
     [
-        ([{"source_file": landed().url, "staged": 839}], f"{{'{landed().url}': (840, 839)}}"),
-        ([], f"{{'{landed().url}': (840, 0)}}"),
-        (
-            [{"source_file": landed().url, "staged": 840}, {"source_file": "s3://x/y.csv", "staged": 3}],
-            "{'s3://x/y.csv': (0, 3)}",
-        ),
+        ({landed().url: 839}, f"{{'{landed().url}': (840, 839)}}"),
+        ({}, f"{{'{landed().url}': (840, 0)}}"),
+        ({landed().url: 840, "s3://x/y.csv": 3}, "{'s3://x/y.csv': (0, 3)}"),
     ],
 )
 def test_staged_rows_that_differ_from_the_jobs_are_refused_file_by_file(
-    staged: list[dict[str, object]], difference: str
+    staged: dict[str, int], difference: str
 ) -> None:
     with pytest.raises(LoadRefused) as refused:
         _compare(staged, {"2013-01-01": enriched(842, 840)}, FLIGHTS)
@@ -125,7 +122,16 @@ def test_staged_rows_that_differ_from_the_jobs_are_refused_file_by_file(
 
 
 def test_a_file_without_a_good_row_needs_no_staged_row() -> None:
-    _compare([], {"2013-01-01": enriched(3, 0)}, FLIGHTS)
+    _compare({}, {"2013-01-01": enriched(3, 0)}, FLIGHTS)
+
+
+@pytest.mark.parametrize("feed", [FLIGHTS, BOOKINGS], ids=lambda feed: feed.name)
+def test_what_a_job_looks_up_by_a_column_tells_no_rows_apart(feed: Feed) -> None:
+    apart = columns_telling_apart(feed)
+
+    names = {f"{side}_{what}" for side in ("dep", "arr") for what in ("airport", "city", "state")}
+    assert set(feed.table.column_names) - set(apart) == names
+    assert {lookup.key for lookup in feed.lookups} <= set(apart)
 
 
 def test_a_ledger_entry_has_a_value_for_every_column_of_the_ledger() -> None:
