@@ -27,7 +27,6 @@ from airline_platform.tables import (
     ALERT_OUTBOX,
     INGESTED_FILES,
     LOAD_LOCK,
-    Column,
     Table,
     column_definitions,
 )
@@ -141,10 +140,10 @@ class Session:
         if self._engine == "redshift":
             self.execute(COPY_PARQUET.format(table=staging), {"manifest": manifest_uri})
         else:
-            self._copy_parquet(staging, table.staged_columns, manifest_uri)
+            self._copy_parquet(staging, manifest_uri)
         return staging
 
-    def _copy_parquet(self, staging: str, columns: Sequence[Column], manifest_uri: str) -> None:
+    def _copy_parquet(self, staging: str, manifest_uri: str) -> None:
         """The laptop's double of Redshift's COPY: the manifest's files, by position."""
         from resources.binary_copy import binary_rows  # noqa: PLC0415 - pyarrow costs 0.2 s, only loads need it
 
@@ -155,7 +154,7 @@ class Session:
             return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
         def rows_of(uri: str) -> bytes:
-            return binary_rows(read(uri), columns)
+            return binary_rows(read(uri))
 
         with reaching(self._settings), self._connection.cursor() as cursor:
             files = [entry["url"] for entry in json.loads(read(manifest_uri))["entries"]]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from psycopg2.errors import BadCopyFileFormat
 from pyarrow import parquet
 
 from airline_platform.tables import Column, Table
@@ -91,9 +92,15 @@ def test_a_long_file_arrives_whole_and_in_order(server: Warehouse, monkeypatch: 
     assert [(row["number"], row["word"]) for row in found] == list(zip(numbers, words, strict=True))
 
 
-def test_a_file_with_another_number_of_columns_is_refused() -> None:
+def test_a_file_with_another_number_of_columns_is_refused(server: Warehouse) -> None:
     sink = io.BytesIO()
     parquet.write_table(pa.table({"a": pa.array([1])}), sink)
+    uri = LAKE.put_bytes("of_a_test/short.parquet", sink.getvalue())
+    manifest = LAKE.put_json("of_a_test/short-manifest", {"entries": [{"url": uri}]})
+    table = Table("of_a_test", "", (Column("a", "bigint", ""), Column("b", "bigint", "")))
 
-    with pytest.raises(ValueError, match="zip"):
-        binary_copy.binary_rows(sink.getvalue(), (Column("a", "bigint", ""), Column("b", "bigint", "")))
+    with (
+        pytest.raises(BadCopyFileFormat, match="row field count is 1, expected 3"),
+        server.transaction() as session,
+    ):
+        session.stage(table, manifest)
