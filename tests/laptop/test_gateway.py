@@ -268,10 +268,7 @@ def test_the_next_job_has_the_same_jvm_and_nothing_of_the_job_before(stack):
     ("name", "ending"),
     [
         ("stops", "spark.stop()"),
-        ("saves", "spark.range(1).write.saveAsTable('kept')"),
-        ("shares", "spark.range(1).createGlobalTempView('kept')"),
         ("forks", "spark.sparkContext.parallelize([1]).map(str).collect()"),
-        ("fails", "raise SystemExit('no')"),
     ],
 )
 def test_after_a_job_that_leaves_what_can_not_be_taken_back_the_next_has_another_jvm(stack, name, ending):
