@@ -16,7 +16,8 @@ def binary_rows(content: bytes) -> bytes:
     Args:
         content: The file. Its columns have the types that PostgreSQL's have; an int64 is a bigint.
     """
-    file = parquet.ParquetFile(io.BytesIO(content))
+    # Spark writes timestamps as INT96, which Arrow takes for nanoseconds, and PostgreSQL has none.
+    file = parquet.ParquetFile(io.BytesIO(content), coerce_int96_timestamp_unit="us")
     encoder: Any = ArrowToPostgresBinaryEncoder(file.schema_arrow)
     batches = map(encoder.write_batch, file.iter_batches(ROWS))
     return b"".join([encoder.write_header(), *batches, encoder.finish()])

@@ -50,7 +50,9 @@ VALUES: Mapping[Any, list[Any]] = {
 }
 
 
-def staged(server: Warehouse, columns: Mapping[str, tuple[Any, list[Any]]]) -> list[dict[str, Any]]:
+def staged(
+    server: Warehouse, columns: Mapping[str, tuple[Any, list[Any]]], **writing: Any
+) -> list[dict[str, Any]]:
     """Values by column, put into the lake as Parquet and staged."""
     declared = tuple(Column(name, kind, "") for name, (kind, _) in columns.items())
     table = Table("of_a_test", "", declared)
@@ -60,7 +62,7 @@ def staged(server: Warehouse, columns: Mapping[str, tuple[Any, list[Any]]]) -> l
         for name, (kind, values) in columns.items()
     }
     sink = io.BytesIO()
-    parquet.write_table(pa.table(arrays | {"source_file": pa.array(["s3://a/b"] * rows)}), sink)
+    parquet.write_table(pa.table(arrays | {"source_file": pa.array(["s3://a/b"] * rows)}), sink, **writing)
     uri = LAKE.put_bytes("of_a_test/a.parquet", sink.getvalue())
     manifest = LAKE.put_json("of_a_test/manifest", {"entries": [{"url": uri}]})
     with server.transaction() as session:
@@ -74,6 +76,14 @@ def test_every_value_of_every_type_arrives(server: Warehouse) -> None:
     for kind, values in VALUES.items():
         assert [row[kind] for row in found][: len(values)] == values
         assert [row[kind] for row in found][len(values) :] == [None] * (len(found) - len(values))
+
+
+def test_timestamps_arrive_as_spark_writes_them(server: Warehouse) -> None:
+    values = VALUES["timestamp"]
+    values = [at for at in values if at is None or at.year > 1]  # INT96 begins in 1677
+    found = staged(server, {"at": ("timestamp", values)}, use_deprecated_int96_timestamps=True)
+
+    assert [row["at"] for row in found] == values
 
 
 def test_decimals_show_their_three_places(server: Warehouse) -> None:
