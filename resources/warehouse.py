@@ -98,8 +98,8 @@ class Session:
         """Where sort keys mean nothing, index by them: replacing a day is 8 times faster (58 ms, not 467).
 
         Of a bulky table it is indexed which days each 128 pages hold: its rows' index took 40 % of an INSERT.
-        Days are found as fast, also where others have taken the place of replaced ones: `multi` keeps 16 of
-        them apart.
+        A day of a year's 7.3 million rows is found with 0.02 s of CPU instead of 0.01. Where others have
+        taken the place of replaced days, `multi` keeps 16 of them apart.
         """
         if self._engine != "postgres":
             return
