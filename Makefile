@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo dev test beside lint docs unit glue jvm laptop chromium stack chaos bench clean
+.PHONY: setup demo dev test beside lint docs unit glue jvm laptop chromium stack stack-shared stack-apart chaos bench clean
 
 setup: $(VENV)/.ready
 
@@ -21,10 +21,9 @@ demo: setup
 dev: setup
 	$(BIN)/airline up
 
-# What starts processes of its own goes side by side; beside a stack, only what can do with what it leaves.
+# Two at a time, in this order: much of a stack's time is waiting, and what one leaves of the cores the other takes.
 test: jvm
-	$(MAKE) --jobs=2 --output-sync=target laptop glue
-	$(MAKE) --jobs=2 stack beside
+	$(MAKE) --jobs=2 --output-sync=target glue laptop stack-shared stack-apart beside
 
 beside: setup
 	nice -n 10 $(MAKE) lint unit
@@ -60,8 +59,16 @@ chromium:
 		&& apt-get update && apt-get install -y --no-install-recommends chromium; } || true
 	@$(BROWSER) || { echo "The tests of the UI need a browser, and there is no chromium, chromium-browser or google-chrome on the PATH: install Chromium, on Debian with 'sudo apt-get install chromium'"; exit 1; }
 
-stack: jvm chromium
-	$(BIN)/pytest tests/stack --durations=30
+stack: stack-shared stack-apart
+
+# What kills and restarts stacks of its own.
+APART := tests/stack/chaos tests/stack/test_up_down.py
+
+stack-shared: jvm chromium
+	$(BIN)/pytest tests/stack $(APART:%=--ignore=%) --durations=20
+
+stack-apart: jvm
+	$(BIN)/pytest $(APART) --durations=10
 
 # Every component killed at every stage, and every other fault; `stack` runs the short form.
 chaos: jvm
