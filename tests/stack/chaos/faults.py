@@ -291,8 +291,7 @@ class Faults:
         Raises:
             Dropped: Nothing: the connection ends.
         """
-        rules = list(self._rules)
-        for rule in rules:
+        for rule in list(self._rules):
             refusal = rule.before(call)
             if refusal is not None:
                 return refusal
@@ -300,7 +299,8 @@ class Faults:
             # Who asked was killed meanwhile; the request never arrived.
             raise Dropped
         answer = self._forward(call)
-        for rule in rules:
+        # Those in force now: a tick that listens has asked before the rule was made.
+        for rule in list(self._rules):
             answer = rule.after(call, answer)
         return answer
 
