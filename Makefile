@@ -22,8 +22,8 @@ dev: setup
 	$(BIN)/airline up
 
 # Two at a time, in this order: much of a stack's time is waiting, and what one leaves of the cores the other takes.
-test: jvm
-	$(MAKE) --jobs=2 --output-sync=target glue laptop stack-shared stack-apart beside
+test: jvm chromium
+	$(MAKE) --jobs=2 --output-sync=target -o jvm -o chromium glue laptop stack-shared stack-apart beside
 
 beside: setup
 	nice -n 10 $(MAKE) lint unit
