@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo dev test beside lint docs unit glue jvm laptop chromium stack stack-shared stack-apart chaos bench clean
+.PHONY: setup demo dev test beside lint docs unit glue jvm laptop chromium stack stack-1 stack-2 chaos bench clean
 
 setup: $(VENV)/.ready
 
@@ -23,7 +23,7 @@ dev: setup
 
 # Two at a time, in this order: much of a stack's time is waiting, and what one leaves of the cores the other takes.
 test: jvm chromium
-	$(MAKE) --jobs=2 --output-sync=target -o jvm -o chromium glue laptop stack-shared stack-apart beside
+	$(MAKE) --jobs=2 --output-sync=target -o jvm -o chromium glue laptop stack-1 stack-2 beside
 
 beside: setup
 	nice -n 10 $(MAKE) lint unit
@@ -59,16 +59,16 @@ chromium:
 		&& apt-get update && apt-get install -y --no-install-recommends chromium; } || true
 	@$(BROWSER) || { echo "The tests of the UI need a browser, and there is no chromium, chromium-browser or google-chrome on the PATH: install Chromium, on Debian with 'sudo apt-get install chromium'"; exit 1; }
 
-stack: stack-shared stack-apart
+stack: stack-1 stack-2
 
-# What kills and restarts stacks of its own.
-APART := tests/stack/chaos tests/stack/test_up_down.py
+# Two halves that take about as long.
+HALF := tests/stack/chaos tests/stack/test_up_down.py tests/stack/test_shipments.py tests/stack/test_stages.py
 
-stack-shared: jvm chromium
-	$(BIN)/pytest tests/stack $(APART:%=--ignore=%) --durations=20
+stack-1: jvm chromium
+	$(BIN)/pytest tests/stack $(HALF:%=--ignore=%) --durations=20
 
-stack-apart: jvm
-	$(BIN)/pytest $(APART) --durations=10
+stack-2: jvm
+	$(BIN)/pytest $(HALF) --durations=10
 
 # Every component killed at every stage, and every other fault; `stack` runs the short form.
 chaos: jvm
