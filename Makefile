@@ -62,7 +62,7 @@ chromium:
 stack: stack-1 stack-2
 
 # Two halves that take about as long.
-HALF := tests/stack/chaos tests/stack/test_up_down.py tests/stack/test_shipments.py tests/stack/test_stages.py
+HALF := tests/stack/chaos tests/stack/test_up_down.py tests/stack/test_shipments.py
 
 stack-1: jvm chromium
 	$(BIN)/pytest tests/stack $(HALF:%=--ignore=%) --durations=20
