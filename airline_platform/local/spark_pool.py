@@ -48,13 +48,16 @@ ARCHIVE_IDLE_SECONDS = 20.0
 class Worker:
     """One Spark worker: starting, ready, running a job, ready again, ended."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], *, large: bool = False) -> None:
+    def __init__(
+        self, folder: Path, environment: dict[str, str], *, large: bool = False, warm: bool = True
+    ) -> None:
         """Start the process; it is ready when `wait_ready` says so.
 
         Args:
             folder: The worker's own scratch folder; made here, removed by `end`.
             environment: The process's whole environment.
             large: Whether it is for large jobs.
+            warm: Whether it warms up first, which takes longer than it spares a job that waits for it.
         """
         self.folder = folder
         self.large = large
@@ -66,9 +69,9 @@ class Worker:
         self.stderr = folder / "stderr"
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._ready = threading.Event()
-        self._process = self._start(environment)
+        self._process = self._start(environment, [folder / "warm"] if warm else [])
 
-    def _start(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    def _start(self, environment: dict[str, str], warm: list[Path]) -> subprocess.Popen[bytes]:
         reading, writing = os.pipe()
         command = [
             sys.executable,
@@ -76,7 +79,7 @@ class Worker:
             str(WORKER_SCRIPT),
             str(writing),
             json.dumps(session_options(self.folder)),
-            str(self.folder / "warm"),
+            *map(str, warm),
         ]
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             process = subprocess.Popen(
@@ -215,7 +218,7 @@ class SparkPool:
         with self._lock:
             self._drop_dead()
             idle = sorted(self._of_kind(large=large), key=lambda worker: not worker.ready)
-            worker = idle[0] if idle else self._new_worker(large=large)
+            worker = idle[0] if idle else self._new_worker(large=large, warm=False)
             if idle:
                 self._idle.remove(worker)
             self._taken.add(worker)
@@ -250,12 +253,12 @@ class SparkPool:
     def _of_kind(self, *, large: bool) -> list[Worker]:
         return [worker for worker in self._idle if worker.large is large]
 
-    def _new_worker(self, *, large: bool = False) -> Worker:
+    def _new_worker(self, *, large: bool = False, warm: bool = True) -> Worker:
         if self._closed.is_set():
             raise StackUnavailable("The Glue engine is stopping.", remedy="start the stack: `airline up`")
         folder = self._folder / uuid.uuid4().hex[:12]
         java = SparkJvm(self._jvm_folder).environment(THOROUGH if large else QUICK)
-        return Worker(folder, self._environment | java, large=large)
+        return Worker(folder, self._environment | java, large=large, warm=warm)
 
     def _drop_unused(self) -> None:
         for worker in self._of_kind(large=True):

@@ -45,13 +45,13 @@ Result = dict[str, Any]
 
 
 def main() -> NoReturn:
-    """Start the JVM, warm it up, say so; run one job after the other, and say how each ended."""
+    """Start the JVM, warm it up in a folder if one is named, say so; run one job after the other."""
     engine = os.fdopen(int(sys.argv[1]), "w", buffering=1)
-    options, folder = json.loads(sys.argv[2]), Path(sys.argv[3])
+    options, folders = json.loads(sys.argv[2]), [Path(name) for name in sys.argv[3:]]
     import_what_jobs_import()
     jvm = start_jvm()
     forks = Forks([engine, jvm.stdin])
-    if forks.run(lambda: warm_up(start_session(options), folder)) is None:
+    if forks.run(partial(make_ready, options, folders)) is None:
         end_process_group()
     engine.write(json.dumps({"event": "ready"}) + "\n")
     for line in sys.stdin:
@@ -134,6 +134,13 @@ def end_process_group() -> NoReturn:
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
+
+
+def make_ready(options: dict[str, str], folders: list[Path]) -> None:
+    """Start the session that jobs attach to, and warm it up in a folder, if there is one."""
+    spark = start_session(options)
+    for folder in folders:
+        warm_up(spark, folder)
 
 
 def start_session(options: dict[str, str]) -> SparkSession:
