@@ -1,6 +1,6 @@
 """Partitions of the lake: written as a whole, emptied where nothing is left, counted file by file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from pyspark.sql import DataFrame, SparkSession
@@ -35,8 +35,14 @@ def replace_partitions(rows: DataFrame, uri: str, *, file_format: str, partition
 def read_partitions(spark: SparkSession, uri: str, days: Iterable[str]) -> DataFrame:
     """The landed file of every row in the day partitions that exist; lists nothing but those."""
     paths = [folder.uri for folder in _folders(spark, uri, days) if folder.exists]
-    schema = f"{SOURCE_FILE.name} string"
-    return spark.read.schema(schema).parquet(*paths) if paths else spark.createDataFrame([], schema)
+    if not paths:
+        return no_rows(spark, {SOURCE_FILE.name: "string"})
+    return spark.read.schema(f"{SOURCE_FILE.name} string").parquet(*paths)
+
+
+def no_rows(spark: SparkSession, types: Mapping[str, str]) -> DataFrame:
+    """Columns without a row; `createDataFrame` would start a Python process for them."""
+    return spark.range(0).select(*(F.lit(None).cast(kind).alias(name) for name, kind in types.items()))
 
 
 def remove_partitions(spark: SparkSession, uri: str, days: Iterable[str]) -> None:

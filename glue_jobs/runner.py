@@ -9,7 +9,7 @@ from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from airline_platform.feeds import REPEATED, Feed
 from airline_platform.tables import SOURCE_FILE
 from glue_jobs import csv_files, json_files
-from glue_jobs.lake import count_by_file, read_partitions, remove_partitions, replace_partitions
+from glue_jobs.lake import count_by_file, no_rows, read_partitions, remove_partitions, replace_partitions
 from glue_jobs.landing import LINE, PARTITION, POSITION, RAW, REASON, last_wins, read_manifest
 
 Transform = Callable[[DataFrame], DataFrame]
@@ -48,10 +48,10 @@ class FeedRun:
 
     def dimension(self, feed: Feed, uri: str) -> DataFrame:
         """A dimension's Parquet, or no rows where the argument is `none`."""
-        columns = ", ".join(f"{column.name} {column.glue_type}" for column in feed.table.columns)
+        types = {column.name: column.glue_type for column in feed.table.columns}
         if uri == "none":
-            return self.spark.createDataFrame([], columns)
-        return self.spark.read.schema(columns).parquet(uri)
+            return no_rows(self.spark, types)
+        return self.spark.read.schema(", ".join(map(" ".join, types.items()))).parquet(uri)
 
     def execute(self, transform: Transform) -> list[dict[str, object]]:
         """Write the good rows and the rejects of every partition in the manifest.

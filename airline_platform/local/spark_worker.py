@@ -59,8 +59,8 @@ def main() -> NoReturn:
         result = forks.run(partial(attach_and_run, job))
         if result is None:
             break
-        spent = result["spent"] or bool(psutil.Process(jvm.pid).children())  # Python workers of Spark's
-        engine.write(json.dumps({"event": "done", **result, "spent": spent}) + "\n")
+        end_python_workers(jvm.pid)
+        engine.write(json.dumps({"event": "done", **result}) + "\n")
     end_process_group()
 
 
@@ -78,6 +78,12 @@ def start_jvm() -> Any:
     os.environ["PYSPARK_GATEWAY_SECRET"] = gateway.java_parameters.auth_token
     gateway.close()  # a connection that a fork inherits would be used by two
     return gateway.proc
+
+
+def end_python_workers(jvm: int) -> None:
+    """End what Spark started for a job's Python functions: it has the job's modules and environment."""
+    for process in psutil.Process(jvm).children(recursive=True):
+        process.kill()
 
 
 class Forks:
@@ -218,6 +224,8 @@ def run_job(spark: SparkSession, job: dict[str, Any]) -> Result:
     os.chdir(job["folder"])
     mount_buckets(spark, job["mounts"])
     share_context(spark)
+    # Python workers' too. The temporary folder in it is the job's own: Spark looks for no other job's worker.
+    spark.sparkContext.environment.update(job["environment"])
     for name, value in job["conf"].items():
         spark.conf.set(name, value)
     for path in job["py_files"]:

@@ -264,20 +264,27 @@ def test_the_next_job_has_the_same_jvm_and_nothing_of_the_job_before(stack):
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "ending"),
-    [
-        ("stops", "spark.stop()"),
-        ("forks", "spark.sparkContext.parallelize([1]).map(str).collect()"),
-    ],
-)
-def test_after_a_job_that_leaves_what_can_not_be_taken_back_the_next_has_another_jvm(stack, name, ending):
-    stack.create_job(name, f"{IN_JVM}\nprint(pid, flush=True)\n{ending}")
-    stack.create_job(f"after-{name}", f"{IN_JVM}\nprint(pid)")
-    pid = stack.log("/aws-glue/jobs/output", stack.run(name)["Id"])
-    after = stack.run(f"after-{name}")
+def test_after_a_job_that_leaves_what_can_not_be_taken_back_the_next_has_another_jvm(stack):
+    stack.create_job("stops", f"{IN_JVM}\nprint(pid, flush=True)\nspark.stop()")
+    stack.create_job("after-stops", f"{IN_JVM}\nprint(pid)")
+    pid = stack.log("/aws-glue/jobs/output", stack.run("stops")["Id"])
+    after = stack.run("after-stops")
     assert after["JobRunState"] == "SUCCEEDED", after
     assert stack.log("/aws-glue/jobs/output", after["Id"]) != pid
+
+
+def test_python_workers_are_a_job_s_own_and_end_with_it(stack):
+    script = f"""{IN_JVM}
+here = lambda _: (os.getpid(), os.environ["TMPDIR"])
+((worker, folder),) = spark.sparkContext.parallelize([1], 1).map(here).collect()
+print(pid, worker, folder == os.environ["TMPDIR"])
+"""
+    stack.create_job("forks", script)
+    first, second = (stack.log("/aws-glue/jobs/output", stack.run("forks")["Id"]).split() for _ in "12")
+    assert first[0] == second[0]
+    assert first[1] != second[1]
+    assert (first[2], second[2]) == ("True", "True")
+    assert not psutil.pid_exists(int(first[1])) or psutil.Process(int(first[1])).status() == "zombie"
 
 
 def test_a_job_with_much_to_read_has_a_jvm_that_compiles_thoroughly(stack):
