@@ -12,9 +12,7 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "This project needs Python 3.11: install it, or name it with 'make PYTHON=/path/to/python3.11'"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[local,dev]'
-	@# What pip would do on one core; a package's templates may be no Python.
-	@$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib || true
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
 	@touch $@
 
 demo: setup
@@ -27,7 +25,8 @@ dev: setup
 test: setup chromium
 	$(MAKE) --jobs=2 --output-sync=target -o setup -o chromium lint jvm glue laptop stack-1 stack-2 beside
 
-beside: setup
+# After `jvm`, or make takes it before what waits for that.
+beside: jvm
 	nice -n 10 $(MAKE) unit
 
 lint: setup

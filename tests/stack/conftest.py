@@ -90,7 +90,7 @@ class Laptop:
 
     def wait(self) -> list[Account]:
         """As the command does it, without its start."""
-        accounts = travel.wait(self.settings, DagsterClient.of(self.settings), 200)
+        accounts = travel.wait(self.settings, DagsterClient.of(self.settings), 400)
         assert [each.key for each in accounts if each.state == "waiting"] == []
         return accounts
 
