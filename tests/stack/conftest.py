@@ -114,7 +114,7 @@ class Laptop:
     def wait_until_idle(self) -> None:
         """Until the sensors used every event and no run is under way: also of keys nobody waits for."""
         client = DagsterClient.of(self.settings)
-        Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(120))(
+        Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(300))(
             lambda: queue_depth(self.settings, self.settings.landing_queue) + client.unfinished_runs()
         )
 

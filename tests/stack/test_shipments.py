@@ -36,9 +36,6 @@ LARGE_DAY, LARGE_BYTES = "2013-08-29", 100_000_000
 BROKEN_LAKE = "2013-08-31"
 WAVE_SECONDS = 400
 
-pytestmark = pytest.mark.timeout(600)
-"""The first test waits for all that has landed: 100 seconds alone, several times that beside others."""
-
 Numbers = tuple[int, Decimal, Decimal, Decimal]
 
 
