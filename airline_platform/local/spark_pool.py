@@ -69,9 +69,9 @@ class Worker:
         self.stderr = folder / "stderr"
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._ready = threading.Event()
-        self._process = self._start(environment, [folder / "warm"] if warm else [])
+        self._process = self._start(environment, str(folder / "warm") if warm else "")
 
-    def _start(self, environment: dict[str, str], warm: list[Path]) -> subprocess.Popen[bytes]:
+    def _start(self, environment: dict[str, str], warm_folder: str) -> subprocess.Popen[bytes]:
         reading, writing = os.pipe()
         command = [
             sys.executable,
@@ -79,7 +79,7 @@ class Worker:
             str(WORKER_SCRIPT),
             str(writing),
             json.dumps(session_options(self.folder)),
-            *map(str, warm),
+            warm_folder,
         ]
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             process = subprocess.Popen(
@@ -206,7 +206,7 @@ class SparkPool:
             return sum(worker.ready for worker in self._idle)
 
     def take(self, size: int = 0) -> Worker:
-        """A worker for a job, the warmest there is; a new one where none of its kind is idle.
+        """A worker for a job, the warmest there is; a new one, not warmed up, where none of its kind is idle.
 
         Args:
             size: Bytes the job has to read.

@@ -45,13 +45,16 @@ Result = dict[str, Any]
 
 
 def main() -> NoReturn:
-    """Start the JVM, warm it up in a folder if one is named, say so; run one job after the other."""
+    """Start the JVM, say so; run one job after the other, and say how each ended.
+
+    Arguments: descriptor of the pipe to the engine, Spark's options in JSON, folder to warm up in or nothing.
+    """
     engine = os.fdopen(int(sys.argv[1]), "w", buffering=1)
-    options, folders = json.loads(sys.argv[2]), [Path(name) for name in sys.argv[3:]]
+    options, folder = json.loads(sys.argv[2]), sys.argv[3]
     import_what_jobs_import()
     jvm = start_jvm()
     forks = Forks([engine, jvm.stdin])
-    if forks.run(partial(make_ready, options, folders)) is None:
+    if forks.run(partial(make_ready, options, folder)) is None:
         end_process_group()
     engine.write(json.dumps({"event": "ready"}) + "\n")
     for line in sys.stdin:
@@ -142,11 +145,11 @@ def end_process_group() -> NoReturn:
     os._exit(1)
 
 
-def make_ready(options: dict[str, str], folders: list[Path]) -> None:
-    """Start the session that jobs attach to, and warm it up in a folder, if there is one."""
+def make_ready(options: dict[str, str], folder: str) -> None:
+    """Start the session that jobs attach to, and warm it up in a folder, if one is named."""
     spark = start_session(options)
-    for folder in folders:
-        warm_up(spark, folder)
+    if folder:
+        warm_up(spark, Path(folder))
 
 
 def start_session(options: dict[str, str]) -> SparkSession:
