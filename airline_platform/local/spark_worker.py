@@ -23,6 +23,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -86,7 +87,8 @@ def start_jvm() -> Any:
 def end_python_workers(jvm: int) -> None:
     """End what Spark started for a job's Python functions: it has the job's modules and environment."""
     for process in psutil.Process(jvm).children(recursive=True):
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # it has ended by itself meanwhile
+            process.kill()
 
 
 class Forks:
