@@ -1,6 +1,6 @@
 """Partitions of the lake: written as a whole, emptied where nothing is left, counted file by file."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from pyspark.sql import DataFrame, SparkSession
@@ -12,8 +12,8 @@ DATE_FOLDER = "date"
 
 DAYS_AT_ONCE = 100
 """Days one task writes side by side. Spark would sort its rows by day first, so that only one file is open at
-a time: a quarter of 1.8 million flights, written by two tasks, then takes 1.2 GB of a laptop instead of 0.7,
-and more where it spills. Beyond so many Spark sorts the rest."""
+a time: a quarter of 1.8 million flights, written by two tasks, then takes 1.2 GB of a laptop instead of 0.7.
+Of more days Spark sorts the rest."""
 
 
 def replace_partitions(rows: DataFrame, uri: str, *, file_format: str, partition: str) -> None:
@@ -35,14 +35,15 @@ def replace_partitions(rows: DataFrame, uri: str, *, file_format: str, partition
 def read_partitions(spark: SparkSession, uri: str, days: Iterable[str]) -> DataFrame:
     """The landed file of every row in the day partitions that exist; lists nothing but those."""
     paths = [folder.uri for folder in _folders(spark, uri, days) if folder.exists]
+    return read_columns(spark, {SOURCE_FILE.name: "string"}, paths)
+
+
+def read_columns(spark: SparkSession, types: Mapping[str, str], paths: Sequence[str]) -> DataFrame:
+    """Columns of Parquet, with their SQL types; no rows where there are no paths."""
     if not paths:
-        return no_rows(spark, {SOURCE_FILE.name: "string"})
-    return spark.read.schema(f"{SOURCE_FILE.name} string").parquet(*paths)
-
-
-def no_rows(spark: SparkSession, types: Mapping[str, str]) -> DataFrame:
-    """Columns without a row; `createDataFrame` would start a Python process for them."""
-    return spark.range(0).select(*(F.lit(None).cast(kind).alias(name) for name, kind in types.items()))
+        # `createDataFrame` would start a Python process.
+        return spark.range(0).select(*(F.lit(None).cast(kind).alias(name) for name, kind in types.items()))
+    return spark.read.schema(", ".join(f"{name} {kind}" for name, kind in types.items())).parquet(*paths)
 
 
 def remove_partitions(spark: SparkSession, uri: str, days: Iterable[str]) -> None:

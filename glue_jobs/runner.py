@@ -9,7 +9,7 @@ from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from airline_platform.feeds import REPEATED, Feed
 from airline_platform.tables import SOURCE_FILE
 from glue_jobs import csv_files, json_files
-from glue_jobs.lake import count_by_file, no_rows, read_partitions, remove_partitions, replace_partitions
+from glue_jobs.lake import count_by_file, read_columns, read_partitions, remove_partitions, replace_partitions
 from glue_jobs.landing import LINE, PARTITION, POSITION, RAW, REASON, last_wins, read_manifest
 
 Transform = Callable[[DataFrame], DataFrame]
@@ -49,9 +49,7 @@ class FeedRun:
     def dimension(self, feed: Feed, uri: str) -> DataFrame:
         """A dimension's Parquet, or no rows where the argument is `none`."""
         types = {column.name: column.glue_type for column in feed.table.columns}
-        if uri == "none":
-            return no_rows(self.spark, types)
-        return self.spark.read.schema(", ".join(map(" ".join, types.items()))).parquet(uri)
+        return read_columns(self.spark, types, [] if uri == "none" else [uri])
 
     def execute(self, transform: Transform) -> list[dict[str, object]]:
         """Write the good rows and the rejects of every partition in the manifest.
