@@ -25,7 +25,7 @@ dev: setup
 test: setup chromium
 	$(MAKE) --jobs=2 --output-sync=target -o setup -o chromium lint jvm glue laptop stack-1 stack-2 beside
 
-# After `jvm`, or make takes it before what waits for that.
+# `jvm`, although unit tests need none: else they would come before what waits for it, not beside the last stack.
 beside: jvm
 	nice -n 10 $(MAKE) unit
 
@@ -62,9 +62,10 @@ chromium:
 
 stack: stack-1 stack-2
 
-# Two halves that take about as long.
 # A module's first test waits for all its files, beside another stack: a limit that only a hang reaches.
 PATIENT := --timeout 600
+
+# Two halves that take about as long.
 HALF := tests/stack/chaos tests/stack/test_up_down.py tests/stack/test_shipments.py
 
 stack-1: jvm chromium
