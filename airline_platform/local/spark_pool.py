@@ -23,7 +23,7 @@ WORKER_SCRIPT = Path(__file__).with_name("spark_worker.py")
 SHIM_FOLDER = Path(__file__).with_name("awsglue_shim")
 
 READY_SECONDS = 120.0
-"""How long a worker may take to warm up; 3 to 7 seconds is normal on two cores."""
+"""How long a worker may take until it is ready; on two cores 3 s are normal, and 8 where it warms up."""
 
 JOBS_PER_WORKER = 100
 """After so many jobs a worker is replaced, whatever its JVM may have gathered meanwhile."""
