@@ -44,7 +44,7 @@ unit: setup
 glue: setup
 	$(BIN)/pytest tests/glue
 
-# Spark's classes in an archive, once per environment: a worker then starts in 3 s instead of 9.
+# Spark's classes in an archive, once per environment: a worker is then warm in 9 s instead of 15.
 jvm: setup
 	$(BIN)/python -m airline_platform.local.spark_jvm $(VENV)/var/spark-jvm
 
