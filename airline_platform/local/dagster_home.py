@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 DEFINITIONS_MODULE = "airline_platform.definitions"
 RUN_SERVER_MODULE = "airline_platform.local.run_server"
 LOCATION = "airline_platform"
+KEPT_CONNECTIONS = "kept_connections"
+"""The entry point of `airline_platform.local.kept_connections`."""
+
 PASSWORD_VARIABLE = "AIRLINE_DAGSTER_PASSWORD"  # noqa: S105 - the variable's name, not its value
 
 EVENT_BATCH = 500
@@ -100,18 +103,9 @@ class DagsterHome:
             draft.replace(self.folder / file)
 
     def instance(self) -> dict[str, Any]:
-        """The content of `dagster.yaml`; the storage's password comes from the environment."""
-        database = {
-            # SQLAlchemy 2.1 takes psycopg 3 for plain postgresql://, with which Dagster's NOTIFY fails.
-            "scheme": "postgresql+psycopg2",
-            "hostname": "127.0.0.1",
-            "port": self.warehouse_port,
-            "db_name": DAGSTER,
-            "username": DAGSTER,
-            "password": {"env": PASSWORD_VARIABLE},
-        }
+        """The content of `dagster.yaml`."""
         return {
-            "storage": {"postgres": {"postgres_db": database}},
+            **self.storage(),
             "local_artifact_storage": _class(
                 "dagster._core.storage.root", "LocalArtifactStorage", base_dir=str(self.folder)
             ),
@@ -123,6 +117,21 @@ class DagsterHome:
             **_execution(),
             **_housekeeping(),
         } | (_forked_runs() if FORKS_RUNS else {})
+
+    def storage(self) -> dict[str, Any]:
+        """Where Dagster keeps its runs; the password comes from the environment."""
+        database = {
+            # SQLAlchemy 2.1 takes psycopg 3 for plain postgresql://, with which Dagster's NOTIFY fails.
+            "scheme": "postgresql+psycopg2",
+            "hostname": "127.0.0.1",
+            "port": self.warehouse_port,
+            "db_name": DAGSTER,
+            "username": DAGSTER,
+            "password": {"env": PASSWORD_VARIABLE},
+            "params": {"plugin": KEPT_CONNECTIONS},
+        }
+        # Else each tick and each run looks three times whether they are there; `prepare` has made them.
+        return {"storage": {"postgres": {"postgres_db": database, "should_autocreate_tables": False}}}
 
     def workspace_document(self) -> dict[str, Any]:
         """The content of `workspace.yaml`."""
@@ -342,10 +351,14 @@ def _missing_heartbeat(instance: dict[str, Any], after: float) -> str | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prepare the storage of the stack in the folder given."""
     from dagster import DagsterInstance  # noqa: PLC0415 - costs 1.6 s, for this program alone
+    from dagster._core.instance import InstanceRef  # noqa: PLC0415 - as above
 
     (home,) = arguments if arguments is not None else sys.argv[1:]
-    os.environ["DAGSTER_HOME"] = str(dagster_folder(Path(home)))
-    with DagsterInstance.get() as instance:
+    folder = dagster_folder(Path(home))
+    storage = yaml.safe_load((folder / "dagster.yaml").read_text())["storage"]
+    storage["postgres"]["should_autocreate_tables"] = True
+    reference = InstanceRef.from_dir(str(folder), overrides={"storage": storage})
+    with DagsterInstance.from_ref(reference) as instance:
         ended = prepare(instance, Path(home))
     sys.stdout.write("".join(f"ended run {run_id} of an earlier life\n" for run_id in ended))
     return 0

@@ -38,6 +38,8 @@ SERVER_SETTINGS: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
     # TCP with a password is the only door: a socket's path may not exceed 107 bytes, a home's may.
     "unix_socket_directories": "",
+    # Slow hashing protects passwords that can be guessed; these are random, and each connection hashes anew.
+    "scram_iterations": "1",
     "max_connections": "150",
     "shared_buffers": "128MB",
     "effective_cache_size": "1GB",
