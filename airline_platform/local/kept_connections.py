@@ -29,3 +29,7 @@ class KeptConnections(CreateEnginePlugin):
         if os.environ.get(COMPONENT_VARIABLE) in COMPONENTS and kwargs.get("poolclass") is NullPool:
             # Pinged, because the server may have been started anew meanwhile.
             kwargs |= {"poolclass": QueuePool, "pool_size": KEPT, "max_overflow": -1, "pool_pre_ping": True}
+
+    def update_url(self, url: URL) -> URL:
+        """The URL, which has nothing in it for this plugin but its name."""
+        return url
