@@ -28,32 +28,43 @@ def records(spark: SparkSession, files: Sequence[LandedFile], *, numbered: bool 
     """
     lines = read_lines(spark, files)
     lines = with_manifest(number_lines(lines) if numbered else lines, files)
+    if len(headers := {file.header for file in files}) == 1:
+        lines = lines.withColumn("header", F.lit(headers.pop()))  # not one for each row, from the join
     return lines.where((F.trim(RAW) != "") & (F.col(RAW) != F.col("header")))
 
 
-def parse(lines: DataFrame, feed: Feed, files: Sequence[LandedFile]) -> DataFrame:
+def parse(lines: DataFrame, feed: Feed, files: Sequence[LandedFile], *, told: bool = True) -> DataFrame:
     """Parse each line by its own file's column order, and judge it.
 
     Args:
         lines: As `records` gives them.
         feed: What the files are.
         files: Of the manifest; they tell the column orders there are.
+        told: As for `landing.judge`.
 
     Returns:
         As `landing.judge`.
     """
     orders = sorted({file.columns for file in files})
-    return reduce(DataFrame.unionByName, (_parse_order(lines, feed, order) for order in orders))
+    if len(orders) == 1:
+        return _parse_order(lines, feed, orders[0], told=told)
+    of_order = {
+        order: lines.where(F.col("columns") == F.array(*(F.lit(name) for name in order))) for order in orders
+    }
+    return reduce(
+        DataFrame.unionByName,
+        (_parse_order(mine, feed, order, told=told) for order, mine in of_order.items()),
+    )
 
 
-def _parse_order(lines: DataFrame, feed: Feed, order: Sequence[str]) -> DataFrame:
+def _parse_order(lines: DataFrame, feed: Feed, order: Sequence[str], *, told: bool) -> DataFrame:
     schema = ", ".join(f"`{name}` string" for name in order) + ", _corrupt string"
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt", "escape": '"'}
-    mine = lines.where(F.col("columns") == F.array(*(F.lit(name) for name in order)))
-    parsed = mine.withColumn(FIELDS, F.from_csv(RAW, schema, options))
+    parsed = lines.withColumn(FIELDS, F.from_csv(RAW, schema, options))
     quotes = F.length(RAW) - F.length(F.translate(RAW, '"', ""))
+    odd_quotes = F.contains(F.col(RAW), F.lit('"')) & (quotes % 2 == 1)  # most lines have none to count
     unreadable = F.col(FIELDS).isNull() | F.col(f"{FIELDS}._corrupt").isNotNull()
     broken = F.when(
-        quotes % 2 == 1, F.lit("expected a record on one line, found an odd number of quotes")
+        odd_quotes, F.lit("expected a record on one line, found an odd number of quotes")
     ).when(unreadable, F.lit(f"expected {len(order)} fields ({','.join(order)})"))
-    return judge(parsed, feed, broken, order, lambda fields: F.concat_ws(",", *fields.values()))
+    return judge(parsed, feed, broken, order, lambda fields: F.concat_ws(",", *fields.values()), told=told)

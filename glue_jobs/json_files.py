@@ -70,13 +70,14 @@ def records(spark: SparkSession, files: Sequence[LandedFile], *, numbered: bool 
     return with_manifest(reduce(DataFrame.unionByName, found), files).drop("header", "columns")
 
 
-def parse(objects: DataFrame, feed: Feed, files: Sequence[LandedFile]) -> DataFrame:
+def parse(objects: DataFrame, feed: Feed, files: Sequence[LandedFile], *, told: bool = True) -> DataFrame:
     """Parse each object, and judge it.
 
     Args:
         objects: As `records` gives them.
         feed: What the files are.
         files: Not needed: each object names its fields.
+        told: As for `landing.judge`.
 
     Returns:
         As `landing.judge`.
@@ -94,6 +95,7 @@ def parse(objects: DataFrame, feed: Feed, files: Sequence[LandedFile]) -> DataFr
         problem,
         names,
         lambda fields: F.to_json(F.struct(*(text.alias(name) for name, text in fields.items()))),
+        told=told,
     )
 
 

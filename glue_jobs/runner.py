@@ -61,16 +61,16 @@ class FeedRun:
             RuntimeError: Some file gave no row at all, or its rows read are not rows loaded plus rejected.
         """
         records = self.format.records(self.spark, self.files)
-        read_in_all, loaded = self._write_good(self._judged(records, transform))
+        read_in_all, loaded = self._write_good(self._judged(records, transform, told=False))
         # Where nothing was rejected, what was loaded of a file is what was read of it.
         read = loaded if read_in_all == sum(loaded.values()) else count_by_file(records)
         dirty = {url for url in self.partition_of if read.get(url, 0) != loaded.get(url, 0)}
         rejected = self._write_rejects(transform, dirty)
         return self._balance(read, loaded, rejected)
 
-    def _judged(self, records: DataFrame, transform: Transform) -> DataFrame:
-        """The transform's rows, each with its verdict."""
-        rows = transform(self.format.parse(records, self.feed, self.files))
+    def _judged(self, records: DataFrame, transform: Transform, *, told: bool) -> DataFrame:
+        """The transform's rows, each with its verdict, and with its reason where it is to be told."""
+        rows = transform(self.format.parse(records, self.feed, self.files, told=told))
         return last_wins(rows, self.feed.newest.table.key) if self.feed.newest else rows
 
     def _write_good(self, rows: DataFrame) -> tuple[int, dict[str, int]]:
@@ -103,7 +103,7 @@ class FeedRun:
             return {}
         files = [file for file in self.files if file.url in dirty]
         numbered = self.format.records(self.spark, files, numbered=True)
-        bad = self._judged(numbered, transform).where(F.col(REASON).isNotNull())
+        bad = self._judged(numbered, transform, told=True).where(F.col(REASON).isNotNull())
         rejects = bad.select(self.partition, SOURCE_FILE.name, LINE, REASON, RAW)
         replace_partitions(rejects, self.rejects, file_format="json", partition=self.partition)
         repeated = F.count_if(F.endswith(REASON, F.lit(REPEATED)))

@@ -4,7 +4,6 @@ Run as a program it makes the storage ready: tables for this version of Dagster,
 that an earlier life left in flight. `needs_preparation` tells without importing Dagster whether it is due.
 """
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing

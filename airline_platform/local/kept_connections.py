@@ -1,4 +1,4 @@
-"""Connections to Dagster's storage that are kept, where a process opens the storage once and uses it for long.
+"""Connections to Dagster's storage that are kept, where a process opens it once and uses it until its end.
 
 By itself Dagster's PostgreSQL storage connects for every statement: 5 ms for the client and as much for the
 server's new process, which is nearly all that an idle daemon does, and half a second of every run.
@@ -21,7 +21,7 @@ KEPT = 2
 
 
 class KeptConnections(CreateEnginePlugin):
-    """SQLAlchemy plugin, `?plugin=kept_connections` in a URL: gives an engine a pool where Dagster wants none."""
+    """SQLAlchemy's plugin for `?plugin=kept_connections` in a URL: a pool where Dagster wants none."""
 
     def __init__(self, url: URL, kwargs: dict[str, Any]) -> None:
         """Change the arguments of `create_engine`."""
