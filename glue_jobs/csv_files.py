@@ -64,7 +64,7 @@ def _parse_order(lines: DataFrame, feed: Feed, order: Sequence[str], *, told: bo
     quotes = F.length(RAW) - F.length(F.translate(RAW, '"', ""))
     odd_quotes = F.contains(F.col(RAW), F.lit('"')) & (quotes % 2 == 1)  # most lines have none to count
     unreadable = F.col(FIELDS).isNull() | F.col(f"{FIELDS}._corrupt").isNotNull()
-    broken = F.when(
-        odd_quotes, F.lit("expected a record on one line, found an odd number of quotes")
-    ).when(unreadable, F.lit(f"expected {len(order)} fields ({','.join(order)})"))
+    broken = F.when(odd_quotes, F.lit("expected a record on one line, found an odd number of quotes")).when(
+        unreadable, F.lit(f"expected {len(order)} fields ({','.join(order)})")
+    )
     return judge(parsed, feed, broken, order, lambda fields: F.concat_ws(",", *fields.values()), told=told)
