@@ -14,6 +14,9 @@ from glue_jobs.landing import LINE, PARTITION, POSITION, RAW, REASON, last_wins,
 
 Transform = Callable[[DataFrame], DataFrame]
 
+COMPILED = 8_000
+"""Bytecodes of the largest method that Java compiles by itself; what is larger it interprets, row by row."""
+
 
 @dataclass(frozen=True)
 class FileCount:
@@ -37,6 +40,8 @@ class FeedRun:
     """
 
     def __init__(self, spark: SparkSession, feed: Feed, arguments: Mapping[str, str]) -> None:
+        # Else Spark makes one method of a whole stage, however large; now it makes smaller ones in that case.
+        spark.conf.set("spark.sql.codegen.hugeMethodLimit", COMPILED)
         self.spark = spark
         self.feed = feed
         self.output = arguments["output"]
