@@ -39,9 +39,8 @@ QUICK = "-XX:TieredStopAtLevel=1"
 """The compiler of a JVM for small jobs, C1 alone: a day's job ends before C2 has paid for itself."""
 
 THOROUGH = "-XX:-DontCompileHugeMethods"
-"""The compiler of a JVM for large jobs: C2 too, and also for methods above 8,000 bytecodes, such as Spark
-generates of a job's expressions. 92 days (1.8 M rows) take 46 s of CPU at first, then 26, and from the fourth
-time on 20, instead of 56 each time."""
+"""The compiler of a JVM for large jobs: C2 too, and also for methods above 8,000 bytecodes, of which Spark has
+some. 92 days (1.8 M rows) take 36 s of CPU at first, and then 22 and 20, instead of 50 each time."""
 
 OPENED = (
     "java.base/java.lang", "java.base/java.lang.invoke", "java.base/java.lang.reflect", "java.base/java.io",
