@@ -39,8 +39,8 @@ QUICK = "-XX:TieredStopAtLevel=1"
 """The compiler of a JVM for small jobs, C1 alone: a day's job ends before C2 has paid for itself."""
 
 THOROUGH = "-XX:-DontCompileHugeMethods"
-"""The compiler of a JVM for large jobs: C2 too, and also for methods above 8,000 bytecodes, of which Spark has
-some. 92 days (1.8 M rows) take 36 s of CPU at first, and then 22 and 20, instead of 50 each time."""
+"""The compiler of a JVM for large jobs: C2 too, and also for the few methods that have above 8,000 bytecodes.
+92 days (1.8 M rows) take 36 s of CPU at first, and then 22 and 20, instead of 50 each time."""
 
 OPENED = (
     "java.base/java.lang", "java.base/java.lang.invoke", "java.base/java.lang.reflect", "java.base/java.io",

@@ -10,11 +10,13 @@ from pathlib import Path
 import psutil
 import psycopg2
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from airline_platform.errors import StackUnavailable
 from airline_platform.local import processes
 from airline_platform.local.postgres import PostgresServer, launch_mode
-from airline_platform.local.processes import Child
+from airline_platform.local.processes import COMPONENT_VARIABLE, Child
 from airline_platform.local.stack import PortClaims
 
 
@@ -75,6 +77,28 @@ def test_what_was_committed_survives_a_stop_and_a_start(server: PostgresServer) 
         run(server, "CREATE TABLE flights AS SELECT generate_series(1, 1000) AS id")
     with running(server):
         assert run(server, "SELECT count(*) FROM flights") == [(1000,)]
+
+
+def test_a_kept_connection_is_used_again_and_another_takes_its_place_after_a_restart(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(COMPONENT_VARIABLE, "daemon")
+    found = server.dagster_connection()
+    url = (
+        f"postgresql+psycopg2://{found['user']}:{found['password']}@127.0.0.1:{server.port}/{found['dbname']}"
+    )
+    engine = create_engine(f"{url}?plugin=kept_connections", isolation_level="AUTOCOMMIT", poolclass=NullPool)
+
+    def backend() -> int:
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+
+    with running(server):
+        first = backend()
+        assert backend() == first
+    with running(server):
+        assert backend() != first
+        engine.dispose()
 
 
 def test_a_stop_ends_open_sessions_and_is_clean(server: PostgresServer) -> None:
