@@ -1,7 +1,7 @@
 """Connections to Dagster's storage that are kept, where a process opens it once and uses it until its end.
 
-By itself Dagster's PostgreSQL storage connects for every statement: 5 ms for the client and as much for the
-server's new process, which is nearly all that an idle daemon does, and half a second of every run.
+By itself Dagster's PostgreSQL storage connects for every statement, which was three quarters of what an idle
+daemon did: docs/adr/0022-kept-connections.md.
 """
 
 import os
