@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from benchmarks.figures import Figure
@@ -21,7 +22,9 @@ STAGE = re.compile(r"(^|_)stage_")
 COLOURS = {True: "#2a6f97", False: "#c1121f", None: "#8d99ae"}
 """Of ratios: target kept, not kept, none."""
 
-INCHES_WIDE, INCHES_A_BAR = 11.0, 0.34
+INCHES_WIDE, INCHES_A_BAR = 11.0, 0.42
+LABEL = 58
+"""Characters of a label's line; a longer one would leave no room for the bars."""
 
 
 def draw(figures: Sequence[Figure], file: Path) -> None:
@@ -35,7 +38,7 @@ def draw(figures: Sequence[Figure], file: Path) -> None:
     if not ratios and not stages:
         file.unlink(missing_ok=True)
         return
-    heights = [height for height in (len(ratios), 4 if stages else 0) if height]
+    heights = [len(some) for some in (ratios, stages) if some]
     inches = 1.6 * len(heights) + INCHES_A_BAR * sum(heights)
     canvas = Canvas(figsize=(INCHES_WIDE, inches), layout="constrained")
     FigureCanvasSVG(canvas)
@@ -49,14 +52,12 @@ def draw(figures: Sequence[Figure], file: Path) -> None:
 
 
 def _draw_ratios(axes: "Axes", ratios: Sequence[Figure]) -> None:
-    places = range(len(ratios))
-    axes.barh(places, [it.value for it in ratios], color=[COLOURS[it.met] for it in ratios], height=0.6)
     for place, it in enumerate(ratios):
+        axes.barh([place], [it.value], color=COLOURS[it.met], height=0.6)
         axes.text(it.value, place, f" {shown(it.value, it.unit)}", va="center", fontsize=9)
         if it.target is not None:
             axes.plot([it.target, it.target], [place - 0.42, place + 0.42], color="black", linewidth=2)
-    axes.set_yticks(places, [it.what for it in ratios], fontsize=9)
-    axes.invert_yaxis()
+    _label(axes, ratios)
     axes.set_xscale("log")
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.margins(x=0.12)
@@ -68,12 +69,21 @@ def _draw_ratios(axes: "Axes", ratios: Sequence[Figure]) -> None:
 
 
 def _draw_stages(axes: "Axes", stages: Sequence[Figure]) -> None:
+    """Each where the one before it ended."""
     ends = list(accumulate(it.value for it in stages))
-    for it, end in zip(stages, ends, strict=True):
-        label = f"{it.what.removeprefix('of these: ')}: {shown(it.value, it.unit)} s"
-        axes.barh([0], [it.value], left=end - it.value, height=0.6, label=label)
-    axes.set_yticks([])
+    for place, (it, end) in enumerate(zip(stages, ends, strict=True)):
+        axes.barh([place], [it.value], left=end - it.value, height=0.6, color=COLOURS[None])
+        axes.text(end, place, f" {shown(it.value, it.unit)}", va="center", fontsize=9)
+    _label(axes, stages)
+    axes.margins(x=0.12)
+    axes.set_xlim(left=0)
     axes.set_xlabel("seconds", fontsize=9)
     axes.set_title(f"One file, landed to loaded: {ends[-1]:.1f} s", loc="left")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=3, fontsize=9, frameon=False)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _label(axes: "Axes", figures: Sequence[Figure]) -> None:
+    """A figure a line, from above."""
+    names = (it.what.removeprefix("of these: ").removeprefix("- ") for it in figures)
+    axes.set_yticks(range(len(figures)), [fill(name, LABEL) for name in names], fontsize=9)
+    axes.invert_yaxis()
