@@ -14,7 +14,7 @@ from airline_platform.feeds import FLIGHTS, Feed
 from airline_platform.tables import SOURCE_FILE
 from glue_jobs import csv_files
 from glue_jobs.flights_job import transform
-from glue_jobs.landing import read_manifest
+from glue_jobs.landing import LandedFile, read_manifest
 
 NewLake = Callable[[Feed, Transform], Lake]
 
@@ -175,13 +175,31 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def judged(spark: SparkSession, new_lake: NewLake) -> dict[str, Row]:
-    """Each of the lines above, parsed, by its text."""
+def many_lines(spark: SparkSession, new_lake: NewLake) -> tuple[DataFrame, list[LandedFile]]:
+    """The lines above, landed in one file."""
     lake = new_lake(FLIGHTS, transform)
     entry = lake.land(key("lines.csv"), csv_file(*GOOD, "", *BAD))
     files = read_manifest(spark, lake.manifest([entry]))
-    lines = csv_files.records(spark, files, numbered=True)
+    return csv_files.records(spark, files, numbered=True), files
+
+
+@pytest.fixture(scope="module")
+def judged(many_lines: tuple[DataFrame, list[LandedFile]]) -> dict[str, Row]:
+    """Each of the lines above, parsed, by its text."""
+    lines, files = many_lines
     return {row.raw_text: row for row in csv_files.parse(lines, FLIGHTS, files).collect()}
+
+
+def test_the_same_lines_are_good_whether_reasons_are_told_or_not(
+    many_lines: tuple[DataFrame, list[LandedFile]], judged: dict[str, Row]
+) -> None:
+    lines, files = many_lines
+    untold = csv_files.parse(lines, FLIGHTS, files, told=False).collect()
+
+    assert {row.line_number: row.reject_reason is None for row in untold} == {
+        row.line_number: row.reject_reason is None for row in judged.values()
+    }
+    assert {row.raw_text for row in untold} == {None}
 
 
 def test_every_line_but_the_header_and_the_blank_one_is_judged_once(judged: dict[str, Row]) -> None:
