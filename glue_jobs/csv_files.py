@@ -46,14 +46,13 @@ def parse(lines: DataFrame, feed: Feed, files: Sequence[LandedFile], *, told: bo
         As `landing.judge`.
     """
     orders = sorted({file.columns for file in files})
-    if len(orders) == 1:
-        return _parse_order(lines, feed, orders[0], told=told)
-    of_order = {
-        order: lines.where(F.col("columns") == F.array(*(F.lit(name) for name in order))) for order in orders
-    }
+
+    def of_order(order: Sequence[str]) -> DataFrame:
+        names = F.array(*(F.lit(name) for name in order))
+        return lines if len(orders) == 1 else lines.where(F.col("columns") == names)
+
     return reduce(
-        DataFrame.unionByName,
-        (_parse_order(mine, feed, order, told=told) for order, mine in of_order.items()),
+        DataFrame.unionByName, (_parse_order(of_order(order), feed, order, told=told) for order in orders)
     )
 
 

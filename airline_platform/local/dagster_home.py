@@ -102,9 +102,20 @@ class DagsterHome:
             draft.replace(self.folder / file)
 
     def instance(self) -> dict[str, Any]:
-        """The content of `dagster.yaml`."""
+        """The content of `dagster.yaml`; the storage's password comes from the environment."""
+        database = {
+            # SQLAlchemy 2.1 takes psycopg 3 for plain postgresql://, with which Dagster's NOTIFY fails.
+            "scheme": "postgresql+psycopg2",
+            "hostname": "127.0.0.1",
+            "port": self.warehouse_port,
+            "db_name": DAGSTER,
+            "username": DAGSTER,
+            "password": {"env": PASSWORD_VARIABLE},
+            "params": {"plugin": KEPT_CONNECTIONS},
+        }
         return {
-            **self.storage(),
+            # Else each tick and each run looks three times for the tables, which `prepare` makes.
+            "storage": {"postgres": {"postgres_db": database, "should_autocreate_tables": False}},
             "local_artifact_storage": _class(
                 "dagster._core.storage.root", "LocalArtifactStorage", base_dir=str(self.folder)
             ),
@@ -116,21 +127,6 @@ class DagsterHome:
             **_execution(),
             **_housekeeping(),
         } | (_forked_runs() if FORKS_RUNS else {})
-
-    def storage(self) -> dict[str, Any]:
-        """Where Dagster keeps its runs; the password comes from the environment."""
-        database = {
-            # SQLAlchemy 2.1 takes psycopg 3 for plain postgresql://, with which Dagster's NOTIFY fails.
-            "scheme": "postgresql+psycopg2",
-            "hostname": "127.0.0.1",
-            "port": self.warehouse_port,
-            "db_name": DAGSTER,
-            "username": DAGSTER,
-            "password": {"env": PASSWORD_VARIABLE},
-            "params": {"plugin": KEPT_CONNECTIONS},
-        }
-        # Else each tick and each run looks three times whether they are there; `prepare` has made them.
-        return {"storage": {"postgres": {"postgres_db": database, "should_autocreate_tables": False}}}
 
     def workspace_document(self) -> dict[str, Any]:
         """The content of `workspace.yaml`."""
