@@ -2,11 +2,20 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from dagster import AssetExecutionContext, open_pipes_session
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_exponential
+from tenacity import (
+    RetryCallState,
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_exponential,
+)
 
 from airline_platform.errors import AirlineError, CrawlerFailed, GlueJobFailed
 from airline_platform.settings import get_settings
@@ -23,9 +32,16 @@ POLL = wait_exponential(multiplier=0.1, exp_base=1.1, max=5)
 """A tenth of the time waited so far: an end is seen soon, be it a laptop's after 2 s or an account's after
 minutes. 5 s at most."""
 
+TURN = wait_exponential(multiplier=0.1, exp_base=1.1, max=1)
+"""Between two looks whether a job is free again: sooner than `POLL`, because a whole run waits."""
+
+TURN_SECONDS = 2 * 60 * 60
+"""How long a job may be another one's. Its own limit is half of that, as the template says."""
+
 CRAWL_SECONDS = 30 * 60
 ENDED = ("SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR", "EXPIRED")
 LOG_LINES = 50
+LATEST_RUNS = 20
 
 PARTITIONS = "airline-partitions"
 """Argument of a job: folders below its outputs, such as `date=2013-01-01,date=2013-01-02`; it writes to these
@@ -143,7 +159,8 @@ class Glue(AuditedResource):
     ) -> tuple["JobRunTypeDef", list[Any]]:
         """Start a job run, follow it to its end, and take what it reports through Dagster Pipes.
 
-        When the Dagster run is cancelled, the job run is stopped with it.
+        Where the job works for somebody else, that one's end is waited for. When the Dagster run is cancelled,
+        the job run is stopped with it.
 
         Args:
             context: Of the asset that runs.
@@ -154,13 +171,14 @@ class Glue(AuditedResource):
             The ended job run, and the messages its script reported.
 
         Raises:
-            GlueJobFailed: It ended in anything but SUCCEEDED; its last output is in the run's log.
+            GlueJobFailed: It ended in anything but SUCCEEDED; its last output is in the run's log. Or the job
+                was never free.
         """
         from dagster_aws.pipes import PipesS3ContextInjector  # noqa: PLC0415 - costs 0.5 s, only jobs need it
 
         from resources.pipes import PolledS3MessageReader  # noqa: PLC0415
 
-        client, s3 = self.client(), make_client(get_settings(), "s3")
+        s3 = make_client(get_settings(), "s3")
         scratch = f"_tmp/pipes/{context.run.run_id}/{uuid4()}"
         reader = PolledS3MessageReader(self.pipes_bucket, s3, f"{scratch}/messages")
         injector = PipesS3ContextInjector(bucket=self.pipes_bucket, client=s3, key_prefix=f"{scratch}/")
@@ -169,10 +187,9 @@ class Glue(AuditedResource):
             open_pipes_session(context=context, context_injector=injector, message_reader=reader) as session,
         ):
             passed = {**arguments, **session.get_bootstrap_cli_arguments(), **caller.job_arguments()}
-            run_id = client.start_job_run(
-                JobName=job,
-                Arguments={f"--{name.removeprefix('--')}": value for name, value in passed.items()},
-            )["JobRunId"]
+            run_id = self._start(
+                context, job, {f"--{name.removeprefix('--')}": value for name, value in passed.items()}
+            )
             context.log.info("Glue job %s: run %s started", job, run_id)
             run = self._wait(job, run_id, reader.read_new)
         if run["JobRunState"] != "SUCCEEDED":
@@ -183,6 +200,36 @@ class Glue(AuditedResource):
                 remedy="Read the end of its output in this run's log, mend the cause, re-run from this step.",
             )
         return run, list(session.get_custom_messages())
+
+    def _start(self, context: AssetExecutionContext, job: str, arguments: dict[str, str]) -> str:
+        """Start a job run as soon as no other one of the job works; two might write the same folders."""
+        client = self.client()
+
+        def start() -> str | None:
+            runs = client.get_job_runs(JobName=job, MaxResults=LATEST_RUNS)["JobRuns"]
+            if all(run["JobRunState"] in ENDED for run in runs):
+                # Another one may still be faster, or an ended one still count.
+                with suppress(client.exceptions.ConcurrentRunsExceededException):
+                    return client.start_job_run(JobName=job, Arguments=arguments)["JobRunId"]
+            return None
+
+        def tell(state: RetryCallState) -> None:
+            if state.attempt_number == 1:
+                context.log.info("Glue job %s works for another run: its end is waited for", job)
+
+        turn = Retrying(
+            retry=retry_if_result(lambda run_id: run_id is None),
+            wait=TURN,
+            stop=stop_after_delay(TURN_SECONDS),
+            before_sleep=tell,
+        )
+        try:
+            return str(turn(start))
+        except RetryError:
+            raise GlueJobFailed(
+                f"Glue job {job} was not free within {TURN_SECONDS // 60} minutes",
+                remedy="Look which of its runs hangs, stop that one, then re-run from this step.",
+            ) from None
 
     def _wait(self, job: str, run_id: str, on_poll: Callable[[], None]) -> "JobRunTypeDef":
         client = self.client()

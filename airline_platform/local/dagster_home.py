@@ -17,6 +17,7 @@ import requests
 import yaml
 
 from airline_platform.errors import StackUnavailable
+from airline_platform.feeds import FEEDS
 from airline_platform.local.postgres import DAGSTER
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ PASSWORD_VARIABLE = "AIRLINE_DAGSTER_PASSWORD"  # noqa: S105 - the variable's na
 EVENT_BATCH = 500
 """Materializations of one step that are written in one transaction; by itself Dagster takes one for each day,
 which for a quarter is 3 s of every step."""
+
+WIDER_POOLS = {feed.name: 2 for feed in FEEDS.values() if feed.daily and feed.tables}
+"""Pools that take more than one run: of feeds that are loaded by day, where the next run's Glue job works
+while a run loads. Of either there is only one at a time, because the next one waits for it."""
 
 FORKS_RUNS = sys.platform == "linux"
 """Elsewhere a process that has used the system's libraries must not be copied."""
@@ -239,7 +244,7 @@ def needs_preparation(home: Path, connection: Mapping[str, Any]) -> bool:
         home: The laptop stack's state folder.
         connection: Arguments of psycopg2's `connect` for Dagster's storage.
     """
-    if _prepared_version(home) != version("dagster"):
+    if _prepared(home) != _wanted():
         return True
     with closing(psycopg2.connect(**connection)) as session, session.cursor() as cursor:
         cursor.execute("SELECT to_regclass('public.runs') IS NULL")
@@ -249,14 +254,19 @@ def needs_preparation(home: Path, connection: Mapping[str, Any]) -> bool:
         return bool(cursor.fetchone() == (True,))
 
 
-def _version_file(home: Path) -> Path:
-    return dagster_folder(home) / "storage-version"
+def _preparation_file(home: Path) -> Path:
+    return dagster_folder(home) / "prepared.yaml"
 
 
-def _prepared_version(home: Path) -> str | None:
-    """The version of Dagster whose tables the storage has."""
-    file = _version_file(home)
-    return file.read_text().strip() if file.exists() else None
+def _prepared(home: Path) -> dict[str, Any] | None:
+    """What the storage has been made ready for."""
+    file = _preparation_file(home)
+    return yaml.safe_load(file.read_text()) if file.exists() else None
+
+
+def _wanted() -> dict[str, Any]:
+    """What the storage is to be ready for: this version of Dagster's tables, and these pools."""
+    return {"dagster": version("dagster"), "pools": WIDER_POOLS}
 
 
 def prepare(instance: "DagsterInstance", home: Path) -> list[str]:
@@ -269,9 +279,11 @@ def prepare(instance: "DagsterInstance", home: Path) -> list[str]:
     """
     from dagster import DagsterRunStatus, RunsFilter  # noqa: PLC0415 - costs 1.6 s, for this program alone
 
-    if _prepared_version(home) != version("dagster"):
+    if _prepared(home) != _wanted():
         instance.upgrade()
-        _version_file(home).write_text(version("dagster"))
+        for pool, limit in WIDER_POOLS.items():  # no file of Dagster's can say so
+            instance.event_log_storage.set_concurrency_slots(pool, limit)
+        _preparation_file(home).write_text(yaml.safe_dump(_wanted()))
     unfinished = instance.get_runs(RunsFilter(statuses=[DagsterRunStatus[name] for name in IN_FLIGHT]))
     for run in unfinished:
         end_run(instance, run, "Its process ended with the stack.")
