@@ -159,7 +159,7 @@ class Glue(AuditedResource):
     ) -> tuple["JobRunTypeDef", list[Any]]:
         """Start a job run, follow it to its end, and take what it reports through Dagster Pipes.
 
-        Where the job works for somebody else, that one's end is waited for. When the Dagster run is cancelled,
+        Where the job works for another run, that one's end is waited for. When the Dagster run is cancelled,
         the job run is stopped with it.
 
         Args:

@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import dagster as dg
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import requests
 
+from airline_platform.errors import GlueJobFailed
 from airline_platform.local.spark_jvm import QUICK, THOROUGH
 from airline_platform.local.spark_pool import LARGE_BYTES
+from airline_platform.settings import get_settings
+from resources import glue
 
 DATABASE = "airline"
 COPY_BY_DATE = """
@@ -411,6 +415,36 @@ def test_one_run_at_a_time_is_the_default_and_a_run_can_be_stopped(stack):
     assert [row["JobRunId"] for row in answer["SuccessfulSubmissions"]] == [run_id]
     assert [row["JobRunId"] for row in answer["Errors"]] == ["jr_unknown"]
     assert stack.wait("alone", run_id)["JobRunState"] == "STOPPED"
+
+
+@pytest.fixture
+def its_settings(stack, monkeypatch):
+    """This process's settings lead to the gateway."""
+    for name in [name for name in os.environ if name.startswith(("AIRLINE_", "AWS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.endpoint)
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+@pytest.mark.filterwarnings("default")  # Dagster's own Pipes session uses what Dagster warns of
+@pytest.mark.usefixtures("its_settings")
+def test_a_job_that_is_never_free_is_told_of_and_not_started(stack, monkeypatch):
+    @dg.asset
+    def made_by_glue(context: dg.AssetExecutionContext, jobs: dg.ResourceParam[glue.Glue]) -> None:
+        jobs.run_job(context, "busy", {})
+
+    monkeypatch.setattr(glue, "TURN_SECONDS", 1)
+    stack.create_job("busy", "import time; time.sleep(60)")
+    run_id = stack.glue.start_job_run(JobName="busy")["JobRunId"]
+    with pytest.raises(GlueJobFailed, match="Glue job busy was not free within"):
+        dg.materialize(
+            [made_by_glue], resources={"jobs": glue.Glue(database=DATABASE, pipes_bucket="lake")}
+        )
+    assert [run["Id"] for run in stack.glue.get_job_runs(JobName="busy")["JobRuns"]] == [run_id]
+    stack.glue.batch_stop_job_run(JobName="busy", JobRunIds=[run_id])
+    stack.wait("busy", run_id)
 
 
 def test_two_runs_go_on_at_once_where_the_job_allows_it(stack):

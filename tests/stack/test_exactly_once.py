@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from airline_platform.dagster_client import DagsterClient
+from airline_platform.feeds import FLIGHTS
+from airline_platform.jobs import RANGE_TAGS
 
 HEADER = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
 FACT = "airlines.daily_flights_processed"
@@ -222,6 +224,29 @@ def test_a_bad_header_is_refused_at_the_first_run_and_never_retried(stack):
     )["results"]
     assert [run["status"] for run in runs] == ["FAILURE"]
     assert verdicts(stack, "2013-04-12") == [("flights.csv", "rejected")]
+
+
+def test_two_runs_of_the_same_days_at_once_load_them_once(stack):
+    first, last = "2013-04-14", "2013-04-15"
+    with stack.nobody_listening():
+        stack.put(key(first), file(2))
+        stack.put(key(last), file(3))
+        for _ in range(2):
+            stack.launch(FLIGHTS, first, last)
+    stack.wait_until_idle()
+    runs = DagsterClient.of(stack.settings)._ask(
+        """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) {
+            ... on Runs { results { status startTime endTime } } } }""",
+        tags=[{"key": RANGE_TAGS[0], "value": first}],
+    )["results"]
+    assert [run["status"] for run in runs] == ["SUCCESS", "SUCCESS"]
+    assert max(run["startTime"] for run in runs) < min(run["endTime"] for run in runs)
+    jobs = stack.client("glue").get_job_runs(JobName=stack.settings.job_name(FLIGHTS.name))["JobRuns"]
+    later, earlier = sorted(jobs, key=lambda job: job["StartedOn"], reverse=True)[:2]
+    assert earlier["CompletedOn"] <= later["StartedOn"]
+    assert carriers(stack, first) == {"AA": 2}
+    assert carriers(stack, last) == {"AA": 3}
+    assert verdicts(stack, first) == verdicts(stack, last) == [("flights.csv", "loaded")]
 
 
 @pytest.mark.usefixtures("story")

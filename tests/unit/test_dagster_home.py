@@ -30,6 +30,10 @@ def test_dagster_accepts_its_file(home: DagsterHome, monkeypatch: pytest.MonkeyP
     assert config["telemetry"] == {"enabled": False}
 
 
+def test_feeds_that_are_loaded_by_day_take_two_runs() -> None:
+    assert dagster_home.WIDER_POOLS == {"flights": 2, "bookings": 2}
+
+
 def test_the_storage_s_password_is_in_no_file(home: DagsterHome) -> None:
     database = yaml.safe_load((home.folder / "dagster.yaml").read_text())["storage"]["postgres"][
         "postgres_db"
