@@ -104,7 +104,8 @@ def where_time_goes(taken: Taken) -> Sequence[str]:
         (
             f"The year's {len(runs)} runs, by Dagster's records: {steps}, between steps {between:.1f} s; in "
             f"all {working:.1f} s of work within {last - first:.1f} s. The other "
-            f"{taken.seconds - last + first:.1f} s are the command's own start and end, and the queue."
+            f"{taken.seconds - last + first:.1f} s are the command's own start and end, and the queue. Two runs "
+            "work at a time, so a step's seconds have in them what it waits for the other run's."
         )
     ]
 
