@@ -59,8 +59,8 @@ def measure(bench: Bench) -> Section:
             ),
             (
                 f"A run per day is extrapolated: {_number(PEERS_DAYS)} other days, a run of the same job "
-                f"each, queued at once, took {peer.seconds:.1f} s until the last one ended; the year is that many "
-                "times more. These runs have the same warm Spark and forked processes as ours."
+                f"each, queued at once, took {peer.seconds:.1f} s until the last one ended; the year is that "
+                "many times more. These runs have the same warm Spark and forked processes as ours."
             ),
             *where_time_goes(ours),
             "The marts follow by automation, which is stopped here: their time is in neither figure.",
