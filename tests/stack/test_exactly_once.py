@@ -8,6 +8,7 @@ import pytest
 from airline_platform.dagster_client import DagsterClient
 from airline_platform.feeds import FLIGHTS
 from airline_platform.jobs import RANGE_TAGS
+from resources.warehouse import Warehouse
 
 HEADER = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
 FACT = "airlines.daily_flights_processed"
@@ -247,6 +248,33 @@ def test_two_runs_of_the_same_days_at_once_load_them_once(stack):
     assert carriers(stack, first) == {"AA": 2}
     assert carriers(stack, last) == {"AA": 3}
     assert verdicts(stack, first) == verdicts(stack, last) == [("flights.csv", "loaded")]
+
+
+def test_a_load_whose_files_another_run_has_replaced_meanwhile_takes_the_new_ones(stack):
+    day, asked = "2013-04-17", DagsterClient.of(stack.settings)
+    with stack.nobody_listening():
+        stack.put(key(day), file(2))
+        stack.launch(FLIGHTS, day, day)
+    stack.wait_until_idle()
+    with Warehouse.of(stack.settings).transaction() as session:
+        session.wait_for_turn()
+        stack.launch(FLIGHTS, day, day, [FLIGHTS.table.name])
+        # It knows its files by then, and waits for its turn.
+        stack.until(lambda: stack.query("SELECT pid FROM pg_locks WHERE NOT granted"))
+        stack.launch(FLIGHTS, day, day, ["flights_enriched"])
+        stack.until(lambda: asked.unfinished_runs() == 1)
+    stack.wait_until_idle()
+    runs = asked._ask(
+        """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) { ... on Runs { results {
+            status eventConnection { events { __typename } } } } } }""",
+        tags=[{"key": "dagster/partition", "value": day}],
+    )["results"]
+    assert [run["status"] for run in runs] == ["SUCCESS"] * 3
+    retries = [
+        sum("UpForRetry" in event["__typename"] for event in run["eventConnection"]["events"]) for run in runs
+    ]
+    assert retries == [0, 1, 0]
+    assert carriers(stack, day) == {"AA": 2}
 
 
 @pytest.mark.usefixtures("story")
