@@ -438,8 +438,12 @@ def test_a_job_that_is_never_free_is_told_of_and_not_started(stack, monkeypatch)
     monkeypatch.setattr(glue, "TURN_SECONDS", 1)
     stack.create_job("busy", "import time; time.sleep(60)")
     run_id = stack.glue.start_job_run(JobName="busy")["JobRunId"]
-    with pytest.raises(GlueJobFailed, match="Glue job busy was not free within"):
-        dg.materialize([made_by_glue], resources={"jobs": glue.Glue(database=DATABASE, pipes_bucket="lake")})
+    given = {"jobs": glue.Glue(database=DATABASE, pipes_bucket="lake")}
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        pytest.raises(GlueJobFailed, match="Glue job busy was not free within"),
+    ):
+        dg.materialize([made_by_glue], resources=given, instance=instance)
     assert [run["Id"] for run in stack.glue.get_job_runs(JobName="busy")["JobRuns"]] == [run_id]
     stack.glue.batch_stop_job_run(JobName="busy", JobRunIds=[run_id])
     stack.wait("busy", run_id)
