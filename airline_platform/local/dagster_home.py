@@ -281,9 +281,11 @@ def prepare(instance: "DagsterInstance", home: Path) -> list[str]:
 
     if _prepared(home) != _wanted():
         instance.upgrade()
-        for pool, limit in WIDER_POOLS.items():  # no file of Dagster's can say so
-            instance.event_log_storage.set_concurrency_slots(pool, limit)
         _preparation_file(home).write_text(yaml.safe_dump(_wanted()))
+    # No file of Dagster's can say so; what somebody has set in the UI stands.
+    limits = {pool.name for pool in instance.event_log_storage.get_pool_limits() if not pool.from_default}
+    for name in WIDER_POOLS.keys() - limits:
+        instance.event_log_storage.set_concurrency_slots(name, WIDER_POOLS[name])
     unfinished = instance.get_runs(RunsFilter(statuses=[DagsterRunStatus[name] for name in IN_FLIGHT]))
     for run in unfinished:
         end_run(instance, run, "Its process ended with the stack.")

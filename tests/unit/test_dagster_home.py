@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dagster import DagsterInstance
 from dagster._core.instance.config import dagster_instance_config
 from dagster._core.instance.utils import _get_event_batch_size
 
@@ -32,6 +33,14 @@ def test_dagster_accepts_its_file(home: DagsterHome, monkeypatch: pytest.MonkeyP
 
 def test_feeds_that_are_loaded_by_day_take_two_runs() -> None:
     assert dagster_home.WIDER_POOLS == {"flights": 2, "bookings": 2}
+
+
+def test_a_pool_that_somebody_has_set_stays_as_it_is(home: DagsterHome) -> None:
+    with DagsterInstance.local_temp(str(home.home)) as instance:
+        instance.event_log_storage.set_concurrency_slots("bookings", 5)
+        dagster_home.prepare(instance, home.home)
+        limits = instance.event_log_storage.get_pool_limits()
+    assert {pool.name: pool.limit for pool in limits} == {"bookings": 5, "flights": 2}
 
 
 def test_the_storage_s_password_is_in_no_file(home: DagsterHome) -> None:
