@@ -14,6 +14,8 @@ AirlineError
 A message says what was expected, what came and where; `remedy` says what to do about it.
 """
 
+from collections.abc import Sequence
+
 
 class AirlineError(Exception):
     """An expected failure, with the way out of it.
@@ -21,11 +23,15 @@ class AirlineError(Exception):
     Args:
         message: What was expected, what came instead, and where.
         remedy: What the reader can do now, as an imperative sentence.
+        about: What makes the failure the same one in another run, such as versions of files: people are told
+            of it once. Nobody is told where it is empty, because they know; of a failure without it they are
+            told for every run.
     """
 
-    def __init__(self, message: str, *, remedy: str) -> None:
+    def __init__(self, message: str, *, remedy: str, about: Sequence[str] | None = None) -> None:
         super().__init__(message)
         self.remedy = remedy
+        self.about = about
 
     def __str__(self) -> str:
         """The message, then the remedy on a line of its own."""
@@ -41,7 +47,23 @@ class UnusableInput(PermanentError):  # noqa: N818 - it names the input, not the
 
 
 class GlueJobFailed(PermanentError):  # noqa: N818 - Glue's own word for it
-    """A Glue job run ended in FAILED, TIMEOUT, ERROR, EXPIRED or STOPPED."""
+    """A Glue job run ended in FAILED, TIMEOUT, ERROR, EXPIRED or STOPPED, or its report lacks files.
+
+    Args:
+        message: As of any error.
+        remedy: As of any error.
+        state: The state it ended in; empty where it did not fail by itself.
+        words: What Glue says of it, which begins with the class of the script's exception.
+        output: The end of its output.
+    """
+
+    def __init__(
+        self, message: str, *, remedy: str, state: str = "", words: str = "", output: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.state = state
+        self.words = words
+        self.output = output
 
 
 class CrawlerFailed(PermanentError):  # noqa: N818 - Glue's own word for it
