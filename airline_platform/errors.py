@@ -23,15 +23,13 @@ class AirlineError(Exception):
     Args:
         message: What was expected, what came instead, and where.
         remedy: What the reader can do now, as an imperative sentence.
-        about: What makes the failure the same one in another run, such as versions of files: people are told
-            of it once. Nobody is told where it is empty, because they know; of a failure without it they are
-            told for every run.
+        told: Whether people know it already, because an alert was written with the verdicts on the files.
     """
 
-    def __init__(self, message: str, *, remedy: str, about: Sequence[str] | None = None) -> None:
+    def __init__(self, message: str, *, remedy: str, told: bool = False) -> None:
         super().__init__(message)
         self.remedy = remedy
-        self.about = about
+        self.told = told
 
     def __str__(self) -> str:
         """The message, then the remedy on a line of its own."""

@@ -63,7 +63,7 @@ class Feed:
         daily: Whether every file is for one day, named by its key.
         lookups: Columns of its table that come from the airports.
         newest: The table that follows from it, where a thing's newest row is what counts.
-        max_rejected_share: Share of a file's rows, 0 to 1, above which rejects keep the file from being loaded.
+        max_rejected_share: Share of a file's rows, 0 to 1, above which its rejects keep it from being loaded.
         on_refused: What becomes of a day's other files when one of them is refused.
     """
 

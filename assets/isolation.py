@@ -49,8 +49,8 @@ def isolate(
     """Do all units that can be done, and find the others.
 
     The job runs over all units. Where that fails, and the input may be why, it runs over halves, and so on,
-    until the culprit stands alone: at most 2·log2(n) more jobs for one culprit among n units. What was done is
-    not done again.
+    until the culprit stands alone: at most 2·log2(n) more jobs for one culprit among n units. What was done
+    is not done again.
 
     A culprit is believed when some job has succeeded after it failed; else the platform may have failed
     meanwhile, or always have. Where no job has, the control has to.

@@ -93,7 +93,7 @@ def cause_of_job_failure(error: Exception) -> Cause:
 
 
 def cause_of_load_failure(error: Exception) -> Cause:
-    """Say what may have made a load, or a mart's query, fail: the rows; or the warehouse, AWS, the network."""
+    """Say what may have made a load or a mart's query fail: the rows, or the warehouse, AWS, the network."""
     if isinstance(error, psycopg2.InternalError):
         return "machinery" if _LOAD_MACHINERY.search(str(error)) else "input"
     if isinstance(error, LoadRefused | psycopg2.DataError | psycopg2.IntegrityError):
