@@ -211,10 +211,10 @@ class ChecksFailed(LoadRefused):
 
     def __init__(self, asset: str, outcomes: Sequence[Outcome]) -> None:
         failed = [outcome for outcome in outcomes if outcome.check.blocking and outcome.failed]
-        told = [f"{o.check.name}: {'; '.join(map(str, o.failed[:DAYS_LISTED]))}" for o in failed]
+        found = [f"{o.check.name}: {'; '.join(map(str, o.failed[:DAYS_LISTED]))}" for o in failed]
+        self.found = f"the check {', and '.join(found)}"
         super().__init__(
-            f"{asset}: the check {', and '.join(told)}. Nothing was loaded, the old rows stand",
-            remedy=failed[0].check.remedy,
+            f"{asset}: {self.found}. Nothing was loaded, the old rows stand", remedy=failed[0].check.remedy
         )
         self.outcomes = outcomes
         self.results = [outcome.result(asset) for outcome in outcomes]

@@ -6,6 +6,7 @@ import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airline_platform.errors import AirlineError, GlueJobFailed, LoadRefused
+from assets.checks import ChecksFailed
 from assets.isolation import Cause
 
 LONGEST = 700
@@ -124,6 +125,7 @@ def load_words(error: Exception, *, personal: bool) -> str:
         personal: Whether the warehouse's words may quote people; a check's never do.
     """
     if isinstance(error, LoadRefused):
-        return " ".join(f"{error.args[0]}. {error.remedy}".split())[:LONGEST]
+        found = error.found if isinstance(error, ChecksFailed) else error.args[0]
+        return " ".join(f"{found}. {error.remedy}".split())[:LONGEST]
     words = "" if personal else " ".join(str(error).split())
     return f"the warehouse refused its rows: {type(error).__name__}{words and ': '}{words}"[:LONGEST]
