@@ -447,7 +447,10 @@ def _package() -> bytes:
     jobs = sorted(Path(glue_jobs.__file__).parent.glob("*.py"))
     modules = [
         shared / "__init__.py",
+        shared / "characters.py",
+        shared / "csv_records.py",
         shared / "currencies.py",
+        shared / "reading.py",
         shared / "feeds.py",
         shared / "json_records.py",
         shared / "tables.py",
