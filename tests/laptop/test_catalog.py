@@ -16,6 +16,7 @@ from airline_platform.feeds import BOOKINGS, FLIGHTS
 from airline_platform.settings import Settings, get_settings
 from airline_platform.tables import Column
 from assets.cataloging import register, register_and_confirm
+from resources.athena import Athena
 from resources.aws import make_client
 from resources.catalog import CatalogTable, catalog_tables, ensure_catalog_tables, landing_table
 from resources.glue import Glue
@@ -157,6 +158,23 @@ def test_a_second_deployment_writes_no_table(catalog: Catalog) -> None:
     ensure_catalog_tables(catalog.settings)
 
     assert {name: catalog.table(name)["VersionId"] for name in versions} == versions
+
+
+def test_athena_shows_what_landed_and_an_empty_or_wrong_number_as_null(catalog: Catalog) -> None:
+    catalog.land("daily_flights/date=2013-01-01/good.csv")
+    catalog.land("daily_flights/date=2013-01-02/bad.csv", GOOD.replace(b"4,5", b"late,5"))
+    athena = Athena(database=catalog.settings.glue_database, workgroup=catalog.settings.workgroup)
+
+    rows = athena.query(
+        'SELECT "date", carrier, originairportid, depdelay FROM landing_daily_flights ORDER BY 1, 2'
+    ).rows
+
+    assert [tuple(row.values()) for row in rows] == [
+        ("2013-01-01", "AA", "12892", None),
+        ("2013-01-01", "B6", "12478", "4"),
+        ("2013-01-02", "AA", "12892", None),
+        ("2013-01-02", "B6", "12478", None),
+    ]
 
 
 # --- the crawler
