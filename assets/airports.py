@@ -19,14 +19,14 @@ from airline_platform.settings import get_settings
 from airline_platform.tables import SOURCE_FILE
 from assets import checks, ledger, lineage, measures
 from assets.alerts import check_failed_alerts, loaded_alert
-from assets.cataloging import landing_table, register
+from assets.cataloging import register_and_confirm
 from assets.description import OWNERS, column_schema, columns_metadata, describe, s3_link, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
 from assets.landed import accept, send_alerts
 from assets.loading import FIRST_REJECTS, RowCount, fill_airports, overwritten
 from resources import outbox
-from resources.catalog import rejects_prefix
+from resources.catalog import landing_table, rejects_prefix
 from resources.glue import Glue, copy_manifest
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
@@ -94,17 +94,22 @@ def raw_airport_codes(
     ),
     description=describe(
         "One row per landed line of airport codes, as the Data Catalog's table shows the files.",
-        source="the landed files. The crawler runs when the table is new or its columns moved.",
-        mind="Values are as they landed, and an airport is there as often as files have it.",
+        source=(
+            "the landed files. Columns are as declared, whatever has landed; the crawler only confirms them, "
+            "once for each declaration, and reports what differs."
+        ),
+        mind=(
+            "Values are as they landed, in the declared order of columns, also of refused files. An "
+            "airport is there as often as files have it."
+        ),
     ),
 )
 def airport_codes_catalog(context: AssetExecutionContext, glue: Glue) -> None:
-    """Make the catalog true."""
+    """Keep the catalog's table as declared."""
     with permanent_errors_end_the_step():
-        name = landing_table(AIRPORTS)
-        crawled = register(glue, name, AIRPORTS.columns, {}, crawler=AIRPORTS.name)
+        told = register_and_confirm(glue, landing_table(get_settings(), AIRPORTS), {})
         lineage.tell_lineage(context)
-        context.add_output_metadata({"table": f"{glue.database}.{name}", "crawled": crawled})
+        context.add_output_metadata(told)
 
 
 @asset(
