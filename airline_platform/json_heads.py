@@ -3,13 +3,17 @@
 What rows hold is the job's to judge, one by one. Here a file is refused whose rows can't be told apart.
 """
 
+import codecs
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from airline_platform.csv_records import lines_of
 from airline_platform.feeds import Feed
 from airline_platform.json_records import NotAnArray, elements
+from airline_platform.reading import Reading
 from airline_platform.verdicts import Accepted, Refused
 
 _WHOLE = "Land the file again, complete."
@@ -17,46 +21,59 @@ _ONE_A_LINE = "Write one object a line, or one array of objects."
 _LINE_END = re.compile(r"\r\n|\r|\n")
 """As Spark ends lines."""
 
+_BLANKS = " \t\r\n"
+"""JSON's blanks."""
 
-def judge_json(feed: Feed, head: bytes, *, whole: bool) -> Accepted | Refused:
-    """Judge a file by its beginning; of an array, the rest is `judge_array`'s.
+
+def judge_json(
+    feed: Feed, head: bytes, texts: Iterator[bytes], reading: Reading, *, whole: bool
+) -> Accepted | Refused:
+    """Judge a file, reading all of it once.
 
     Args:
         feed: What the file should be.
         head: Its first bytes, which are text.
-        whole: Whether they are all.
+        texts: All of it, in any slices.
+        reading: How it is written.
+        whole: Whether the head is all of it.
 
     Returns:
-        The verdict. Never raises.
+        The verdict. Raises nothing for what the file holds but `csv_records.LineTooLong`.
     """
     text = head.decode("utf-8-sig", errors="replace")
-    begins = text.lstrip()[:1]
+    begins = text.lstrip(_BLANKS)[:1]
     if not begins:
         found = "the file holds no text" if whole else f"{len(head):,} bytes of blanks"
         return Refused(1, found, _wanted(feed), _WHOLE)
     line = len(_LINE_END.split(text[: text.index(begins)]))
+    verdict = Accepted("", _names(feed), reading=reading)
     if begins == "[":
-        return _judge_first(feed, _first_element(head), line, Accepted("", _names(feed), "array"))
+        refused = _judge_first(feed, reading, _first_element(head), line)
+        return refused or _count_array(feed, texts, verdict)
     if begins != "{":
         remedy = f"{_ONE_A_LINE} Or land it under its own feed's prefix instead of {feed.prefix}."
         return Refused(line, "neither an object nor an array begins", _wanted(feed), remedy)
-    first, *rest = _LINE_END.split(text.lstrip(), maxsplit=1)
+    first, *rest = _LINE_END.split(text.lstrip(_BLANKS), maxsplit=1)
     if not rest and not whole:
         return Refused(line, f"a line longer than {len(head):,} bytes", _wanted(feed), _ONE_A_LINE)
-    if not isinstance(_parsed(first), dict) and _goes_on(text.lstrip()):
+    if not isinstance(_parsed(first), dict) and _goes_on(text.lstrip(_BLANKS)):
         return Refused(line, "an object over several lines", _wanted(feed), _ONE_A_LINE)
-    return _judge_first(feed, first, line, Accepted("", _names(feed)))
+    refused = _judge_first(feed, reading, first, line)
+    return refused or _count_lines(texts, verdict)
 
 
-def judge_array(pieces: Iterable[bytes]) -> Refused | None:
-    """Read an array to its end: where it is broken, nobody can tell what is missing.
+def _count_lines(texts: Iterator[bytes], verdict: Accepted) -> Accepted:
+    rows = lines = 0
+    for _, found in lines_of(texts):
+        if not lines:
+            found[0] = found[0].removeprefix(codecs.BOM_UTF8)
+        lines += len(found)
+        rows += sum(1 for line in found if line and not line.isspace())
+    return replace(verdict, rows=rows, lines=lines)
 
-    Args:
-        pieces: All of the file, in any slices, unpacked.
 
-    Returns:
-        Why it can't be read; None where it can. Never raises.
-    """
+def _count_array(feed: Feed, pieces: Iterable[bytes], verdict: Accepted) -> Accepted | Refused:
+    """Read an array to its end: where it is broken, nobody can tell what is missing."""
     rows = 0
     try:
         for _ in elements(pieces):
@@ -64,23 +81,26 @@ def judge_array(pieces: Iterable[bytes]) -> Refused | None:
     except NotAnArray as error:
         remedy = f"{_WHOLE} Or write one object a line: then only what is broken is rejected."
         return Refused(error.line, error.found, "a complete JSON array", remedy)
-    if not rows:
+    if not rows and feed.no_rows == "refuse":
         return Refused(
             1, "an empty array", "at least one object in the array", "Land the file again, with its rows."
         )
-    return None
+    return replace(verdict, shape="array", rows=rows)
 
 
-def _judge_first(feed: Feed, first: str, line: int, verdict: Accepted) -> Accepted | Refused:
+def _judge_first(feed: Feed, reading: Reading, first: str, line: int) -> Refused | None:
     """Refuse what is another feed's by its first object; one that can't be read is its row's fault."""
     found = _parsed(first)
-    if not isinstance(found, dict) or not found or set(found) & {column.name for column in feed.columns}:
-        return verdict
+    if not isinstance(found, dict) or not found:
+        return None
+    if {reading.column_of(name) for name in found} & {column.name for column in feed.columns}:
+        return None
     return Refused(
         line,
         "none of the feed's fields in the first object",
         f"the fields {feed.header}",
-        f"Name the fields so, or land the file under its own feed's prefix instead of {feed.prefix}.",
+        f"Name the fields so, or land the file under its own feed's prefix instead of {feed.prefix}; other "
+        "names of fields can be declared (Feed.reading).",
     )
 
 

@@ -4,7 +4,7 @@ Standard library only: this module travels to AWS Glue beside the job scripts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 ColumnType = Literal["string", "bigint", "decimal", "date", "timestamp", "timestamptz"]
@@ -14,6 +14,14 @@ DIGITS, DECIMALS = 14, 3
 
 SUM_DIGITS = 24
 """Digits of a sum of decimals: a day's fares in a currency of small units have more than one fare has."""
+
+LARGEST_NUMBER = 2**53 - 1
+"""Largest whole number, without sign, that every tool holds exactly (RFC 8259, section 6): what is larger was
+another thing before some program made a number of it."""
+
+YEARS = 1900, 2100
+"""In which a date lies. Zero dates of programs lie before (1899-12-30, 0001-01-01), and Spark ends a job that
+writes what is older than the Gregorian calendar."""
 
 _REDSHIFT: dict[ColumnType, str] = {
     "bigint": "BIGINT",
@@ -44,7 +52,11 @@ class Column:
         digits: Digits in all, of which `DECIMALS` stand behind the point; decimals only.
         one_of: The only values there are; strings only, empty for any.
         pattern: Regular expression a whole value matches, and what it says in words; strings only.
-        minimum: Smallest value; numbers only.
+        several_lines: Whether line breaks, tabs and joiners may stand inside; strings only. At its ends a
+            value has no white space and nothing invisible, and inside nothing else that is not seen.
+        minimum: Smallest value; numbers only, `LARGEST_NUMBER` below 0 where not given.
+        maximum: Largest value; likewise.
+        years: First and last year; dates and timestamps only.
         separator: Between the parts of a date in landed files; dates only.
         personal: Whether it identifies a person. Such a value stays in the landing bucket: no table, log,
             alert or reject ever has it.
@@ -58,7 +70,10 @@ class Column:
     digits: int = DIGITS
     one_of: tuple[str, ...] = ()
     pattern: tuple[str, str] | None = None
+    several_lines: bool = False
     minimum: int | None = None
+    maximum: int | None = None
+    years: tuple[int, int] = YEARS
     separator: str = "-"
     personal: bool = False
 
@@ -79,6 +94,13 @@ SOURCE_FILE = Column(
     "source_file", "string", "S3 URI of the landed file the row came from.", required=True, length=1200
 )
 """Travels with every row from the lake into the load, where it is counted for the ledger."""
+
+SOURCE_LINE = Column(
+    "source_line",
+    "bigint",
+    "Where the row begins in that file, counted from 1: line, or element of a JSON array.",
+)
+"""With `SOURCE_FILE` it says which row of which file a row of a table was."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +146,10 @@ class Table:
     def staged_columns(self) -> tuple[Column, ...]:
         """Columns of the Parquet files copied into it: its own, and the landed file each row came from."""
         return self.columns if SOURCE_FILE in self.columns else (*self.columns, SOURCE_FILE)
+
+    def with_columns(self, columns: Sequence[Column]) -> "Table":
+        """The table with more columns behind its own."""
+        return replace(self, columns=(*self.columns, *columns))
 
     def ddl(self) -> str:
         """`CREATE TABLE IF NOT EXISTS` in Redshift's dialect."""

@@ -8,12 +8,14 @@ from datetime import date
 from pathlib import Path
 
 from airline_platform.errors import WrongCall
-from airline_platform.feeds import FEEDS, SUFFIXES, Feed, UnknownKey, parse_key
-from airline_platform.headers import HEAD_BYTES, judge
+from airline_platform.feeds import FEEDS, SUFFIXES, Feed, UnknownKey, is_gzip, parse_key
+from airline_platform.headers import judge
 from airline_platform.partitions import last_day
 from airline_platform.settings import Settings, get_settings
-from airline_platform.verdicts import Accepted
+from airline_platform.verdicts import Accepted, Refused
 from resources.aws import make_client, reaching
+
+CHUNK = 1 << 20
 
 UPLOADS = 8
 """Files uploaded at the same time."""
@@ -107,10 +109,7 @@ def _feed_of(path: Path) -> Feed:
             f"{path}: expected a name that ends in one of {', '.join(SUFFIXES)}",
             remedy="Rename the file, or name another.",
         )
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    size, gzipped = path.stat().st_size, path.name.endswith(".gz")
-    verdicts = {feed: judge(feed, head, size, gzipped=gzipped) for feed in possible}
+    verdicts = {feed: _judge(feed, path) for feed in possible}
     found = [feed for feed, verdict in verdicts.items() if isinstance(verdict, Accepted)]
     if len(found) == 1:
         return found[0]
@@ -119,6 +118,12 @@ def _feed_of(path: Path) -> Feed:
         f"{path}: expected a file of a feed; {reasons}",
         remedy=f"Correct the file, or say what it is: --feed {'|'.join(feed.name for feed in possible)}.",
     )
+
+
+def _judge(feed: Feed, path: Path) -> Accepted | Refused:
+    with path.open("rb") as file:
+        pieces = iter(lambda: file.read(CHUNK), b"")
+        return judge(feed, pieces, path.stat().st_size, gzipped=is_gzip(path.name))
 
 
 def _day(text: str) -> date | None:

@@ -4,22 +4,23 @@ import csv
 import gzip
 import io
 import json
-import re
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dagster import AssetCheckResult, AssetExecutionContext, MaterializeResult, MetadataValue, asset
 
+from airline_platform import csv_records
+from airline_platform.characters import first_hidden, trimmed
 from airline_platform.errors import LoadRefused, UnusableInput
-from airline_platform.feeds import AIRPORTS, FEEDS
+from airline_platform.feeds import AIRPORTS, FEEDS, UNKNOWN_MARK, is_gzip
 from airline_platform.marts import MARTS
+from airline_platform.reading import Reading
 from airline_platform.settings import get_settings
-from airline_platform.tables import SOURCE_FILE
+from airline_platform.tables import LARGEST_NUMBER, SOURCE_FILE
 from assets import checks, ledger, lineage, measures
 from assets.alerts import check_failed_alerts, loaded_alert
-from assets.cataloging import landing_table, register
+from assets.cataloging import register_and_confirm
 from assets.description import OWNERS, column_schema, columns_metadata, describe, s3_link, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
@@ -27,7 +28,7 @@ from assets.landed import accept, send_alerts
 from assets.loading import FIRST_REJECTS, RowCount, fill_airports
 from assets.refusals import overwritten
 from resources import outbox
-from resources.catalog import rejects_prefix
+from resources.catalog import landing_table, rejects_prefix
 from resources.glue import Glue, copy_manifest
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
@@ -95,17 +96,22 @@ def raw_airport_codes(
     ),
     description=describe(
         "One row per landed line of airport codes, as the Data Catalog's table shows the files.",
-        source="the landed files. The crawler runs when the table is new or its columns moved.",
-        mind="Values are as they landed, and an airport is there as often as files have it.",
+        source=(
+            "the landed files. Columns are as declared, whatever has landed; the crawler only confirms them, "
+            "once for each declaration, and reports what differs."
+        ),
+        mind=(
+            "Values are as they landed, in the declared order of columns, also of refused files. An "
+            "airport is there as often as files have it."
+        ),
     ),
 )
 def airport_codes_catalog(context: AssetExecutionContext, glue: Glue) -> None:
-    """Make the catalog true."""
+    """Keep the catalog's table as declared."""
     with permanent_errors_end_the_step():
-        name = landing_table(AIRPORTS)
-        crawled = register(glue, name, AIRPORTS.columns, {}, crawler=AIRPORTS.name)
+        told = register_and_confirm(glue, landing_table(get_settings(), AIRPORTS), {})
         lineage.tell_lineage(context)
-        context.add_output_metadata({"table": f"{glue.database}.{name}", "crawled": crawled})
+        context.add_output_metadata(told)
 
 
 @asset(
@@ -143,13 +149,8 @@ def dim_airport_codes(
                 remedy="Materialize raw_airport_codes first.",
             )
         landed = sorted((LandedObject.from_json(found) for found in manifest), key=lambda f: f.landed_at)
-        read = read_airports(landing, landed)
-        settings = get_settings()
-        refuse_bad_dimension(
-            list(read.counts.values()),
-            read.sentences,
-            settings.rejected_share_allowed(AIRPORTS.name, AIRPORTS.max_rejected_share),
-        )
+        allowed = get_settings().rejected_share_allowed(AIRPORTS.name, AIRPORTS.max_rejected_share)
+        read = read_airports(landing, landed, allowed)
         lake.put_bytes(REJECTS, json_lines(read.rejects))
         try:
             counts, airports, outcomes = _load(
@@ -179,14 +180,17 @@ class AirportFiles:
     """What landed files of airport codes hold.
 
     Args:
-        airports: The good rows by airport_id, a later file's instead of an earlier one's.
+        airports: The good rows of the files that are not refused, by airport_id; a later file's instead of an
+            earlier one's.
         rejects: The bad ones, in the shape of the rejects' table.
         counts: Row counts by the file's URL.
+        refused: Why files are refused, by their URL.
     """
 
     airports: dict[int, dict[str, Any]]
     rejects: list[dict[str, Any]]
     counts: dict[str, RowCount]
+    refused: dict[str, str]
 
     @property
     def sentences(self) -> list[str]:
@@ -194,21 +198,55 @@ class AirportFiles:
         return [f"{r['source_file']}, line {r['line_number']}: {r['reject_reason']}" for r in self.rejects]
 
 
-def read_airports(landing: Landing, landed: Sequence[LandedObject]) -> AirportFiles:
-    """Read landed files, the earliest first.
+def read_airports(landing: Landing, landed: Sequence[LandedObject], allowed: float) -> AirportFiles:
+    """Read landed files, the earliest first; whatever one of them raises is its own verdict.
+
+    Args:
+        landing: Where they are.
+        landed: The files.
+        allowed: Largest share of a file's rows that may be rejected, 0 to 1.
 
     Raises:
-        UnusableInput: One of them can't be read as text.
+        StackUnavailable: S3 does not answer.
     """
     airports: dict[int, dict[str, Any]] = {}
     rejects: list[dict[str, Any]] = []
     counts: dict[str, RowCount] = {}
+    refused: dict[str, str] = {}
     for found in landed:
-        good, bad = parse_airports(_text(landing, found), found.columns)
-        airports |= {row["airport_id"]: row | {SOURCE_FILE.name: found.url} for row in good}
+        body = landing.read(found)
+        try:
+            good, bad = parse_airports(found, body)
+        except Exception as error:  # noqa: BLE001 - whatever a file raises
+            counts[found.url] = RowCount(found.rows, 0, found.rows)
+            refused[found.url] = f"it can't be read: {type(error).__name__}: {error}"[:500]
+            continue
         rejects += [{SOURCE_FILE.name: found.url, **row} for row in bad]
         counts[found.url] = RowCount(len(good) + len(bad), len(good), len(bad))
-    return AirportFiles(airports, rejects, counts)
+        if why := why_refused(counts[found.url], found.rows, allowed):
+            first = [f"line {row['line_number']}: {row['reject_reason']}" for row in bad[:FIRST_REJECTS]]
+            refused[found.url] = "; ".join([why, *first, "mend them and land the file again"])
+        else:
+            airports |= {row["airport_id"]: row | {SOURCE_FILE.name: found.url} for row in good}
+    return AirportFiles(airports, rejects, counts, refused)
+
+
+def why_refused(count: RowCount, rows: int, allowed: float) -> str:
+    """Why a file of airport codes is not loaded; empty where it is.
+
+    Args:
+        count: What became of its rows.
+        rows: How many it has, by the count of its lines.
+        allowed: Largest share that may be rejected, 0 to 1.
+    """
+    if count.read != rows:
+        return f"expected {rows:,} rows, by the count of its lines, found {count.read:,}"
+    share = count.rejected / count.read if count.read else 0.0
+    if share > allowed:
+        return (
+            f"expected at most {allowed:.1%} of the rows to be rejected, found {share:.1%} of {count.read:,}"
+        )
+    return "" if count.loaded else "expected a row that can be used, found none"
 
 
 def _load(
@@ -224,6 +262,7 @@ def _load(
 
     Raises:
         LoadRefused: A file was overwritten meanwhile, or a blocking check failed; nothing was committed.
+        UnusableInput: Every file is refused; their verdicts were committed, the old airports stand.
     """
     run, table = context.run, AIRPORTS.table.name
     with warehouse.transaction() as session:
@@ -234,8 +273,18 @@ def _load(
                 f"{', '.join(changed)} was overwritten while its run worked; the old airports stand",
                 remedy="Nothing: the newer version's run loads it.",
             )
+        entries = _entries(landed, read, run.run_id)
+        reasons = [f"{found.url}: {read.refused[found.url]}" for found in landed if found.url in read.refused]
+        if not read.airports:
+            ledger.record(session, entries, versions)
+            session.commit()
+            raise UnusableInput(
+                "expected airports, found no file that can be loaded:\n" + "\n".join(reasons[:20]),
+                remedy="Mend these files and land them again; the old airports stand.",
+            )
         standing = session.execute(ledger.STANDING, {"feed": AIRPORTS.name})
-        gone = {row["key"] for row in standing} - {found.key for found in landed}
+        kept = {found.key for found in landed if found.url not in read.refused}
+        gone = {row["key"] for row in standing} - kept
         airports = {row["airport_id"]: row for row in _of_files(lake, gone)} | read.airports
         uri = lake.put_bytes(SNAPSHOT, _parquet(airports.values()))
         copy = lake.put_bytes(
@@ -253,11 +302,11 @@ def _load(
         for mart in MARTS.values():
             fill_airports(session, mart.lookups, mart.table)
         counts = {
-            "rows_loaded": sum(count.loaded for count in read.counts.values()),
+            "rows_loaded": sum(count.loaded for url, count in read.counts.items() if url not in read.refused),
             "rows_rejected": len(read.rejects),
             "rows_healed": healed,
         }
-        ledger.record(session, _entries(landed, read.counts, run.run_id), versions)
+        ledger.record(session, entries, versions)
         told = read.sentences[:FIRST_REJECTS]
         alert = loaded_alert(AIRPORTS, counts, told, run=run, instance=context.instance)
         outbox.put(session, [alert, *check_failed_alerts(table, AIRPORTS.name, outcomes, run)])
@@ -265,19 +314,22 @@ def _load(
     return counts, len(airports), outcomes
 
 
-def _entries(landed: Sequence[LandedObject], counts: dict[str, RowCount], run_id: str) -> list[ledger.Entry]:
-    return [
-        ledger.entry(
-            found,
-            feed=AIRPORTS.name,
-            run_id=run_id,
-            state="loaded",
-            rows_read=counts[found.url].read,
-            rows_loaded=counts[found.url].loaded,
-            rows_rejected=counts[found.url].rejected,
+def _entries(landed: Sequence[LandedObject], read: AirportFiles, run_id: str) -> list[ledger.Entry]:
+    entries = []
+    for found in landed:
+        count, why = read.counts[found.url], read.refused.get(found.url)
+        entries.append(
+            ledger.entry(
+                replace(found, refused=why),
+                feed=AIRPORTS.name,
+                run_id=run_id,
+                state="rejected" if why else "loaded",
+                rows_read=count.read,
+                rows_loaded=0 if why else count.loaded,
+                rows_rejected=count.read if why else count.rejected,
+            )
         )
-        for found in landed
-    ]
+    return entries
 
 
 def _of_files(lake: Lake, keys: Collection[str]) -> list[dict[str, Any]]:
@@ -290,79 +342,74 @@ def _of_files(lake: Lake, keys: Collection[str]) -> list[dict[str, Any]]:
     return [row for row in rows if row[SOURCE_FILE.name].removeprefix("s3://").partition("/")[2] in keys]
 
 
-def parse_airports(text: str, columns: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Read a file of airport codes. A record is a line, as in every feed.
+def parse_airports(found: LandedObject, body: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Read a file of airport codes.
 
     Args:
-        text: The file, header included.
-        columns: The feed's column names in the file's order.
+        found: How it is written.
+        body: All of its bytes.
 
     Returns:
         The good rows, typed; for each bad one its `line_number`, `reject_reason` and `raw_text`.
     """
+    reading = Reading.from_json(found.reading)
+    layout = csv_records.Layout(
+        found.first, found.header or "", len(found.columns), reading.delimiter, reading.quote
+    )
+    text = gzip.decompress(body) if is_gzip(found.key) else body
+    text = text if reading.is_utf_8 else text.decode(reading.encoding).encode()
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
-    lines = re.split(r"\r\n|\r|\n", text)
-    for number, line in enumerate(lines[1:], start=2):
-        if not line.strip():
-            continue
-        try:
-            (values,) = csv.reader([line])
-        except (csv.Error, ValueError) as error:
-            problem = f"{error}; expected {len(columns)} fields ({','.join(columns)})"
-            bad.append({"line_number": number, "reject_reason": problem, "raw_text": line})
-            continue
-        row = dict(zip(columns, (value.strip() or None for value in values), strict=False))
-        if reason := _problem(line, values, columns, row):
-            bad.append({"line_number": number, "reject_reason": reason, "raw_text": line})
+    for record in csv_records.records([text], layout):
+        line = record.text.decode("utf-8", "replace")
+        row = _fields(line, found.columns, reading)
+        problem = row if isinstance(row, str) else _problem(row)
+        if problem or isinstance(row, str):
+            bad.append({"line_number": record.line, "reject_reason": problem, "raw_text": line[:20_000]})
         else:
             good.append({**row, "airport_id": int(row["airport_id"] or 0)})
     return good, bad
 
 
-def _problem(
-    line: str, values: Sequence[str], columns: Sequence[str], row: dict[str, str | None]
-) -> str | None:
-    if "\0" in line:
-        return "expected UTF-8 text without NUL, found other bytes"
-    if line.count('"') % 2:
-        return "expected a record on one line, found an odd number of quotes"
+def _fields(line: str, columns: Sequence[str], reading: Reading) -> dict[str, str | None] | str:
+    """The text of each of the feed's columns in a record, or why it is none."""
+    if "\ufffd" in line or "\0" in line:
+        return f"expected {reading.encoding} text without NUL, found other bytes"
+    if reading.quote and line.count(reading.quote) % 2:
+        return "expected quotes in pairs, found an odd number of them"
+    how: Any = {"quotechar": reading.quote} if reading.quote else {"quoting": csv.QUOTE_NONE}
+    fields = f"{len(columns)} ({','.join(name.removeprefix(UNKNOWN_MARK) for name in columns)})"
+    try:
+        (values,) = csv.reader(
+            io.StringIO(line, newline=""), delimiter=reading.delimiter, skipinitialspace=True, **how
+        )
+    except (csv.Error, ValueError) as error:
+        return f"{error}; expected {fields} fields"
     if len(values) != len(columns):
-        return f"{len(values)} fields; expected {len(columns)} ({','.join(columns)})"
-    number = row["airport_id"] or ""
-    if not (number.isascii() and number.isdigit() and len(number) <= 18):  # noqa: PLR2004 - BIGINT's digits
-        return f"airport_id is '{number[:100]}'; expected a whole number"
+        return f"{len(values)} fields; expected {fields}"
+    given = {name: trimmed(value) or None for name, value in zip(columns, values, strict=True)}
+    return {
+        column.name: None if (value := given.get(column.name)) in reading.nulls else value
+        for column in AIRPORTS.columns
+    }
+
+
+def _problem(row: Mapping[str, str | None]) -> str | None:
+    """Why a record is no airport; the same sentences as a Glue job's."""
+    number = row["airport_id"]
+    if number is None:
+        return "airport_id is empty; a value is required"
+    if not (number.isascii() and number.isdigit() and int(number) <= LARGEST_NUMBER):
+        return f"airport_id is '{number[:100]}'; expected a whole number, at most {LARGEST_NUMBER:,}"
     for column in AIRPORTS.columns:
         value = row[column.name]
-        if column.type == "string" and value and len(value.encode()) > column.length:
+        if column.type != "string" or not value:
+            continue
+        if hidden := first_hidden(value, several_lines=column.several_lines):
+            return f"{column.name} has {hidden}; expected no control and no invisible characters"
+        if len(value.encode()) > column.length:
             return f"{column.name} is '{value[:100]}…'; expected {column.length} bytes at most"
     return None
-
-
-def refuse_bad_dimension(counts: Sequence[RowCount], rejects: Sequence[str], allowed: float) -> None:
-    """Refuse a dimension that is empty, or of which too large a share was rejected; the old one stands.
-
-    Raises:
-        LoadRefused: With the first reasons.
-    """
-    share = sum(count.rejected for count in counts) / max(1, sum(count.read for count in counts))
-    if share > allowed or not any(count.loaded for count in counts):
-        raise LoadRefused(
-            f"expected airports, at most {allowed:.1%} of them rejected, found {share:.1%}:\n"
-            + "\n".join(rejects[:20]),
-            remedy="Mend these lines and land the file again.",
-        )
-
-
-def _text(landing: Landing, found: LandedObject) -> str:
-    body = landing.read(found)
-    try:
-        return (gzip.decompress(body) if found.key.endswith(".gz") else body).decode("utf-8-sig")
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UnusableInput(
-            f"{found.url}: expected CSV in UTF-8 (compressed, if its name ends in .gz), found {error}",
-            remedy="Export the file as CSV in UTF-8 and land it again.",
-        ) from error
 
 
 def json_lines(rows: Sequence[dict[str, Any]]) -> bytes:

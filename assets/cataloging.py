@@ -1,55 +1,77 @@
-"""The Data Catalog kept true: a crawl where a table is new or its columns moved, else its days registered."""
+"""Keeps the Data Catalog as declared: its tables and days are registered, and a crawl only confirms them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+from dagster import MetadataValue, get_dagster_logger
+
 from airline_platform.errors import CrawlerFailed
-from airline_platform.feeds import Feed
 from airline_platform.settings import get_settings
-from airline_platform.tables import Column
-from resources.glue import Glue
+from resources.catalog import CatalogTable
+from resources.glue import Crawl, Glue
+
+REPORT_LINES = 50
+"""Most lines of a crawl's log that are shown."""
 
 
-def landing_table(feed: Feed) -> str:
-    """The name a feed's crawler gives its table: the prefix of our crawlers, then the folder's name."""
-    return "landing_" + feed.prefix.rstrip("/").rpartition("/")[2]
-
-
-def register(
-    glue: Glue, name: str, columns: Sequence[Column], folders: Mapping[str, str], *, crawler: str
-) -> bool:
-    """Make a catalog table true for day folders; tell whether that took a crawl.
+def register(glue: Glue, table: CatalogTable, folders: Mapping[str, str]) -> bool:
+    """Have the catalog's table as it is declared, with these days; tell whether a crawl has confirmed it.
 
     Args:
         glue: The catalog.
-        name: The table's.
-        columns: What it must have, in this order.
+        table: As it is declared.
         folders: `s3://` location by day; none for a table without days.
-        crawler: Which one makes the table, by its name without the platform's.
 
     Raises:
-        CrawlerFailed: The crawl failed, or its table lacks columns.
+        AirlineError: Glue refused to register a day.
     """
-    wanted = [column.name.casefold() for column in columns]
-    table = glue.find_table(name)
-    crawled = table is None or set(_columns(table)) != set(wanted)
-    if crawled:
-        glue.crawl(get_settings().crawler_name(crawler))
-        table = glue.find_table(name)
-        found = _columns(table)
-        if table is None or not set(wanted) <= set(found):
-            raise CrawlerFailed(
-                f"after the crawl, {glue.database}.{name} has columns {found}; expected {', '.join(wanted)}",
-                remedy=f"Move what does not belong to {crawler} out of the crawled folder, re-run this step.",
-            )
-        if found != wanted:
-            # A stray file in the folder was crawled too; the files we accept have our columns.
-            glue.set_columns(table, columns)
-    if folders and table is not None:
-        glue.add_partitions(table, folders)
-    return crawled
+    found = glue.declare(table)
+    glue.add_partitions(found, folders)
+    return table.is_confirmed(found)
 
 
-def _columns(table: Mapping[str, Any] | None) -> list[str]:
-    """Column names as the catalog folds them."""
-    return [column["Name"].casefold() for column in table["StorageDescriptor"]["Columns"]] if table else []
+def register_and_confirm(glue: Glue, table: CatalogTable, folders: Mapping[str, str]) -> dict[str, Any]:
+    """Register days as `register` does, and have the table crawled once per declaration.
+
+    A crawl takes a minute and bills ten. It adds days that were there before the table, and reports which
+    files differ; what a column is, it does not decide. So one that fails stops no day: the next run asks for
+    it again.
+
+    Returns:
+        Metadata: the table, what came of the crawl, and what its log warns of.
+    """
+    confirmed = register(glue, table, folders)
+    # A daily table none of whose days has a folder has nothing in it to crawl.
+    needed = not confirmed and (folders or not table.daily)
+    return {
+        "table": f"{glue.database}.{table.name}",
+        **(_confirm(glue, table) if needed else {"crawl": "not needed"}),
+    }
+
+
+def _confirm(glue: Glue, table: CatalogTable) -> dict[str, Any]:
+    """Crawl; return what came of it as metadata, whatever that is."""
+    told: dict[str, Any] = {}
+    try:
+        crawl = glue.crawl(get_settings().crawler_name(table.crawler), wait_for_turn=False)
+        told = _report(crawl)
+        crawl.require_success()
+    except (CrawlerFailed, ClientError) as error:
+        get_dagster_logger().warning("What is registered is not confirmed by a crawl: %s", error)
+        return {"crawl": f"failed: {error.args[0]}", **told}
+    glue.confirm(table)
+    return {"crawl": "confirmed", **told}
+
+
+def _report(crawl: Crawl) -> dict[str, Any]:
+    """What the crawl's log warns of, as metadata; nothing where it warns of nothing."""
+    try:
+        warnings = crawl.warnings()
+    except (ClientError, KeyError) as error:
+        warnings = [f"The crawl's log can't be read: {error}"]
+    if not warnings:
+        return {}
+    get_dagster_logger().warning("The crawl of %s warns of:\n%s", crawl.crawler, "\n".join(warnings))
+    more = [f"… and {len(warnings) - REPORT_LINES} more"] if len(warnings) > REPORT_LINES else []
+    return {"crawl_report": MetadataValue.text("\n".join([*warnings[:REPORT_LINES], *more]))}

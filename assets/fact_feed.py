@@ -23,14 +23,14 @@ from airline_platform.errors import UnusableInput
 from airline_platform.feeds import AIRPORTS, Feed
 from airline_platform.settings import get_settings
 from assets import checks, ledger, lineage
-from assets.cataloging import landing_table, register
+from assets.cataloging import register_and_confirm
 from assets.daily_feed import daily, execution, made_days, raw_asset, run_job_over_days
 from assets.description import OWNERS, columns_metadata, describe, table_metadata
 from assets.failures import permanent_errors_end_the_step
 from assets.landed import send_alerts
 from assets.landed_job import LandedJob
 from assets.loading import Loaded, load_days, not_loaded
-from resources.catalog import enriched_prefix
+from resources.catalog import enriched_prefix, landing_table
 from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import Landing
@@ -59,37 +59,30 @@ def _catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
             description=describe(
                 f"One row per landed line of {feed.noun}, as the Data Catalog's table shows the files.",
                 source=(
-                    "the landed files, a partition per day. The crawler runs when the table is new or its "
-                    "columns moved; else the day is registered directly, because a crawl takes a minute and "
-                    "bills ten."
+                    "the landed files, a partition per day. Columns are as declared, whatever has landed. "
+                    "The crawler only confirms them, once for each declaration, and reports what differs."
                 ),
                 mind=(
-                    "Values are as they landed. Files in the flat layout have no folder to register: the "
-                    "catalog shows them once enriched."
+                    "Values are as they landed, in the declared order of columns, also of files that were "
+                    "refused. Files in the flat layout have no folder to register: the catalog shows them "
+                    "once enriched."
                 ),
             ),
         )
     )
-    def catalog(context: AssetExecutionContext, glue: Glue, lake: Lake, landing: Landing) -> None:
+    def catalog(context: AssetExecutionContext, glue: Glue, lake: Lake) -> None:
         with permanent_errors_end_the_step():
             days = list(context.partition_keys)
-            name = landing_table(feed)
+            table = landing_table(get_settings(), feed)
             folders = {
-                day: f"s3://{landing.bucket}/{feed.prefix}date={day}/"
+                day: table.folder(day)
                 for day, files in lake.get_manifests(f"raw_{feed.name}", days).items()
                 if any(f"/date={day}/" in found["key"] for found in files)
             }
             lineage.tell_lineage(context)
-            crawled = folders and register(glue, name, feed.columns, folders, crawler=feed.name)
+            told = register_and_confirm(glue, table, folders)
             for day in days:
-                context.add_asset_metadata(
-                    {
-                        "table": f"{glue.database}.{name}",
-                        "registered": day in folders,
-                        "crawled": bool(crawled),
-                    },
-                    partition_key=day,
-                )
+                context.add_asset_metadata({**told, "registered": day in folders}, partition_key=day)
 
     return catalog
 

@@ -51,7 +51,7 @@ class LandedJob:
         job: The job's name, without the platform's.
         into: The bucket it writes to.
         output: Prefix there, under which it writes folders of days.
-        arguments: The job's, besides `manifest`, `output`, `rejects` and `max_rejected_share`.
+        arguments: The job's, besides those that say what it reads and writes.
         glue: Runs the job.
         lake: Where the manifests and the rejects go.
     """
@@ -154,18 +154,7 @@ class LandedJob:
         return f"{own}_tmp/{self.context.run.run_id}/probe/{next(self._probes)}/"
 
     def _run(self, files: Sequence[LandedObject], scratch: str = "") -> list[JudgedFile]:
-        entries = [
-            {
-                "url": found.url,
-                "mandatory": True,
-                "partition": found.day,
-                "landed_at": found.landed_at.isoformat(),
-                "header": found.header,
-                "columns": found.columns,
-                "shape": found.shape,
-            }
-            for found in files
-        ]
+        entries = [_entry(found) for found in files]
         path = f"_tmp/{self.context.run.run_id}/{self.job}.manifest"
         share = get_settings().rejected_share_allowed(self.feed.name, self.feed.max_rejected_share)
         rejects = f"_tmp/{self.context.run.run_id}/rejects/" if scratch else rejects_prefix(self.feed)
@@ -174,11 +163,23 @@ class LandedJob:
             "output": self.into.uri(scratch or self.output),
             "rejects": self.lake.uri(rejects),
             "max_rejected_share": str(share),
+            "evolved": "none",
             **self.arguments,
         }
         days = sorted({found.day or "" for found in files})
         run, told = run_job(self.context, self.job, given, days, [found.url for found in files], self.glue)
         return [_judged(found, told[found.url], run) for found in files]
+
+
+_AS_ACCEPTED = ("landed_at", "header", "columns", "shape", "first", "rows", "size", "ascii", "reading")
+"""What a job is told of a file besides its URL and its day."""
+
+
+def _entry(file: LandedObject) -> dict[str, Any]:
+    """The file in a job's manifest."""
+    document = file.as_json()
+    told = {name: document[name] for name in _AS_ACCEPTED}
+    return {"url": file.url, "mandatory": True, "partition": file.day, **told}
 
 
 def _judged(file: LandedObject, told: Mapping[str, Any], run: str) -> JudgedFile:

@@ -15,7 +15,7 @@ from airline_platform.settings import get_settings
 from airline_platform.tables import Table
 from assets import checks, ledger, lineage, measures
 from assets.alerts import check_failed_alerts, loaded_alert
-from assets.cataloging import register
+from assets.cataloging import register, register_and_confirm
 from assets.daily_feed import daily, made_days, raw_asset, run_job_over_days
 from assets.description import columns_metadata, describe, job_run_link, query_link, s3_link
 from assets.failures import permanent_errors_end_the_step
@@ -46,6 +46,7 @@ from assets.totals import (
 )
 from resources import outbox
 from resources.athena import Athena, QueryResult
+from resources.catalog import parquet_table
 from resources.glue import Glue, copy_manifest
 from resources.lake import Lake
 from resources.landing import Landing
@@ -106,21 +107,18 @@ def shipments_parquet(  # noqa: PLR0917 - a resource each
         description=describe(
             "One row per typed shipment, as the Data Catalog's table `shipments_parquet` shows them.",
             source=(
-                "the typed Parquet, a partition per day. The crawler runs when the table is new or its "
-                "columns moved; else the day is registered directly, because a crawl takes a minute and "
-                "bills ten."
+                "the typed Parquet, a partition per day. Columns are as declared; the crawler only confirms "
+                "them, once for each declaration, and reports what differs."
             ),
             mind="Whoever may read the landing bucket sees customers here.",
         ),
     )
 )
-def shipments_catalog(context: AssetExecutionContext, glue: Glue, lake: Lake, landing: Landing) -> None:
-    """Make the catalog true for the typed shipments."""
+def shipments_catalog(context: AssetExecutionContext, glue: Glue, lake: Lake) -> None:
+    """Keep the catalog's table of the typed shipments as declared, and their days in it."""
     with permanent_errors_end_the_step():
         made = made_days(lake, "shipments_parquet", list(context.partition_keys))
-        location = f"s3://{landing.bucket}/{SHIPMENTS.typed_prefix}"
-        folders = {day: f"{location}date={day}/" for day, it in made.items() if it.files}
-        _register(context, glue, SHIPMENTS_TYPED, folders, crawler=SHIPMENTS.name)
+        _register(context, glue, SHIPMENTS_TYPED, [day for day, it in made.items() if it.files])
 
 
 @asset(
@@ -206,19 +204,18 @@ def shipments_normalized(  # noqa: PLR0917 - a resource each
         description=describe(
             "One row per shipment, as the Data Catalog's table `shipments_normalized` shows them.",
             source=(
-                "the normalized Parquet, a partition per day; crawled when the table is new or its columns "
-                "moved, else the day is registered directly."
+                "the normalized Parquet, a partition per day. Columns are as declared; the crawler only "
+                "confirms them, once for each declaration, and reports what differs."
             ),
             mind="For a moment, while a day is replaced, a query may see some of its rows only.",
         ),
     )
 )
 def shipments_normalized_catalog(context: AssetExecutionContext, glue: Glue, lake: Lake) -> None:
-    """Make the catalog true for the normalized shipments."""
+    """Keep the catalog's table of the normalized shipments as declared, and their days in it."""
     with permanent_errors_end_the_step():
         done, _, _ = _normalized_days(lake, list(context.partition_keys))
-        folders = {day: lake.uri(f"{NORMALIZED.name}/date={day}/") for day in done}
-        _register(context, glue, NORMALIZED, folders, crawler=NORMALIZED.name)
+        _register(context, glue, NORMALIZED, list(done))
 
 
 @asset(
@@ -264,9 +261,9 @@ def shipping_totals(  # noqa: PLR0917 - a resource each
                     remedy="Materialize shipments_normalized for these days first.",
                 )
             )
-        # A retry begins here, and a laptop that was stopped in between has forgotten its crawled tables.
-        folders = {day: lake.uri(f"{NORMALIZED.name}/date={day}/") for day in done}
-        register(glue, NORMALIZED.name, NORMALIZED.columns, folders, crawler=NORMALIZED.name)
+        # A retry begins here, and a laptop that was stopped in between has forgotten the days of its tables.
+        table = parquet_table(get_settings(), SHIPMENTS, NORMALIZED)
+        register(glue, table, {day: table.folder(day) for day in done})
         answer = athena.query(totals_sql(min(done), max(done)))
         totals = read_totals(answer)
         accounted = judge_accounts(totals, done)
@@ -295,16 +292,12 @@ shipping_assets = [
 ]
 
 
-def _register(
-    context: AssetExecutionContext, glue: Glue, table: Table, folders: Mapping[str, str], *, crawler: str
-) -> None:
+def _register(context: AssetExecutionContext, glue: Glue, declared: Table, days: Sequence[str]) -> None:
     lineage.tell_lineage(context)
-    crawled = bool(folders) and register(glue, table.name, table.columns, folders, crawler=crawler)
+    table = parquet_table(get_settings(), SHIPMENTS, declared)
+    told = register_and_confirm(glue, table, {day: table.folder(day) for day in days})
     for day in context.partition_keys:
-        context.add_asset_metadata(
-            {"table": f"{glue.database}.{table.name}", "registered": day in folders, "crawled": crawled},
-            partition_key=day,
-        )
+        context.add_asset_metadata({**told, "registered": day in days}, partition_key=day)
 
 
 def _left_out(

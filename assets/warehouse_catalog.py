@@ -142,7 +142,7 @@ def crawl(glue: Glue) -> None:
     """
     name = get_settings().crawler_name(CRAWLER)
     try:
-        glue.crawl(name)
+        glue.crawl(name).require_success()
     except ClientError as error:
         if error.response["Error"]["Code"] != "EntityNotFoundException":
             raise

@@ -1,69 +1,160 @@
 """Landed CSV files: read by manifest, parsed by each file's own header.
 
-Records are lines: a quoted line break makes two records, which are rejected with their line numbers, because
-each has an odd number of quotes. Reading lines instead of using Spark's CSV source keeps the raw text and the
-line number of what is rejected.
+Where every record is a line, Spark reads the lines; else one reader takes a whole file apart. Reading lines
+instead of using Spark's CSV source keeps the raw text and the line number of what is rejected.
 """
 
-from collections.abc import Sequence
-from functools import reduce
+import gzip
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+import pyarrow as pa
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.feeds import Feed
-from glue_jobs.landing import FIELDS, RAW, LandedFile, judge, number_lines, read_lines, with_manifest
+from airline_platform.csv_records import PADDING, Layout, marker_of, records, squeezed
+from airline_platform.feeds import RESCUED, UNKNOWN_MARK, Feed, evolved_name, is_gzip
+from airline_platform.tables import SOURCE_FILE
+from glue_jobs.landing import (
+    FIELDS,
+    LINE,
+    LONGEST_LINE,
+    RAW,
+    Batch,
+    LandedFile,
+    batched,
+    judge,
+    paths,
+    read_lines,
+    with_manifest,
+)
+
+SLICE = 1 << 20
+"""Bytes of a file that are looked at at once."""
 
 
-def records(spark: SparkSession, files: Sequence[LandedFile], *, numbered: bool = False) -> DataFrame:
-    """The lines that are rows: neither blank nor their file's header.
+def read(spark: SparkSession, batch: Batch) -> DataFrame:
+    """The records of files: neither blank nor a repeated header.
 
     Args:
         spark: The session.
-        files: Of the manifest.
-        numbered: Whether line_number is wanted.
+        batch: Of the manifest.
 
     Returns:
-        source_file, partition_date, landed_at, header, columns, position, line_number, raw_text.
+        source_file, partition_date, landed_at, source_line, raw_text.
     """
-    lines = read_lines(spark, files)
-    lines = with_manifest(number_lines(lines) if numbered else lines, files)
-    if len(headers := {file.header for file in files}) == 1:
-        lines = lines.withColumn("header", F.lit(headers.pop()))  # not one for each row, from the join
-    return lines.where((F.trim(RAW) != "") & (F.col(RAW) != F.col("header")))
+    if batch.shape == "lines":
+        return read_lines(spark, batch, lambda line: _is_row(line, batch))
+    content = spark.read.format("binaryFile").load(paths(batch.files))
+    # Its paths are no URIs: a per cent sign stands for itself.
+    content = content.select(F.col("path").alias(SOURCE_FILE.name), "content")
+    layouts = {file.url: (_layout(file), file.reading.encoding) for file in batch.files}
+    split = content.mapInArrow(
+        lambda found: _split(found, layouts), f"{SOURCE_FILE.name} string, {LINE} bigint, {RAW} string"
+    )
+    return with_manifest(split, batch.files)
 
 
-def parse(lines: DataFrame, feed: Feed, files: Sequence[LandedFile], *, told: bool = True) -> DataFrame:
-    """Parse each line by its own file's column order, and judge it.
+def parse(lines: DataFrame, feed: Feed, batch: Batch, *, told: bool = True) -> DataFrame:
+    """Parse each record by its files' column order, and judge it.
 
     Args:
-        lines: As `records` gives them.
+        lines: As `read` gives them.
         feed: What the files are.
-        files: Of the manifest; they tell the column orders there are.
+        batch: The files.
         told: As for `landing.judge`.
 
     Returns:
         As `landing.judge`.
     """
-    orders = sorted({file.columns for file in files})
-
-    def of_order(order: Sequence[str]) -> DataFrame:
-        names = F.array(*(F.lit(name) for name in order))
-        return lines if len(orders) == 1 else lines.where(F.col("columns") == names)
-
-    return reduce(
-        DataFrame.unionByName, (_parse_order(of_order(order), feed, order, told=told) for order in orders)
-    )
-
-
-def _parse_order(lines: DataFrame, feed: Feed, order: Sequence[str], *, told: bool) -> DataFrame:
-    schema = ", ".join(f"`{name}` string" for name in order) + ", _corrupt string"
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt", "escape": '"'}
+    reading = batch.reading
+    unknown = {
+        f"_unknown{place}": name.removeprefix(UNKNOWN_MARK)
+        for place, name in enumerate(batch.columns)
+        if name.startswith(UNKNOWN_MARK)
+    }
+    names = [f"_unknown{p}" if n.startswith(UNKNOWN_MARK) else n for p, n in enumerate(batch.columns)]
+    schema = ", ".join(f"`{name}` string" for name in names) + ", _corrupt string"
+    options = {
+        "mode": "PERMISSIVE",
+        "columnNameOfCorruptRecord": "_corrupt",
+        "sep": reading.delimiter,
+        "quote": reading.quote,
+        "escape": reading.quote,
+        # Blanks around a quoted field belong to nobody.
+        "ignoreLeadingWhiteSpace": "true",
+        "ignoreTrailingWhiteSpace": "true",
+    }
     parsed = lines.withColumn(FIELDS, F.from_csv(RAW, schema, options))
-    quotes = F.length(RAW) - F.length(F.translate(RAW, '"', ""))
-    odd_quotes = F.contains(F.col(RAW), F.lit('"')) & (quotes % 2 == 1)  # most lines have none to count
     unreadable = F.col(FIELDS).isNull() | F.col(f"{FIELDS}._corrupt").isNotNull()
-    broken = F.when(odd_quotes, F.lit("expected a record on one line, found an odd number of quotes")).when(
-        unreadable, F.lit(f"expected {len(order)} fields ({','.join(order)})")
+    header = ",".join(name.removeprefix(UNKNOWN_MARK) for name in batch.columns)
+    broken = F.when(unreadable, F.lit(f"expected {len(names)} fields ({header})"))
+    if quote := reading.quote:
+        quotes = F.length(RAW) - F.length(F.translate(RAW, quote, ""))
+        odd_quotes = F.contains(F.col(RAW), F.lit(quote)) & (quotes % 2 == 1)  # most lines have none to count
+        broken = F.when(odd_quotes, F.lit("expected quotes in pairs, found an odd number of them")).otherwise(
+            broken
+        )
+    parsed = parsed.withColumn(RESCUED.name, _rescued(feed, unknown))
+    return judge(
+        parsed,
+        feed,
+        batch,
+        broken,
+        lambda fields: F.concat_ws(reading.delimiter, *fields.values()),
+        compose=not batch.ascii,
+        told=told,
     )
-    return judge(parsed, feed, broken, order, lambda fields: F.concat_ws(",", *fields.values()), told=told)
+
+
+def _rescued(feed: Feed, unknown: dict[str, str]) -> SparkColumn:
+    """The values of columns the feed does not have, as a JSON object; null where there are none."""
+    if not unknown or feed.drift not in ("rescue", "evolve"):
+        return F.lit(None).cast("string")
+    values = [
+        F.nullif(F.trim(F.col(f"{FIELDS}.`{mine}`")), F.lit("")).alias(
+            evolved_name(name, feed.table) if feed.drift == "evolve" else name
+        )
+        for mine, name in unknown.items()
+    ]
+    return F.when(F.coalesce(*values).isNotNull(), F.to_json(F.struct(*values)))
+
+
+def _is_row(line: SparkColumn, batch: Batch) -> SparkColumn:
+    """Whether a line has a character that is seen, and is not the header once more."""
+    reading = batch.reading
+    # Most lines begin with a character that stands behind all blanks.
+    is_blank = ~((line >= "!") | line.rlike(r"\S"))
+    marker = marker_of(batch.header, reading.delimiter, reading.quote)
+    padding = PADDING + reading.quote
+    is_header = F.contains(line, F.lit(marker)) & (
+        F.translate(line, padding, "") == squeezed(batch.header, reading.quote)
+    )
+    return ~is_blank & ~is_header
+
+
+def _layout(file: LandedFile) -> Layout:
+    return Layout(file.first, file.header, len(file.columns), file.reading.delimiter, file.reading.quote)
+
+
+def _split(
+    batches: Iterable[pa.RecordBatch], layouts: dict[str, tuple[Layout, str]]
+) -> Iterator[pa.RecordBatch]:
+    """The records of whole files, a batch at a time."""
+    for batch in batches:
+        for name, content in zip(batch[0].to_pylist(), batch[1], strict=True):
+            layout, encoding = layouts[name]
+            found = records(_pieces(name, content.as_buffer(), encoding), layout)
+            texts = ((r.line, r.text[: 4 * LONGEST_LINE + 4].decode("utf-8", "replace")) for r in found)
+            yield from batched(name, ((line, text[: LONGEST_LINE + 1]) for line, text in texts))
+
+
+def _pieces(name: str, content: pa.Buffer, encoding: str) -> Iterator[bytes]:
+    """A file's text in UTF-8, in slices, unpacked where its name says so."""
+    file = pa.BufferReader(content)
+    packed: Any = gzip.GzipFile(fileobj=file) if is_gzip(name) else file
+    with io.TextIOWrapper(io.BufferedReader(packed), encoding, errors="replace", newline="") as text:
+        while piece := text.read(SLICE):
+            yield piece.encode("utf-8", "replace")

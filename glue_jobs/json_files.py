@@ -7,9 +7,8 @@ for; here a number stays as it was written, and what is not the feed's is told.
 import gzip
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -17,28 +16,24 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from pyspark.sql.types import StringType, StructField, StructType
 
-from airline_platform.feeds import Feed
+from airline_platform.characters import composed
+from airline_platform.feeds import RESCUED, Feed, is_gzip
 from airline_platform.json_records import elements
 from airline_platform.tables import SOURCE_FILE
 from glue_jobs.landing import (
     FIELDS,
     LINE,
     LONGEST_LINE,
-    POSITION,
     RAW,
-    LandedFile,
+    Batch,
+    batched,
     judge,
-    number_lines,
     paths,
     read_lines,
-    source_file,
     with_manifest,
 )
 
 PROBLEM = "_problem"
-BATCH = 5_000
-"""Elements that go to Spark at once."""
-
 SLICE = 1 << 20
 """Bytes of an array that are looked at at once."""
 
@@ -49,52 +44,52 @@ _UNFIT = re.compile("[\\x00\\ud800-\\udfff]")
 """NUL, and halves of surrogate pairs: JSON can name both, and no table takes them."""
 
 
-def records(spark: SparkSession, files: Sequence[LandedFile], *, numbered: bool = True) -> DataFrame:
-    """Every line that is not blank, and every element of an array, which is numbered like a line.
+def read(spark: SparkSession, batch: Batch) -> DataFrame:
+    """Every line that is not blank, or every element of an array, which is numbered like a line.
 
     Args:
         spark: The session.
-        files: Of the manifest.
-        numbered: They are in any case: a shipment is named by its place in its file.
+        batch: Of the manifest.
 
     Returns:
-        source_file, partition_date, landed_at, position, line_number, raw_text.
+        source_file, partition_date, landed_at, source_line, raw_text.
     """
-    del numbered
-    found = []
-    if lines := [file for file in files if file.shape == "lines"]:
-        numbers = number_lines(read_lines(spark, lines))
-        found.append(numbers.withColumn(POSITION, F.col(LINE)).where(F.col(RAW).rlike(r"\S")))
-    if arrays := [file for file in files if file.shape == "array"]:
-        found.append(_read_arrays(spark, arrays))
-    return with_manifest(reduce(DataFrame.unionByName, found), files).drop("header", "columns")
+    if batch.shape == "lines":
+        return read_lines(spark, batch, lambda line: line.rlike(r"\S"))
+    content = spark.read.format("binaryFile").load(paths(batch.files))
+    # Its paths are no URIs: a per cent sign stands for itself.
+    content = content.select(F.col("path").alias(SOURCE_FILE.name), "content")
+    schema = f"{SOURCE_FILE.name} string, {LINE} bigint, {RAW} string"
+    return with_manifest(content.mapInArrow(_split, schema), batch.files)
 
 
-def parse(objects: DataFrame, feed: Feed, files: Sequence[LandedFile], *, told: bool = True) -> DataFrame:
+def parse(objects: DataFrame, feed: Feed, batch: Batch, *, told: bool = True) -> DataFrame:
     """Parse each object, and judge it.
 
     Args:
-        objects: As `records` gives them.
+        objects: As `read` gives them.
         feed: What the files are.
-        files: Not needed: each object names its fields.
+        batch: The files; each object names its fields.
         told: As for `landing.judge`.
 
     Returns:
         As `landing.judge`.
     """
-    del files
     names = [column.name for column in feed.columns]
     texts = tuple(column.name for column in feed.columns if column.type in ("string", "date", "timestamp"))
-    schema = StructType([StructField(name, StringType()) for name in (*names, PROBLEM)])
-    read = F.udf(lambda text: read_object(text, names, texts), schema)
-    parsed = objects.withColumn(FIELDS, read(RAW))
+    schema = StructType([StructField(name, StringType()) for name in (*names, RESCUED.name, PROBLEM)])
+    aliases, drift = {theirs: mine for mine, theirs in batch.reading.names}, feed.drift
+    parse_one = F.udf(lambda text: read_object(text, names, texts, aliases, drift), schema)
+    parsed = objects.withColumn(FIELDS, parse_one(RAW))
+    parsed = parsed.withColumn(RESCUED.name, F.col(f"{FIELDS}.{RESCUED.name}"))
     problem = F.col(f"{FIELDS}.{PROBLEM}")
     return judge(
         parsed,
         feed,
+        batch,
         problem,
-        names,
         lambda fields: F.to_json(F.struct(*(text.alias(name) for name, text in fields.items()))),
+        compose=False,  # `read_object` has
         told=told,
     )
 
@@ -109,26 +104,39 @@ class _Number(str):
     __slots__ = ()
 
 
-def read_object(text: str, names: Sequence[str], texts: Sequence[str]) -> tuple[str | None, ...]:
+def read_object(
+    text: str,
+    names: Sequence[str],
+    texts: Sequence[str],
+    aliases: Mapping[str, str] | None = None,
+    drift: str = "refuse",
+) -> tuple[str | None, ...]:
     """The text of each field of a JSON object, in the order of the names, and why it can't be used.
 
     Args:
         text: The object.
         names: The fields there may be; null and what is missing come as None.
         texts: Those whose values are JSON strings; the others' are numbers.
+        aliases: Other names of fields, and the names they stand for.
+        drift: What other fields come to (`Feed.drift`).
 
     Returns:
-        As many texts as there are names, and a sentence: None where the object can be used.
+        As many texts as there are names; the other fields as a JSON object, None where there are none or
+        nobody wants them; and a sentence: None where the object can be used.
     """
     try:
-        fields = _fields(text, names)
+        fields = _fields(text, aliases or {})
+        others = {name: fields[name] for name in fields if name not in names}
+        if others and drift == "refuse":
+            raise _Unusable(f"expected the fields {', '.join(names)} and no others, found {len(others)} more")
         values = [_value(fields.get(name), name, text=name in texts) for name in names]
     except _Unusable as problem:
-        return (*(None for _ in names), str(problem))
-    return (*values, None)
+        return (*(None for _ in names), None, str(problem))
+    rescued = json.dumps(others, ensure_ascii=False) if others and drift in ("rescue", "evolve") else None
+    return (*values, rescued, None)
 
 
-def _fields(text: str, names: Sequence[str]) -> dict[str, Any]:
+def _fields(text: str, aliases: Mapping[str, str]) -> dict[str, Any]:
     try:
         found = json.loads(
             text.removeprefix("\ufeff"),
@@ -141,9 +149,10 @@ def _fields(text: str, names: Sequence[str]) -> dict[str, Any]:
         raise _Unusable("expected a JSON object, found other text") from None
     if not isinstance(found, dict):
         raise _Unusable("expected a JSON object, found another value")
-    if others := len(set(found) - set(names)):
-        raise _Unusable(f"expected the fields {', '.join(names)} and no others, found {others} more")
-    return found
+    named = {aliases.get(name, name): value for name, value in found.items()}
+    if len(named) < len(found):
+        raise _Unusable("expected each field once, found one under two names")
+    return named
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -165,7 +174,7 @@ def _value(value: Any, name: str, *, text: bool) -> str | None:
             raise _Unusable(f"{name}: expected text in quotes, found {_kind(value)}")
         if _UNFIT.search(value):
             raise _Unusable(f"{name}: expected text without NUL, found other characters")
-        return value
+        return composed(value)
     if not isinstance(value, _Number):
         raise _Unusable(f"{name}: expected a number, found {_kind(value)}")
     return _plain(value)
@@ -187,39 +196,16 @@ def _kind(value: Any) -> str:
     return kinds[type(value)]
 
 
-def _read_arrays(spark: SparkSession, files: Sequence[LandedFile]) -> DataFrame:
-    content = spark.read.format("binaryFile").load(paths(files)).select(source_file("path", files), "content")
-    schema = f"{SOURCE_FILE.name} string, {LINE} int, {RAW} string"
-    return content.mapInArrow(_split, schema).withColumn(POSITION, F.col(LINE))
-
-
 def _split(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The elements of whole files, numbered from 1, a batch at a time."""
     for batch in batches:
         for name, content in zip(batch[0].to_pylist(), batch[1], strict=True):
-            number = 0
-            for texts in _batched(elements(_pieces(name, content.as_buffer()))):
-                numbers = range(number + 1, number + 1 + len(texts))
-                yield pa.RecordBatch.from_arrays(
-                    [pa.array([name] * len(texts)), pa.array(numbers, pa.int32()), pa.array(texts)],
-                    [SOURCE_FILE.name, LINE, RAW],
-                )
-                number += len(texts)
-
-
-def _batched(texts: Iterable[str]) -> Iterator[list[str]]:
-    some: list[str] = []
-    for text in texts:
-        some.append(text[: LONGEST_LINE + 1])
-        if len(some) == BATCH:
-            yield some
-            some = []
-    if some:
-        yield some
+            found = elements(_pieces(name, content.as_buffer()))
+            yield from batched(name, enumerate((text[: LONGEST_LINE + 1] for text in found), start=1))
 
 
 def _pieces(name: str, content: pa.Buffer) -> Iterator[bytes]:
     """A file's text in slices, unpacked where its name says so."""
     file = pa.BufferReader(content)
-    with gzip.GzipFile(fileobj=file) if name.endswith(".gz") else file as text:
+    with gzip.GzipFile(fileobj=file) if is_gzip(name) else file as text:
         yield from iter(lambda: text.read(SLICE), b"")

@@ -2,26 +2,40 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
+from itertools import islice
 from operator import or_
+from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.feeds import REPEATED, Feed
-from airline_platform.tables import DECIMALS, DIGITS, SOURCE_FILE, Column, ColumnType, Table
+from airline_platform.characters import composed, edge_class, hidden_class
+from airline_platform.feeds import REPEATED, RESCUED, UNKNOWN_MARK, Feed
+from airline_platform.reading import Reading
+from airline_platform.tables import (
+    DECIMALS,
+    DIGITS,
+    LARGEST_NUMBER,
+    SOURCE_FILE,
+    SOURCE_LINE,
+    Column,
+    ColumnType,
+    Table,
+)
 from glue_jobs.lake import LakePath
 
 REASON = "reject_reason"
 RAW = "raw_text"
-LINE = "line_number"
+LINE = SOURCE_LINE.name
 PARTITION = "partition_date"
 LANDED_AT = "landed_at"
-POSITION = "position"
-"""Orders the rows of a file as they stand in it; means nothing else."""
+BLOCK = "_block"
+"""Where the part of a file begins that a task reads, in bytes."""
 
 FIELDS = "_row"
 """What a format makes of a record: a struct with the text of each field, by the feed's names."""
@@ -33,8 +47,8 @@ of a laptop's job, DuckDB reads no JSON record of 16 MB, and Spark's parser rais
 NOT_TEXT = "[\\x{FFFD}\\x00]"
 """What decoding puts in the place of bytes that are not UTF-8, and NUL, which no warehouse takes."""
 
-PROVENANCE = (SOURCE_FILE.name, POSITION, LINE, REASON, RAW)
-"""Where a row came from and why it can't be used; every transform passes these columns through."""
+PROVENANCE = (SOURCE_FILE.name, LINE, REASON, RAW, RESCUED.name)
+"""Where a row came from, why it can't be used, what it has besides; every transform passes these through."""
 
 UNTOLD = "not told"
 """Stands for the reason of a row that can't be used, where only the good ones are wanted."""
@@ -42,9 +56,11 @@ UNTOLD = "not told"
 WITHHELD = "***"
 """Stands for a value that identifies a person, or might: what is not what its column says can be a name."""
 
-_FILES_SCHEMA = (
-    "array<struct<url string, partition string, landed_at string, header string, columns array<string>>>"
-)
+BATCH = 5_000
+"""Rows of a whole file that go to Spark at once."""
+
+UNSPLIT = 4 << 20
+"""Bytes up to which Spark gives a file to one task (`spark.sql.files.openCostInBytes`)."""
 
 _SAME_AS_URI = re.compile(r"[A-Za-z0-9:/=._-]+")
 """What a URI does not encode. To decode each row's costs a range of days 7 % of its time."""
@@ -54,15 +70,20 @@ _GLOB = str.maketrans({character: f"\\{character}" for character in "\\{}[]*?"})
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One entry of the manifest: its URI, its day and when it landed (ISO), and how its rows stand in it.
+    """One entry of the manifest: a file, when it landed, and how its rows stand in it.
 
     Args:
         url: `s3://bucket/key`.
         partition: Its day.
-        landed_at: With its offset from UTC.
-        header: First line of a CSV file.
-        columns: The feed's columns in the order of a CSV file.
-        shape: `lines`, or `array` for a JSON file that is one.
+        landed_at: ISO, with its offset from UTC.
+        header: Header line of a CSV file.
+        columns: The feed's columns in the order of a CSV file; one that the feed does not have is marked.
+        shape: `lines`; `records` of CSV, which one reader takes as a whole; or `array` of JSON.
+        first: Line of the first row.
+        rows: How many rows it has, by the count of its lines when it was accepted.
+        size: In bytes.
+        ascii: Whether it has no other characters.
+        reading: How it is written.
     """
 
     url: str
@@ -71,6 +92,41 @@ class LandedFile:
     header: str
     columns: tuple[str, ...]
     shape: str
+    first: int
+    rows: int
+    size: int
+    ascii: bool
+    reading: Reading
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> "LandedFile":
+        """Read a manifest's entry."""
+        names = ("url", "partition", "landed_at", "header", "shape", "first", "rows", "size", "ascii")
+        given: dict[str, Any] = {name: entry[name] for name in names}
+        return cls(
+            **given, columns=tuple(entry["columns"]), reading=Reading.from_json(entry.get("reading", {}))
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Files that are read alike.
+
+    Args:
+        files: At least one.
+        shape: Of all of them, as are their header, columns and reading.
+    """
+
+    files: tuple[LandedFile, ...]
+    shape: str
+    header: str
+    columns: tuple[str, ...]
+    reading: Reading
+
+    @property
+    def ascii(self) -> bool:
+        """Whether none of them has other characters."""
+        return all(file.ascii for file in self.files)
 
 
 def selected(table: Table) -> list[str]:
@@ -80,18 +136,15 @@ def selected(table: Table) -> list[str]:
 
 def read_manifest(spark: SparkSession, uri: str) -> list[LandedFile]:
     """The landed files of a run: a Redshift manifest whose entries also have `LandedFile`'s fields."""
-    entries = json.loads(LakePath(spark, uri).read_text())["entries"]
-    return [
-        LandedFile(
-            found["url"],
-            found["partition"],
-            found["landed_at"],
-            found["header"],
-            tuple(found["columns"]),
-            found["shape"],
-        )
-        for found in entries
-    ]
+    return [LandedFile.from_json(entry) for entry in json.loads(LakePath(spark, uri).read_text())["entries"]]
+
+
+def batches(files: Sequence[LandedFile]) -> list[Batch]:
+    """The files in as few batches as their ways of being written allow."""
+    found: dict[Any, list[LandedFile]] = {}
+    for file in files:
+        found.setdefault((file.shape, file.header, file.columns, file.reading), []).append(file)
+    return [Batch(tuple(some), *key) for key, some in found.items()]
 
 
 def paths(files: Sequence[LandedFile]) -> list[str]:
@@ -107,57 +160,126 @@ def source_file(path: str, files: Sequence[LandedFile]) -> SparkColumn:
     return F.expr(f"url_decode(replace({path}, '+', '%2B'))").alias(SOURCE_FILE.name)
 
 
-def read_lines(spark: SparkSession, files: Sequence[LandedFile]) -> DataFrame:
-    """One row per line: source_file, position, raw_text, and line_number, which stays empty."""
-    return spark.read.text(paths(files)).select(
-        # To count bytes costs nothing, to count characters a look at each.
-        F.when(F.octet_length("value") <= LONGEST_LINE, F.col("value"))
-        .otherwise(F.substring("value", 1, LONGEST_LINE + 1))
-        .alias(RAW),
-        source_file("_metadata.file_path", files),
-        F.struct("_metadata.file_block_start", F.monotonically_increasing_id()).alias(POSITION),
-        F.lit(None).cast("int").alias(LINE),
+def read_lines(spark: SparkSession, batch: Batch, is_row: Callable[[SparkColumn], SparkColumn]) -> DataFrame:
+    """Read files whose rows are lines.
+
+    Args:
+        spark: The session.
+        batch: The files.
+        is_row: Tells whether a line behind the header is a row.
+
+    Returns:
+        source_file, partition_date, landed_at, source_line, raw_text: a row for each line that is one.
+    """
+    lines = spark.read.text(paths(batch.files)).select(
+        "value",
+        source_file("_metadata.file_path", batch.files),
+        F.col("_metadata.file_block_start").alias(BLOCK),
+        F.monotonically_increasing_id().alias(LINE),
     )
+    first_ids = _first_ids(lines, batch.files)
+    numbered = _with_manifest(lines, batch.files, first_ids).withColumn(LINE, F.col(LINE) - F.col("before"))
+    first = max(file.first for file in batch.files)
+    rows = numbered.where(is_row(F.col("value")))
+    if first > 1:
+        rows = rows.where(F.col(LINE) >= F.col("first"))
+    # To count bytes costs nothing, to count characters a look at each.
+    cut = F.when(F.octet_length("value") <= LONGEST_LINE, F.col("value")).otherwise(
+        F.substring("value", 1, LONGEST_LINE + 1)
+    )
+    return rows.select(SOURCE_FILE.name, PARTITION, LANDED_AT, LINE, cut.alias(RAW))
 
 
-def number_lines(lines: DataFrame) -> DataFrame:
-    """Count line_number from 1 in each file, which costs a shuffle."""
-    in_file = Window.partitionBy(SOURCE_FILE.name).orderBy(POSITION)
-    return lines.withColumn(LINE, F.row_number().over(in_file))
+def _first_ids(lines: DataFrame, files: Sequence[LandedFile]) -> dict[tuple[str, int], int]:
+    """What to take from the id of a line to get its number in its file, by the file and where its part begins.
+
+    Spark numbers the lines of a task one after the other, whosever they are.
+    """
+    if len(files) == 1 and files[0].size <= UNSPLIT:
+        return {(files[0].url, 0): -1}
+    parts = lines.groupBy(SOURCE_FILE.name, BLOCK).agg(F.min(LINE), F.count("*")).collect()
+    found: dict[tuple[str, int], int] = {}
+    earlier: dict[str, int] = {}
+    for url, block, first_id, count in sorted(parts):
+        found[url, block] = first_id - 1 - earlier.get(url, 0)
+        earlier[url] = earlier.get(url, 0) + count
+    return found
+
+
+_FILES_SCHEMA = (
+    "array<struct<url string, block bigint, before bigint, partition string, landed string, first bigint>>"
+)
+
+
+def _with_manifest(
+    records: DataFrame, files: Sequence[LandedFile], first_ids: Mapping[tuple[str, int], int]
+) -> DataFrame:
+    """Add what is known of each record's file: partition_date, landed_at, first, and before."""
+    by_url = {file.url: file for file in files}
+    known = [
+        {
+            "url": url,
+            "block": block,
+            "before": before,
+            "partition": by_url[url].partition,
+            "landed": by_url[url].landed_at,
+            "first": by_url[url].first,
+        }
+        for (url, block), before in first_ids.items()
+        if url in by_url
+    ]
+    # A literal, because a DataFrame made of Python objects costs a job of its own.
+    table = records.sparkSession.range(1).select(
+        F.inline(F.from_json(F.lit(json.dumps(known)), _FILES_SCHEMA))
+    )
+    table = table.select(
+        F.col("url").alias(SOURCE_FILE.name),
+        F.col("block").alias(BLOCK),
+        F.to_date("partition").alias(PARTITION),
+        F.to_timestamp("landed").alias(LANDED_AT),
+        "first",
+        "before",
+    )
+    if len(known) > len(files):  # some file is read in parts
+        return records.join(F.broadcast(table), [SOURCE_FILE.name, BLOCK]).drop(BLOCK)
+    return records.drop(BLOCK).join(F.broadcast(table.drop(BLOCK)), SOURCE_FILE.name)
 
 
 def with_manifest(records: DataFrame, files: Sequence[LandedFile]) -> DataFrame:
-    """Add what the manifest says of each record's file: partition_date, landed_at, header, columns."""
-    # A literal, because a DataFrame made of Python objects costs a job of its own.
-    text = F.lit(json.dumps([asdict(file) for file in files]))
-    known = records.sparkSession.range(1).select(F.inline(F.from_json(text, _FILES_SCHEMA)))
-    known = known.select(
-        F.col("url").alias(SOURCE_FILE.name),
-        F.to_date("partition").alias(PARTITION),
-        F.to_timestamp(LANDED_AT).alias(LANDED_AT),
-        "header",
-        "columns",
-    )
-    return records.join(F.broadcast(known), SOURCE_FILE.name)
+    """Add partition_date and landed_at to records of whole files."""
+    return _with_manifest(records, files, {(file.url, 0): 0 for file in files}).drop("first", "before")
+
+
+def batched(name: str, rows: Iterable[tuple[int, str]]) -> Iterator[pa.RecordBatch]:
+    """Rows of a whole file for Spark: its URI, where each row begins, and its text; so many at once."""
+    source = iter(rows)
+    while some := list(islice(source, BATCH)):
+        lines, texts = zip(*some, strict=True)
+        yield pa.RecordBatch.from_arrays(
+            [pa.array([name] * len(some)), pa.array(lines, pa.int64()), pa.array(texts)],
+            [SOURCE_FILE.name, LINE, RAW],
+        )
 
 
 def judge(
     rows: DataFrame,
     feed: Feed,
+    batch: Batch,
     broken: SparkColumn,
-    order: Sequence[str],
     write: Callable[[dict[str, SparkColumn]], SparkColumn],
     *,
+    compose: bool,
     told: bool = True,
 ) -> DataFrame:
     """Cast the fields of each record to the feed's types, and say which rows can't be used.
 
     Args:
-        rows: With `FIELDS` and raw_text.
+        rows: With `FIELDS`, raw_text and rescued.
         feed: Declares names, types and which values are required.
+        batch: How the files are written.
         broken: Why a record is none of the format's, before any of its fields is looked at; null: it is one.
-        order: The columns, as the record has them.
         write: Makes a record's text of its fields, in their order.
+        compose: Whether texts may have to be composed (NFC).
         told: Whether the reasons and the text are wanted. Without them Spark's code for a row is small enough
             to be compiled by Java: to find the good rows takes a third less time.
 
@@ -167,34 +289,54 @@ def judge(
         no reason quotes a value, and raw_text has only values that are what their columns say. Where it is
         not told, reject_reason is `UNTOLD`, and raw_text is empty.
     """
+    given = set(batch.columns)
+    texts = {
+        column.name: _text(column, batch.reading, compose=compose)
+        for column in feed.columns
+        if column.name in given
+    }
+    # Computed once, where each is asked several times.
+    rows = rows.withColumns({_of(name): text for name, text in texts.items()})
+    missing = {_of(c.name): F.lit(None).cast("string") for c in feed.columns if c.name not in given}
+    rows = rows.withColumns(missing) if missing else rows
     found = {column.name: F.expr(_typed(column)) for column in feed.columns}
     too_long = (F.octet_length(RAW) > LONGEST_LINE) & (F.length(RAW) > LONGEST_LINE)
     not_text = F.col(RAW).rlike(NOT_TEXT)
+    too_much = F.octet_length(RESCUED.name) > RESCUED.length
+    helpers = [FIELDS, *(_of(column.name) for column in feed.columns)]
     if not told:
         wrong = [too_long, broken.isNotNull(), not_text]
-        wrong += [each for column in feed.columns for each, _ in _problems(column)]
+        wrong += [too_much] if _has_unknown(batch) else []
+        wrong += [each for column in feed.columns for each, _ in _problems(column, batch.reading, told=False)]
         found |= {REASON: F.when(reduce(or_, wrong), F.lit(UNTOLD)), RAW: F.lit(None).cast("string")}
-        return rows.withColumns(found).drop(FIELDS)
+        return rows.withColumns(found).drop(*helpers)
     broken = F.coalesce(
         F.when(too_long, F.lit(f"expected at most {LONGEST_LINE:,} characters, found more")),
         broken,
-        F.when(not_text, F.lit("expected UTF-8 text without NUL, found other bytes")),
+        F.when(not_text, F.lit(f"expected {batch.reading.encoding} text without NUL, found other bytes")),
+        F.when(too_much, F.lit(f"expected at most {RESCUED.length:,} bytes in columns nobody has declared")),
     )
-    problems = {column.name: _reason(column, quote=not feed.personal) for column in feed.columns}
+    problems = {
+        column.name: _reason(column, batch.reading, quote=not feed.personal) for column in feed.columns
+    }
     found |= {REASON: F.coalesce(broken, *problems.values())}
     if feed.personal:
-        masked = {column.name: F.lit(WITHHELD) for column in feed.columns if not _may_be_shown(column)}
+        known = {column.name: column for column in feed.columns}
         shown = {
-            name: masked.get(
-                name,
-                F.when(
-                    problems[name].isNull(), F.coalesce(F.expr(f"{FIELDS}.`{name}`"), F.lit(""))
-                ).otherwise(WITHHELD),
-            )
-            for name in order
+            name: F.when(
+                problems[name].isNull(), F.coalesce(F.expr(f"{FIELDS}.`{name}`"), F.lit(""))
+            ).otherwise(WITHHELD)
+            if name in known and _may_be_shown(known[name])
+            else F.lit(WITHHELD)
+            for name in batch.columns
         }
         found |= {RAW: F.when(broken.isNull(), write(shown)).otherwise(WITHHELD)}
-    return rows.withColumns(found).drop(FIELDS)
+    return rows.withColumns(found).drop(*helpers)
+
+
+def _has_unknown(batch: Batch) -> bool:
+    """Whether records may have fields the feed does not; each object of JSON names its own."""
+    return not batch.header or any(name.startswith(UNKNOWN_MARK) for name in batch.columns)
 
 
 def _may_be_shown(column: Column) -> bool:
@@ -210,20 +352,56 @@ def last_wins(rows: DataFrame, key: Sequence[str]) -> DataFrame:
         key: Columns that name a thing.
     """
     good = F.col(REASON).isNull()
-    below = Window.partitionBy(SOURCE_FILE.name, *key, good).orderBy(F.col(POSITION).desc())
+    below = Window.partitionBy(SOURCE_FILE.name, *key, good).orderBy(F.col(LINE).desc())
     repeated = good & (F.row_number().over(below) > 1)
     reason = F.concat(F.lit(f"{', '.join(key)} "), F.lit(REPEATED))
     return rows.withColumn(REASON, F.when(repeated, reason).otherwise(F.col(REASON)))
 
 
-def _text(column: Column) -> str:
-    """SQL of a field's text, empty as null. Names are our own declarations'."""
-    return f"nullif(trim({FIELDS}.`{column.name}`), '')"
+_EDGES = f"\\A[{edge_class()}]+|[{edge_class()}]+\\z"
+"""White space and what is not seen, at both ends."""
+
+
+def _of(name: str) -> str:
+    """The column with a field's text."""
+    return f"_text_{name}"
+
+
+def _text(column: Column, reading: Reading, *, compose: bool) -> SparkColumn:
+    """A field's text as it counts: without what stands around it, and null where it says nothing."""
+    raw = F.col(f"{FIELDS}.`{column.name}`")
+    text = F.nullif(F.trim(raw), F.lit(""))
+    if column.type == "string":
+        clean = F.nullif(F.regexp_replace(raw, _EDGES, ""), F.lit(""))
+        if column.one_of:
+            text = F.when(text.isin(*column.one_of), text).otherwise(clean)
+        elif column.pattern and not _admits_hidden(column):
+            text = F.when(text.rlike(_whole(column.pattern[0])), text).otherwise(clean)
+        else:
+            text = F.udf(composed, "string")(clean) if compose else clean
+    if reading.nulls:
+        text = F.when(~text.isin(*reading.nulls), text)
+    if reading.decimal_comma and column.type in ("decimal", "bigint"):
+        text = F.translate(text, ",", ".")
+    if reading.date_pattern and column.type in ("date", "timestamp"):
+        pattern, iso = reading.date_pattern
+        text = F.regexp_replace(text, f"\\A{pattern}(?=\\z|[ T])", iso)
+    return text
+
+
+def _whole(expression: str) -> str:
+    """A regular expression of a whole value; Java's `$` also matches before a line's end."""
+    return f"\\A(?:{expression})\\z"
+
+
+def _admits_hidden(column: Column) -> bool:
+    """Whether characters that are not seen may match the column's pattern, which names what is not in it."""
+    return column.pattern is None or "[^" in column.pattern[0]
 
 
 def _typed(column: Column) -> str:
     """SQL of a field's value; null where the text is not one. `try_cast` never raises, also in ANSI mode."""
-    text = _text(column)
+    text = f"`{_of(column.name)}`"
     if column.type == "string":
         return text
     if column.type == "date" and column.separator != "-":
@@ -237,31 +415,61 @@ def _typed(column: Column) -> str:
     return f"if({text} rlike '{_form(column)}', {plain}, null)"
 
 
-def _reason(column: Column, *, quote: bool) -> SparkColumn:
+def _reason(column: Column, reading: Reading, *, quote: bool) -> SparkColumn:
     """The sentence about a field that can't be its column's; null where it can."""
     got = F.lit(f"{column.name}: expected ")
     if quote:
-        text = F.expr(_text(column))
+        text = F.col(_of(column.name))
         got = F.concat(F.lit(f"{column.name} is '"), F.substring(text, 1, 100), F.lit("'; expected "))
-    (missing, is_required), *others = _problems(column)
-    reason = F.when(missing, F.lit(f"{column.name} {is_required}"))
+    (missing, is_required), *others = _problems(column, reading, told=True)
+    reason = F.when(missing, F.concat(F.lit(f"{column.name} "), is_required))
+    if column.type == "string":
+        reason = reason.when(_hidden(column), _what_is_hidden(column))
     for wrong, expected in others:
-        reason = reason.when(wrong, F.concat(got, F.lit(expected)))
+        reason = reason.when(wrong, F.concat(got, expected))
     return reason
 
 
-def _problems(column: Column) -> Iterator[tuple[SparkColumn, str]]:
+def _hidden(column: Column) -> SparkColumn:
+    """Whether a text has characters inside that are not seen."""
+    return F.col(_of(column.name)).rlike(f"[{hidden_class(several_lines=column.several_lines)}]")
+
+
+def _what_is_hidden(column: Column) -> SparkColumn:
+    """Which is the first of them, and where."""
+    inside = hidden_class(several_lines=column.several_lines)
+    pattern = f"\\A([^{inside}]*)([{inside}])"
+    text = F.col(_of(column.name))
+    point = F.hex(F.ascii(F.regexp_extract(text, pattern, 2)))
+    padded = F.when(F.length(point) < 4, F.lpad(point, 4, "0")).otherwise(point)  # noqa: PLR2004 - U+00AD
+    place = F.length(F.regexp_extract(text, pattern, 1)) + 1
+    return F.concat(
+        F.lit(f"{column.name} has U+"),
+        padded,
+        F.lit(" at character "),
+        place.cast("string"),
+        F.lit("; expected no control and no invisible characters"),
+    )
+
+
+def _problems(column: Column, reading: Reading, *, told: bool) -> Iterator[tuple[SparkColumn, SparkColumn]]:
     """What can be wrong with a field, and how it is told: that it is empty, then what was expected of it."""
-    text = F.expr(_text(column))
-    yield text.isNull() & F.lit(column.required), "is empty; a value is required"
-    yield from _expectations(column, text)
+    text = F.col(_of(column.name))
+    yield text.isNull() & F.lit(column.required), F.lit("is empty; a value is required")
+    if not told and column.type == "string" and not column.one_of and _admits_hidden(column):
+        yield _hidden(column), F.lit("")
+    for wrong, expected in _expectations(column, reading, text):
+        yield wrong, F.lit(expected)
 
 
-def _expectations(column: Column, text: SparkColumn) -> Iterator[tuple[SparkColumn, str]]:
+def _expectations(column: Column, reading: Reading, text: SparkColumn) -> Iterator[tuple[SparkColumn, str]]:
     """What can be wrong with a field's text, and what was expected of it."""
+    value = F.expr(_typed(column))
     if column.type != "string":
         expected = _EXPECTED[column.type].replace("-", column.separator)
-        yield text.isNotNull() & F.expr(_typed(column)).isNull(), expected
+        if reading.dates:
+            expected = expected.replace("YYYY-MM-DD", reading.dates)
+        yield text.isNotNull() & value.isNull(), expected
     else:
         yield F.octet_length(text) > column.length, f"{column.length} bytes at most"
     if column.one_of:
@@ -269,9 +477,35 @@ def _expectations(column: Column, text: SparkColumn) -> Iterator[tuple[SparkColu
         yield ~text.isin(*column.one_of), f"one of {some}"
     if column.pattern:
         expression, words = column.pattern
-        yield ~text.rlike(f"^(?:{expression})$"), words
-    if column.minimum is not None:
-        yield F.expr(_typed(column)) < column.minimum, f"{column.minimum} or more"
+        yield ~text.rlike(_whole(expression)), words
+    if column.type in ("date", "timestamp"):
+        first, last = column.years
+        yield ~F.year(value).between(first, last), f"a year from {first} to {last}"
+    if column.type in ("bigint", "decimal"):
+        yield from _bounds(column, value)
+
+
+def _bounds(column: Column, value: SparkColumn) -> Iterator[tuple[SparkColumn, str]]:
+    least, most = column.minimum, column.maximum
+    if column.type == "bigint":
+        outside = ~value.between(
+            -LARGEST_NUMBER if least is None else least, LARGEST_NUMBER if most is None else most
+        )
+    else:
+        outside = (value < least if least is not None else F.lit(False)) | (
+            value > most if most is not None else F.lit(False)
+        )
+    if least is not None and most is not None:
+        yield outside, f"{least:,} to {most:,}"
+    elif least is not None:
+        yield (
+            outside,
+            f"{least:,} or more" + (f", at most {LARGEST_NUMBER:,}" if column.type == "bigint" else ""),
+        )
+    elif most is not None:
+        yield outside, f"{most:,} at most"
+    elif column.type == "bigint":
+        yield outside, f"at most {LARGEST_NUMBER:,}, without its sign"
 
 
 NAMED = 8
@@ -280,16 +514,18 @@ NAMED = 8
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})?"
 _FORMS: dict[ColumnType, str] = {
-    "decimal": f"^[+-]?[0-9]{{1,{DIGITS - DECIMALS}}}([.][0-9]{{1,{DECIMALS}}})?$",
-    "timestamp": f"^{_DATE}[ T]{_TIME}$",
+    "decimal": f"[+-]?[0-9]{{1,{DIGITS - DECIMALS}}}([.][0-9]{{1,{DECIMALS}}})?",
+    "timestamp": f"{_DATE}[ T]{_TIME}",
 }
 
 
 def _form(column: Column) -> str:
-    """Regular expression of a value's text."""
+    """Regular expression of a whole value's text, escaped for a literal of SQL."""
     if column.type == "date":
-        return column.separator.join(("^[0-9]{4}", "[0-9]{2}", "[0-9]{2}$"))
-    return _FORMS[column.type]
+        form = column.separator.join(("[0-9]{4}", "[0-9]{2}", "[0-9]{2}"))
+    else:
+        form = _FORMS[column.type]
+    return f"\\\\A{form}\\\\z"
 
 
 _EXPECTED: dict[ColumnType, str] = {

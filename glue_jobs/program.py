@@ -24,7 +24,7 @@ from airline_platform.feeds import AIRPORTS, Feed
 from glue_jobs.reporting import reporting
 from glue_jobs.runner import FeedRun
 
-OPTIONS = ["manifest", "output", "rejects"]
+OPTIONS = ["manifest", "output", "rejects", "max_rejected_share", "evolved"]
 AIRPORTS_OPTION = "airports"
 KEY_OPTION = "customer_key"
 

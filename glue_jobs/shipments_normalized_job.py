@@ -11,11 +11,11 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.feeds import SHIPMENTS, SHIPMENTS_TYPED
-from airline_platform.tables import SOURCE_FILE
+from airline_platform.tables import SOURCE_FILE, SOURCE_LINE
 from glue_jobs.lake import LakePath, count_by_file, read_partitions, replace_partitions
 from glue_jobs.program import job_run
 
-NEWEST_FIRST = ("landed_at", SOURCE_FILE.name, "record_number")
+NEWEST_FIRST = ("landed_at", SOURCE_FILE.name, SOURCE_LINE.name)
 """Of a shipment's rows the one counts whose file landed last, and in it the last one."""
 
 

@@ -4,8 +4,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.feeds import SHIPMENTS, SHIPMENTS_TYPED
-from glue_jobs.landing import LINE, PARTITION, selected
+from glue_jobs.landing import PARTITION, REASON, selected
 from glue_jobs.program import run_feed_job
+
+NO_CITY = "destination_city: expected a name with a letter in it"
 
 
 def transform(shipments: DataFrame) -> DataFrame:
@@ -17,8 +19,9 @@ def transform(shipments: DataFrame) -> DataFrame:
     Returns:
         That table's columns, then `landing.PROVENANCE`; as many rows as came in.
     """
-    place = {"file_date": F.col(PARTITION), "record_number": F.col(LINE).cast("bigint")}
-    return shipments.withColumns(place).select(selected(SHIPMENTS_TYPED))
+    named = F.col("destination_city").rlike(r"[\p{L}\p{N}]")
+    judged = shipments.withColumn(REASON, F.coalesce(REASON, F.when(~named, NO_CITY)))
+    return judged.withColumn("file_date", F.col(PARTITION)).select(selected(SHIPMENTS_TYPED))
 
 
 if __name__ == "__main__":

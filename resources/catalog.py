@@ -1,11 +1,22 @@
-"""Data Catalog tables of the lake, derived from the feeds: days are projected, so nothing registers them."""
+"""Tables of the Data Catalog over landed files and the lake, declared by the feeds and never by a crawl."""
 
-from typing import Any
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airline_platform.feeds import FEEDS, Feed
 from airline_platform.settings import Settings
-from airline_platform.tables import SOURCE_FILE, Column
+from airline_platform.tables import SOURCE_FILE, Column, Table
 from resources.aws import make_client, reaching
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+
+CONFIRMED = "airline.confirmed"
+"""Parameter of a table: the fingerprint of the declaration that a crawl has confirmed."""
 
 REJECT_COLUMNS = (
     SOURCE_FILE,
@@ -25,7 +36,100 @@ _FORMATS = {
         "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
         "org.openx.data.jsonserde.JsonSerDe",
     ),
+    # Not OpenCSVSerde: it reads quotes, but a query of it ends at the first empty number. This one leaves
+    # quotes in the values, and shows an empty or wrong number as NULL.
+    "csv": (
+        "org.apache.hadoop.mapred.TextInputFormat",
+        "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+        "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+    ),
 }
+"""Input format, output format and SerDe of each format."""
+
+_SERDE_PARAMETERS = {"csv": {"field.delim": ",", "serialization.format": ","}}
+_TABLE_PARAMETERS = {"csv": {"skip.header.line.count": "1"}}
+
+_DAY_KEYS = [{"Name": "date", "Type": "string", "Comment": "The day, YYYY-MM-DD."}]
+
+
+@dataclass(frozen=True)
+class CatalogTable:
+    """A table of the Data Catalog as it is declared.
+
+    Args:
+        name: Without the database.
+        description: What one row is, and what to mind.
+        location: `s3://` folder of its files, ending in `/`.
+        format: Of its files.
+        columns: In the order in which CSV is read; the day is a partition key and none of them.
+        daily: Whether its files lie in folders `date=YYYY-MM-DD`, each a partition.
+        crawler: Which one confirms it, by its name without the platform's; empty for none.
+        projected_from: First day, where days are projected and so never registered.
+    """
+
+    name: str
+    description: str
+    location: str
+    format: Literal["csv", "json", "parquet"]
+    columns: tuple[Column, ...]
+    daily: bool
+    crawler: str = ""
+    projected_from: str = ""
+
+    @property
+    def table_input(self) -> Any:
+        """What CreateTable and UpdateTable take."""
+        read, write, serde = _FORMATS[self.format]
+        serde_parameters = {"serialization.format": "1"} | _SERDE_PARAMETERS.get(self.format, {})
+        return {
+            "Name": self.name,
+            "Description": self.description,
+            "TableType": "EXTERNAL_TABLE",
+            "Parameters": {
+                "EXTERNAL": "TRUE",
+                "classification": self.format,
+                **_TABLE_PARAMETERS.get(self.format, {}),
+                **self._projection(),
+            },
+            "PartitionKeys": _DAY_KEYS if self.daily else [],
+            "StorageDescriptor": {
+                "Columns": [
+                    {"Name": c.name.lower(), "Type": c.glue_type, "Comment": c.description[:255]}
+                    for c in self.columns
+                ],
+                "Location": self.location,
+                "InputFormat": read,
+                "OutputFormat": write,
+                "SerdeInfo": {"SerializationLibrary": serde, "Parameters": serde_parameters},
+            },
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with all that a file can contradict (columns, format, place), and with no description."""
+        columns = [(column.name.lower(), column.glue_type) for column in self.columns]
+        declared = json.dumps([columns, self.format, self.location, self.daily])
+        return hashlib.sha256(declared.encode()).hexdigest()[:16]
+
+    def is_confirmed(self, found: Mapping[str, Any]) -> bool:
+        """Whether a crawl has confirmed what the catalog has, since it was declared like this."""
+        return bool(found["Parameters"].get(CONFIRMED) == self.fingerprint)
+
+    def folder(self, day: str) -> str:
+        """`s3://` location of a day's partition."""
+        return f"{self.location}date={day}/"
+
+    def _projection(self) -> dict[str, str]:
+        """Parameters by which Athena knows every day's folder without asking the catalog."""
+        if not self.projected_from:
+            return {}
+        return {
+            "projection.enabled": "true",
+            "projection.date.type": "date",
+            "projection.date.format": "yyyy-MM-dd",
+            "projection.date.range": f"{self.projected_from},NOW+1DAY",
+            "storage.location.template": f"{self.location}date=${{date}}/",
+        }
 
 
 def enriched_prefix(feed: Feed) -> str:
@@ -38,59 +142,137 @@ def rejects_prefix(feed: Feed) -> str:
     return f"rejects/{feed.name}/"
 
 
-def ensure_lake_tables(settings: Settings) -> None:
-    """Create or update the catalog's tables over the lake; idempotent."""
+def landing_table(settings: Settings, feed: Feed) -> CatalogTable:
+    """The table over a CSV feed's landed files, named after their folder."""
+    return CatalogTable(
+        name="landing_" + feed.prefix.rstrip("/").rpartition("/")[2],
+        description=(
+            f"Landed files of {feed.noun}, a row per line, as they came; what is no value of its column's "
+            "type is NULL. Fields are read by position, in the declared order: a file with its columns in "
+            "another order is read right by the job, which goes by their names, but not through this table. "
+            "Quotes stay in the values, and a comma inside them parts a field."
+        ),
+        location=f"s3://{settings.landing_bucket}/{feed.prefix}",
+        format="csv",
+        columns=feed.columns,
+        daily=feed.daily,
+        crawler=feed.name,
+    )
+
+
+def parquet_table(settings: Settings, feed: Feed, table: Table) -> CatalogTable:
+    """A table of a feed that stays in the lake: its typed rows beside what landed, or its table."""
+    typed = table == feed.typed
+    landing, lake = f"s3://{settings.landing_bucket}/", f"s3://{settings.lake_bucket}/"
+    return CatalogTable(
+        name=table.name,
+        description=table.description,
+        location=f"{landing}{feed.typed_prefix}" if typed else f"{lake}{table.name}/",
+        format="parquet",
+        columns=table.columns,
+        daily=True,
+        crawler=feed.name if typed else table.name,
+    )
+
+
+def catalog_tables(settings: Settings) -> dict[str, CatalogTable]:
+    """Every table of the Data Catalog but the warehouse's, by its name."""
+    return {table.name: table for feed in FEEDS.values() for table in _tables_of(settings, feed)}
+
+
+def _tables_of(settings: Settings, feed: Feed) -> Iterator[CatalogTable]:
+    first_day = str(settings.start_date) if feed.daily else ""
+    lake = f"s3://{settings.lake_bucket}/"
+    yield CatalogTable(
+        name=f"{feed.name}_rejects",
+        description=f"One row per line of {feed.noun} that could not be used.",
+        location=lake + rejects_prefix(feed),
+        format="json",
+        columns=REJECT_COLUMNS,
+        daily=feed.daily,
+        projected_from=first_day,
+    )
+    if feed.typed:
+        yield parquet_table(settings, feed, feed.typed)
+        yield parquet_table(settings, feed, feed.table)
+        return
+    yield landing_table(settings, feed)
+    if feed.daily:
+        yield CatalogTable(
+            name=f"{feed.name}_enriched",
+            description=feed.table.description,
+            location=lake + enriched_prefix(feed),
+            format="parquet",
+            columns=feed.table.staged_columns,
+            daily=True,
+            projected_from=first_day,
+        )
+
+
+def ensure_catalog_tables(settings: Settings) -> None:
+    """Make or mend every declared table of the catalog; idempotent."""
     glue = make_client(settings, "glue")
     with reaching(settings):
-        for feed in FEEDS.values():
-            content: dict[str, tuple[str, str, tuple[Column, ...]]] = {
-                f"{feed.name}_rejects": (rejects_prefix(feed), "json", REJECT_COLUMNS)
-            }
-            if feed.daily and not feed.typed:
-                content[f"{feed.name}_enriched"] = (
-                    enriched_prefix(feed),
-                    "parquet",
-                    feed.table.staged_columns,
-                )
-            for name, (prefix, file_format, columns) in content.items():
-                location = f"s3://{settings.lake_bucket}/{prefix}"
-                table = _table(name, location, file_format, columns)
-                if feed.daily:
-                    table |= {"PartitionKeys": _DAY_KEYS}
-                    table["Parameters"] |= _projection(settings, location)
-                try:
-                    glue.create_table(DatabaseName=settings.glue_database, TableInput=table)
-                except glue.exceptions.AlreadyExistsException:
-                    glue.update_table(DatabaseName=settings.glue_database, TableInput=table)
+        for table in catalog_tables(settings).values():
+            ensure_table(glue, settings.glue_database, table)
 
 
-_DAY_KEYS = [{"Name": "date", "Type": "string", "Comment": "The day, YYYY-MM-DD."}]
+def ensure_table(glue: "GlueClient", database: str, table: CatalogTable) -> Mapping[str, Any]:
+    """Make a table that is missing, and mend one that differs from its declaration.
+
+    Partitions stay. Only with a table whose partition keys are others they go, because their values mean
+    nothing under ours; the next crawl adds them as they are declared.
+
+    Args:
+        glue: The catalog.
+        database: Which has the table.
+        table: As it is to be.
+
+    Returns:
+        The table as the catalog has it now: at least its name, columns, storage, keys and parameters.
+    """
+    wanted: Mapping[str, Any] = table.table_input
+    try:
+        found: Mapping[str, Any] = glue.get_table(DatabaseName=database, Name=table.name)["Table"]
+    except glue.exceptions.EntityNotFoundException:
+        found = {}
+    if found and _names(found.get("PartitionKeys", ())) != _names(wanted["PartitionKeys"]):
+        glue.delete_table(DatabaseName=database, Name=table.name)
+        found = {}
+    if not found:
+        # Another run may have made it in this moment, from the same declaration.
+        with suppress(glue.exceptions.AlreadyExistsException):
+            glue.create_table(DatabaseName=database, TableInput=table.table_input)
+        return wanted
+    if _has(found, wanted):
+        return found
+    return _write(glue, database, table, found.get("Parameters", {}).get(CONFIRMED))
 
 
-def _projection(settings: Settings, location: str) -> dict[str, str]:
-    """Table parameters by which Athena knows every day's folder without asking the catalog."""
-    return {
-        "projection.enabled": "true",
-        "projection.date.type": "date",
-        "projection.date.format": "yyyy-MM-dd",
-        "projection.date.range": f"{settings.start_date},NOW+1DAY",
-        "storage.location.template": f"{location}date=${{date}}/",
-    }
+def mark_confirmed(glue: "GlueClient", database: str, table: CatalogTable) -> None:
+    """Write down that a crawl has confirmed a table's declaration."""
+    _write(glue, database, table, table.fingerprint)
 
 
-def _table(name: str, location: str, file_format: str, columns: tuple[Column, ...]) -> Any:
-    read, write, serde = _FORMATS[file_format]
-    return {
-        "Name": name,
-        "TableType": "EXTERNAL_TABLE",
-        "Parameters": {"EXTERNAL": "TRUE", "classification": file_format},
-        "StorageDescriptor": {
-            "Columns": [
-                {"Name": c.name, "Type": c.glue_type, "Comment": c.description[:255]} for c in columns
-            ],
-            "Location": location,
-            "InputFormat": read,
-            "OutputFormat": write,
-            "SerdeInfo": {"SerializationLibrary": serde},
-        },
-    }
+def _write(
+    glue: "GlueClient", database: str, table: CatalogTable, confirmed: str | None
+) -> Mapping[str, Any]:
+    written = table.table_input
+    if confirmed:
+        written["Parameters"][CONFIRMED] = confirmed
+    glue.update_table(DatabaseName=database, TableInput=written)
+    return cast("Mapping[str, Any]", written)
+
+
+def _names(columns: Any) -> list[str]:
+    return [column["Name"].lower() for column in columns]
+
+
+def _has(found: Any, wanted: Any) -> bool:
+    """Whether a document has all that is wanted in it; Glue adds fields and parameters of its own."""
+    if isinstance(wanted, Mapping):
+        return all(_has((found or {}).get(key), wanted[key]) for key in wanted)
+    if isinstance(wanted, list):
+        rows = found or []
+        return len(rows) == len(wanted) and all(map(_has, rows, wanted))
+    return bool(found == wanted)

@@ -1,8 +1,10 @@
-"""AWS Glue: crawlers waited for, partitions registered, job runs carried through Dagster Pipes."""
+"""AWS Glue: tables and days registered, crawlers waited for, job runs carried through Dagster Pipes."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -19,10 +21,10 @@ from tenacity import (
 
 from airline_platform.errors import AirlineError, CrawlerFailed, GlueJobFailed
 from airline_platform.settings import get_settings
-from airline_platform.tables import Column
 from resources import caller
 from resources.audited import AuditedResource
 from resources.aws import make_client, reaching
+from resources.catalog import CatalogTable, ensure_table, mark_confirmed
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -48,6 +50,54 @@ PARTITIONS = "airline-partitions"
 alone. A laptop's Glue brings it nothing else of its outputs; AWS ignores it."""
 
 
+@dataclass(frozen=True)
+class Crawl:
+    """A crawl that has ended.
+
+    Args:
+        crawler: The crawler's whole name.
+        last: Glue's `LastCrawl`. A crawl that failed leaves the crawler READY, so its status decides.
+    """
+
+    crawler: str
+    last: Mapping[str, Any]
+
+    def require_success(self) -> None:
+        """Raise if it has failed.
+
+        Raises:
+            CrawlerFailed: It ended with anything but SUCCEEDED, with Glue's reason.
+        """
+        if self.last.get("Status") != "SUCCEEDED":
+            group, stream = self.last.get("LogGroup"), self.last.get("LogStream")
+            raise CrawlerFailed(
+                f"crawler {self.crawler} ended with {self.last.get('Status')}: "
+                f"{self.last.get('ErrorMessage') or 'no reason given'}",
+                remedy=(
+                    f"Read the crawl's log (group {group}, stream {stream}), mend what it names, then re-run "
+                    "from this step."
+                ),
+            )
+
+    def warnings(self) -> list[str]:
+        """What its log warns of: what differs from the catalog's table, or can't be read.
+
+        Raises:
+            ClientError: CloudWatch refuses to show the log.
+        """
+        logs = make_client(get_settings(), "logs")
+        # In an account all crawls of a crawler write into one stream; each line begins with its crawl's id.
+        with reaching(get_settings()):
+            events = logs.get_log_events(
+                logGroupName=self.last["LogGroup"],
+                logStreamName=self.last["LogStream"],
+                startTime=int(self.last["StartTime"].timestamp() * 1000) - 1000,
+                startFromHead=True,
+            )["events"]
+        begin = re.compile(rf"\[{re.escape(self.last['MessagePrefix'])}] WARN\w* *: *")
+        return [begin.sub("", e["message"], count=1) for e in events if begin.match(e["message"])]
+
+
 class Glue(AuditedResource):
     """The Data Catalog's database, its crawlers, and the jobs."""
 
@@ -67,48 +117,49 @@ class Glue(AuditedResource):
         except client.exceptions.EntityNotFoundException:
             return None
 
-    def crawl(self, crawler: str) -> None:
-        """Run a crawler and wait for its end; one that already runs is waited for, then run again.
+    def declare(self, table: CatalogTable) -> Mapping[str, Any]:
+        """Make a catalog table as it is declared, or mend it; return it as the catalog has it now."""
+        with reaching(get_settings()):
+            return ensure_table(self.client(), self.database, table)
 
-        A crawl that failed leaves the crawler READY, so its `LastCrawl.Status` decides.
+    def confirm(self, table: CatalogTable) -> None:
+        """Write down that a crawl has confirmed a table's declaration."""
+        with reaching(get_settings()):
+            mark_confirmed(self.client(), self.database, table)
+
+    def crawl(self, crawler: str, *, wait_for_turn: bool = True) -> "Crawl":
+        """Run a crawler and wait for its end.
+
+        Args:
+            crawler: Its whole name.
+            wait_for_turn: Whether a crawl that is under way is waited for, and the crawler run again; else
+                it is a failure.
 
         Raises:
-            CrawlerFailed: It ended with anything but SUCCEEDED, with Glue's reason.
+            CrawlerFailed: It was busy, or took too long.
         """
         client = self.client()
-        running = client.exceptions.CrawlerRunningException
+        busy = client.exceptions.CrawlerRunningException
+        turn = Retrying(
+            retry=retry_if_exception_type(busy),
+            wait=POLL,
+            stop=stop_after_delay(CRAWL_SECONDS if wait_for_turn else 0),
+        )
+        poll = Retrying(
+            retry=retry_if_result(lambda found: found["State"] != "READY"),
+            wait=POLL,
+            stop=stop_after_delay(CRAWL_SECONDS),
+        )
         with reaching(get_settings()):
-            for attempt in Retrying(
-                retry=retry_if_exception_type(running), wait=POLL, stop=stop_after_delay(CRAWL_SECONDS)
-            ):
-                with attempt:
-                    client.start_crawler(Name=crawler)
-            ready = Retrying(
-                retry=retry_if_result(lambda found: found["State"] != "READY"),
-                wait=POLL,
-                stop=stop_after_delay(CRAWL_SECONDS),
-            )(lambda: client.get_crawler(Name=crawler)["Crawler"])
-        last = ready.get("LastCrawl", {})
-        if last.get("Status") != "SUCCEEDED":
-            raise CrawlerFailed(
-                f"crawler {crawler} ended with {last.get('Status')}: "
-                f"{last.get('ErrorMessage') or 'no reason given'}",
-                remedy=(
-                    f"Read the crawl's log (group {last.get('LogGroup')}, stream {last.get('LogStream')}), "
-                    "mend what it names, then re-run from this step."
-                ),
-            )
-
-    def set_columns(self, table: Mapping[str, Any], columns: Sequence[Column]) -> None:
-        """Give a catalog table these columns, in this order, and leave the rest of it."""
-        kept = ("Name", "Description", "PartitionKeys", "TableType", "Parameters")
-        declared = [
-            {"Name": c.name.lower(), "Type": c.glue_type, "Comment": c.description[:255]} for c in columns
-        ]
-        given: Any = {name: table[name] for name in kept if name in table}
-        given["StorageDescriptor"] = {**table["StorageDescriptor"], "Columns": declared}
-        with reaching(get_settings()):
-            self.client().update_table(DatabaseName=self.database, TableInput=given)
+            try:
+                turn(lambda: client.start_crawler(Name=crawler))
+                last = poll(lambda: client.get_crawler(Name=crawler)["Crawler"]).get("LastCrawl", {})
+            except RetryError:
+                raise CrawlerFailed(
+                    f"crawler {crawler} was busy, or took longer than {CRAWL_SECONDS // 60} minutes",
+                    remedy="Look what the crawler does, stop it if it hangs, then re-run from this step.",
+                ) from None
+        return Crawl(crawler, last)
 
     def add_partitions(self, table: Mapping[str, Any], locations: Mapping[str, str]) -> list[str]:
         """Register day partitions the table lacks; it keeps the ones it has.

@@ -1,16 +1,18 @@
-"""The landing bucket: what has landed for which day, in which version, and the first bytes of it."""
+"""The landing bucket: what has landed for which day, in which version, and what it is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
-from airline_platform.feeds import Feed, LandedKey, UnknownKey, is_own, parse_key
-from airline_platform.headers import HEAD_BYTES, judge, judge_gzip, unpack
-from airline_platform.json_heads import judge_array
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from airline_platform.feeds import Feed, LandedKey, UnknownKey, is_gzip, is_own, parse_key
+from airline_platform.headers import judge
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
 from airline_platform.verdicts import Accepted, Refused, Shape
@@ -31,7 +33,7 @@ CHUNK = 1024 * 1024
 
 @dataclass(frozen=True)
 class LandedObject:
-    """One version of a landed object, and the verdict on its header."""
+    """One version of a landed object, and the verdict on it; `verdicts.Accepted` says what its parts mean."""
 
     bucket: str
     key: str
@@ -43,6 +45,10 @@ class LandedObject:
     header: str | None = None
     columns: tuple[str, ...] = ()
     shape: Shape = "lines"
+    first: int = 1
+    rows: int = 0
+    ascii: bool = False
+    reading: Mapping[str, Any] = field(default_factory=dict)
     refused: str | None = field(default=None)
 
     @property
@@ -101,7 +107,7 @@ class Landing(AuditedResource):
         return make_client(get_settings(), "s3")
 
     def manifest(self, feed: Feed, days: Sequence[str] = ()) -> list[LandedObject]:
-        """Every object landed for the days, with its version and the verdict on its header.
+        """Every object landed for the days, with its version and the verdict on it.
 
         Args:
             feed: The feed.
@@ -209,22 +215,12 @@ class Landing(AuditedResource):
             return answer["Body"].read()
 
     def _read(self, feed: Feed, key: str, day: str | None) -> LandedObject:
-        """Read an object's head in one request, which also tells its version."""
-        client = self.client()
-        try:
-            answer: Any = client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{HEAD_BYTES - 1}")
-            size = int(answer["ContentRange"].rpartition("/")[2]) if "ContentRange" in answer else None
-            head = answer["Body"].read()
-        except client.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] not in ("InvalidRange", "416"):
-                raise
-            # An empty object has no first byte to give.
-            answer, size, head = client.head_object(Bucket=self.bucket, Key=key), 0, b""
-        size = len(head) if size is None else size
-        verdict = judge(feed, head, size, gzipped=key.endswith(".gz"))
-        if isinstance(verdict, Accepted):
-            verdict = self._judge_whole(key, answer["ETag"], verdict) or verdict
-        return LandedObject(
+        """Read an object once, whole, in one request, which also tells its version."""
+        answer: Any = self.client().get_object(Bucket=self.bucket, Key=key)
+        body, size = answer["Body"], int(answer["ContentLength"])
+        with closing(body):
+            verdict = _judged(feed, key, body.iter_chunks(CHUNK), size)
+        landed = LandedObject(
             bucket=self.bucket,
             key=key,
             day=day,
@@ -232,25 +228,32 @@ class Landing(AuditedResource):
             size=size,
             landed_at=answer["LastModified"],
             version_id=_version_id(answer.get("VersionId")),
-            header=verdict.header if isinstance(verdict, Accepted) else None,
-            columns=verdict.columns if isinstance(verdict, Accepted) else (),
-            shape=verdict.shape if isinstance(verdict, Accepted) else "lines",
-            refused=str(verdict) if isinstance(verdict, Refused) else None,
+        )
+        if isinstance(verdict, Refused):
+            return replace(landed, refused=str(verdict))
+        return replace(
+            landed,
+            header=verdict.header,
+            columns=verdict.columns,
+            shape=verdict.shape,
+            first=verdict.first,
+            rows=verdict.rows,
+            ascii=verdict.ascii,
+            reading=verdict.reading.as_json(),
         )
 
-    def _judge_whole(self, key: str, etag: str, verdict: Accepted) -> Refused | None:
-        """Read what is gzip, or an array, to its end: a broken one would end every other file's job."""
-        refused, gzipped = None, key.endswith(".gz")
-        if gzipped:
-            refused = judge_gzip(self._pieces(key, etag))
-        if not refused and verdict.shape == "array":
-            pieces = self._pieces(key, etag)
-            refused = judge_array(unpack(pieces) if gzipped else pieces)
-        return refused
 
-    def _pieces(self, key: str, etag: str) -> Iterator[bytes]:
-        body = self.client().get_object(Bucket=self.bucket, Key=key, IfMatch=etag)["Body"]
-        return body.iter_chunks(CHUNK)
+def _judged(feed: Feed, key: str, pieces: Iterable[bytes], size: int) -> Accepted | Refused:
+    """The verdict on a file; what nobody has thought of is told of it, and ends nobody else's."""
+    try:
+        return judge(feed, pieces, size, reading=feed.reading_of(key), gzipped=is_gzip(key))
+    except (BotoCoreError, ClientError, HTTPClientError, OSError):
+        raise  # S3 is away, or the network
+    except Exception as error:  # noqa: BLE001 - whatever a file raises is its own verdict
+        found = f"it can't be read: {type(error).__name__}" + ("" if feed.personal else f": {error}")
+        return Refused(
+            1, found[:500], "a file that can be read", "Keep the file and report it: it is a defect."
+        )
 
 
 def spans(feed: Feed, days: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,14 +1,16 @@
 """Crawls for real: looks at the files of S3 targets, and makes the Data Catalog's tables and partitions true.
 
-What a JDBC target has is read by `glue_jdbc`; it becomes true here, too.
+What a JDBC target has is read by `glue_jdbc`; it becomes true here, too. As on AWS, a crawler whose
+`UpdateBehavior` is LOG never changes a table that is there: it adds partitions, and logs what differs.
 """
 
+import json
 import logging
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -27,7 +29,7 @@ from airline_platform.local.glue_jdbc import (
     read_connection,
 )
 from airline_platform.local.glue_logs import LogStream
-from airline_platform.local.glue_schema import Schema, SchemaError, excluded, infer
+from airline_platform.local.glue_schema import Schema, SchemaError, excluded, infer, spread
 from airline_platform.local.glue_staging import ObjectUri, parse_uri
 
 logger = logging.getLogger(__name__)
@@ -262,15 +264,50 @@ class _TargetCrawl:
 
     def _crawl_files(self, target: S3Target) -> None:
         files = self._files(target)
-        keys, chosen = partition_keys(files)
-        if len(chosen) < len(files):
-            left_out = len(files) - len(chosen)
-            self._say("WARN", f"Left out {left_out} objects that lie in no folder {'/'.join(keys)}")
+        table = self._find_table(table_name(self._crawler.get("TablePrefix", ""), target.root))
+        if table and self._keeps_tables:
+            self._confirm(table, files)
+            return
+        if not files:
+            raise CrawlError(f"There is no data below {location(target.root)}")
+        keys = partition_keys(files)
+        chosen = self._below(keys, files)
         schema = infer(self._s3, [(file.uri, file.size) for file in chosen])
         table = table_input(self._crawler, target.root, schema, keys, chosen)
         self._write_table(table)
-        if keys:
-            self._write_partitions(table, chosen)
+        self._write_partitions(table, chosen)
+
+    def _confirm(self, table: dict[str, Any], files: list[LandedFile]) -> None:
+        """Report what differs from a table that stays as it is, and add its partitions."""
+        chosen = self._below(tuple(key["Name"] for key in table.get("PartitionKeys", [])), files)
+        for uri, size in spread([(file.uri, file.size) for file in chosen]):
+            if differing := self._difference(table, uri, size):
+                self._say("WARN", f"{differing}. Table {table['Name']} stays as it is")
+        self._write_partitions(table, chosen)
+
+    def _difference(self, table: dict[str, Any], uri: ObjectUri, size: int) -> str:
+        """What a file has otherwise than the table, as a sentence; empty for nothing."""
+        try:
+            found = difference(table, infer(self._s3, [(uri, size)]))
+        except SchemaError as reason:
+            return str(reason)
+        except Exception:
+            # Files come from other people: none of them ends the crawl of the others.
+            logger.exception("Crawler %s could not look into %s", self._crawler["Name"], uri)
+            return f"{uri} can't be read"
+        return f"{uri} {found}" if found else ""
+
+    def _below(self, keys: tuple[str, ...], files: list[LandedFile]) -> list[LandedFile]:
+        """The files that lie in a partition of these keys; how many do not is said."""
+        chosen = [file for file in files if tuple(name for name, _ in file.partition) == keys]
+        if left_out := len(files) - len(chosen):
+            place = f"in no folder {'/'.join(keys)}" if keys else "in folders"
+            self._say("WARN", f"Left out {left_out} objects that lie {place}")
+        return chosen
+
+    @property
+    def _keeps_tables(self) -> bool:
+        return bool(self._crawler.get("SchemaChangePolicy", {}).get("UpdateBehavior") == "LOG")
 
     def _crawl_tables(self, target: JdbcTarget) -> None:
         """Register a database's tables; like a folder that is gone, a table that is gone stays registered."""
@@ -295,48 +332,67 @@ class _TargetCrawl:
             rows = [row for page in pages for row in self._unless_stopped(page).get("Contents", [])]
         except self._s3.exceptions.NoSuchBucket:
             raise CrawlError(f"Bucket {root.bucket} does not exist") from None
-        files = [
+        return [
             landed_file(root.bucket, prefix, row)
             for row in rows
             if is_data(row["Key"][len(prefix) :], row["Size"], target.exclusions)
         ]
-        if not files:
-            raise CrawlError(f"There is no data below {ObjectUri(root.bucket, prefix)}")
-        return files
+
+    def _find_table(self, name: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self._glue.get_table(
+                DatabaseName=self._crawler["DatabaseName"], Name=name
+            )["Table"]
+        except self._glue.exceptions.EntityNotFoundException:
+            return None
+        return found
 
     def _write_table(self, table: dict[str, Any]) -> None:
-        database = self._crawler["DatabaseName"]
-        try:
-            known = self._glue.get_table(DatabaseName=database, Name=table["Name"])["Table"]
-        except self._glue.exceptions.EntityNotFoundException:
+        database, name = self._crawler["DatabaseName"], table["Name"]
+        known = self._find_table(name)
+        if known is None:
             self._glue.create_table(DatabaseName=database, TableInput=table)
             self._crawl.created += 1
-            self._say("INFO", f"Created table {table['Name']} in database {database}")
-            return
-        if (
-            differs(known, table)
-            and self._crawler.get("SchemaChangePolicy", {}).get("UpdateBehavior") != "LOG"
-        ):
+            self._say("INFO", f"Created table {name} in database {database}")
+        elif differs(known, table) and self._keeps_tables:
+            self._say("WARN", f"What was found differs from table {name}. It stays as it is")
+        elif differs(known, table):
             table = table | {"Parameters": known.get("Parameters", {}) | table["Parameters"]}
             self._glue.update_table(DatabaseName=database, TableInput=table)
             self._crawl.updated += 1
-            self._say("INFO", f"Updated table {table['Name']} in database {database}")
+            self._say("INFO", f"Updated table {name} in database {database}")
 
     def _write_partitions(self, table: dict[str, Any], files: list[LandedFile]) -> None:
+        """Add the partitions the files lie in; bring those up to the table that are to inherit from it."""
+        if not table["PartitionKeys"]:
+            return
         named = {"DatabaseName": self._crawler["DatabaseName"], "TableName": table["Name"]}
         pages = self._glue.get_paginator("get_partitions").paginate(**named)
-        known = {tuple(row["Values"]) for page in pages for row in page["Partitions"]}
-        inputs = [row for row in partition_inputs(table, files) if tuple(row["Values"]) not in known]
-        for start in range(0, len(inputs), BATCH_PARTITIONS):
-            batch = self._unless_stopped(inputs[start : start + BATCH_PARTITIONS])
+        known = {tuple(row["Values"]): row for page in pages for row in page["Partitions"]}
+        inputs = partition_inputs(table, files)
+        new = [row for row in inputs if tuple(row["Values"]) not in known]
+        for batch in self._batches(new):
             self._raise_errors(self._glue.batch_create_partition(**named, PartitionInputList=batch))
-        self._say("INFO", f"Added {len(inputs)} partitions to table {table['Name']}, {len(known)} were there")
+        self._say("INFO", f"Added {len(new)} partitions to table {table['Name']}, {len(known)} were there")
+        if not inherits(self._crawler):
+            return
+        there = [(known[values], row) for row in inputs if (values := tuple(row["Values"])) in known]
+        other = [row for has, row in there if has.get("StorageDescriptor") != row["StorageDescriptor"]]
+        for batch in self._batches(other):
+            entries = [{"PartitionValueList": row["Values"], "PartitionInput": row} for row in batch]
+            self._raise_errors(self._glue.batch_update_partition(**named, Entries=entries))
+        self._say("INFO", f"Updated {len(other)} partitions of table {table['Name']}")
+
+    def _batches(self, inputs: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+        for start in range(0, len(inputs), BATCH_PARTITIONS):
+            yield self._unless_stopped(inputs[start : start + BATCH_PARTITIONS])
 
     def _raise_errors(self, answer: dict[str, Any]) -> None:
         for error in answer.get("Errors", []):
             detail = error["ErrorDetail"]
             if detail["ErrorCode"] != "AlreadyExistsException":
-                raise CrawlError(f"Partition {error['PartitionValues']}: {detail['ErrorMessage']}")
+                values = error.get("PartitionValues") or error.get("PartitionValueList")
+                raise CrawlError(f"Partition {values}: {detail['ErrorMessage']}")
 
     def _unless_stopped(self, document: Any) -> Any:
         if self._crawl.stop.is_set():
@@ -364,11 +420,16 @@ def landed_file(bucket: str, prefix: str, row: dict[str, Any]) -> LandedFile:
     return LandedFile(ObjectUri(bucket, row["Key"]), row["Size"], partition)
 
 
-def partition_keys(files: list[LandedFile]) -> tuple[tuple[str, ...], list[LandedFile]]:
-    """The folder names most files share, folders before none, and the files that lie in such folders."""
+def partition_keys(files: list[LandedFile]) -> tuple[str, ...]:
+    """The folder names most files share, folders before none."""
     counts = Counter(tuple(name for name, _ in file.partition) for file in files)
-    keys = max(counts, key=lambda names: (bool(names), counts[names]))
-    return keys, [file for file in files if tuple(name for name, _ in file.partition) == keys]
+    return max(counts, key=lambda names: (bool(names), counts[names]))
+
+
+def inherits(crawler: dict[str, Any]) -> bool:
+    """Whether a crawler has partitions follow their table, those that are there, too."""
+    output = json.loads(crawler.get("Configuration") or "{}").get("CrawlerOutput", {})
+    return bool(output.get("Partitions", {}).get("AddOrUpdateBehavior") == "InheritFromTable")
 
 
 def table_name(prefix: str, root: ObjectUri) -> str:
@@ -458,6 +519,38 @@ def partition_inputs(table: dict[str, Any], files: list[LandedFile]) -> list[dic
         }
         for values in sorted(folders)
     ]
+
+
+def difference(table: dict[str, Any], schema: Schema) -> str:
+    """What a file has otherwise than its table, as the rest of a sentence that begins with the file.
+
+    It names the table's columns and never the file's: a file without a header has people for column names.
+    Types are compared where the file itself says them; those of text are guesses.
+    """
+    expected = table.get("Parameters", {}).get("classification")
+    if schema.format != expected:
+        return f"is {schema.format}, expected {expected}"
+    serde = table["StorageDescriptor"].get("SerdeInfo", {}).get("Parameters", {})
+    delimiter = serde.get("field.delim") or serde.get("separatorChar")
+    if schema.format == "csv" and schema.delimiter != delimiter:
+        return f"has its fields parted by {schema.delimiter!r}, expected {delimiter!r}"
+    declared = {column["Name"]: column["Type"] for column in table["StorageDescriptor"]["Columns"]}
+    keys = {key["Name"] for key in table.get("PartitionKeys", [])}
+    found = {name: kind for name, kind in schema.columns if name not in keys}
+    told = []
+    if lacking := [name for name in declared if name not in found]:
+        told.append(f"lacks {', '.join(lacking)}")
+    if own := len(found.keys() - declared.keys()):
+        told.append(f"has {own} columns the table lacks")
+    if not told and schema.format == "csv" and list(found) != list(declared):
+        told.append("has its columns in another order")
+    if schema.format == "parquet":
+        told += [
+            f"has {name} as {kind}, expected {declared[name]}"
+            for name, kind in found.items()
+            if name in declared and kind != declared[name]
+        ]
+    return ", ".join(told)
 
 
 def differs(known: dict[str, Any], table: dict[str, Any]) -> bool:

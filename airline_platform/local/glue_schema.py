@@ -64,16 +64,19 @@ def infer(s3: "S3Client", files: list[tuple[ObjectUri, int]]) -> Schema:
     """
     samples = spread(files)
     first = samples[0][0]
+    place = str(first) if len(samples) == 1 else f"{first} and what lies beside it"
     kind, compression = format_of(first.key, _read(s3, first, 64))
     try:
         if kind == "parquet":
             return _parquet([_read(s3, uri, size) for uri, size in samples])
         texts = [_text(s3, uri, size, whole_arrays=kind == "json") for uri, size in samples]
+        if not any(text.strip() for text in texts):
+            raise SchemaError(f"{place} has nothing but blanks")
         return _csv(texts, compression) if kind == "csv" else _json(texts, compression)
     except (duckdb.Error, pa.ArrowException, OSError, EOFError, zlib.error) as reason:
         # Not more of it: DuckDB quotes the line it stumbled over, which may name a person.
         why = (str(reason).splitlines() or [""])[0]
-        raise SchemaError(f"{first} and what lies beside it can't be read as {kind}: {why}") from reason
+        raise SchemaError(f"{place} can't be read as {kind}: {why}") from reason
 
 
 def spread(files: list[tuple[ObjectUri, int]]) -> list[tuple[ObjectUri, int]]:
@@ -188,8 +191,6 @@ def _write(texts: list[bytes], folder: Path, suffix: str) -> list[str]:
     paths = [folder / f"{position}.{suffix}" for position, text in enumerate(texts) if text.strip()]
     for path, text in zip(paths, (text for text in texts if text.strip()), strict=True):
         path.write_bytes(text)
-    if not paths:
-        raise SchemaError("All files looked into are empty.")
     return [str(path) for path in paths]
 
 

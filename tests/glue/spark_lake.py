@@ -1,6 +1,5 @@
 """A landing and a lake for Spark's tests, on this disk."""
 
-import csv
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +8,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from airline_platform.feeds import AIRPORTS, Feed
+from airline_platform.feeds import AIRPORTS, Feed, is_gzip
+from airline_platform.headers import judge
+from airline_platform.verdicts import Accepted
 from glue_jobs.runner import FeedRun
 
 LANDED = "2013-01-02T03:04:05+00:00"
@@ -29,30 +30,43 @@ class Lake:
         for bucket in (self.landing, self.lake):
             bucket.mkdir(parents=True)
 
-    def land(
-        self, key: str, body: bytes | str, *, header: str = "", at: str = LANDED, shape: str = "lines"
-    ) -> dict[str, Any]:
-        """Put a file and return its entry of the manifest."""
-        header = header or self.feed.header
+    def land(self, key: str, body: bytes | str, *, at: str = LANDED) -> dict[str, Any]:
+        """Put a file and return its entry of the manifest, as the landing judges it."""
         path = self.landing / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body.encode() if isinstance(body, str) else body)
-        wanted = {column.name.casefold(): column.name for column in self.feed.columns}
-        names = [wanted[name.casefold()] for name in next(csv.reader([header]))]
-        day = key.partition("date=")[2][:10]
+        body = body.encode() if isinstance(body, str) else body
+        path.write_bytes(body)
+        reading = self.feed.reading_of(key)
+        verdict = judge(self.feed, [body], len(body), reading=reading, gzipped=is_gzip(key))
+        assert isinstance(verdict, Accepted), verdict
         return {
             "url": f"s3://landing/{key}",
-            "partition": day,
+            "partition": key.partition("date=")[2][:10],
             "landed_at": at,
-            "header": header,
-            "columns": names,
-            "shape": shape,
+            "header": verdict.header,
+            "columns": verdict.columns,
+            "shape": verdict.shape,
+            "first": verdict.first,
+            "rows": verdict.rows,
+            "size": len(body),
+            "ascii": verdict.ascii,
+            "reading": verdict.reading.as_json(),
         }
 
     def manifest(self, entries: Sequence[Mapping[str, Any]]) -> str:
         name = f"{uuid.uuid4()}.manifest"
         (self.lake / name).write_text(json.dumps({"entries": entries}))
         return f"s3://lake/{name}"
+
+    def arguments(self, *entries: Mapping[str, Any]) -> dict[str, str]:
+        """What the job is started with."""
+        return {
+            "manifest": self.manifest(entries),
+            "output": "s3://lake/enriched/",
+            "rejects": "s3://lake/rejects/",
+            "max_rejected_share": "1",
+            "evolved": "none",
+        }
 
     def run(
         self, *entries: Mapping[str, Any], airports: str = "none", passed: Sequence[Any] = ()
@@ -65,13 +79,17 @@ class Lake:
         }
 
     def counts(
-        self, *entries: Mapping[str, Any], airports: str = "none", passed: Sequence[Any] = ()
+        self,
+        *entries: Mapping[str, Any],
+        airports: str = "none",
+        passed: Sequence[Any] = (),
+        max_rejected_share: float = 1,
+        evolved: str = "none",
     ) -> list[dict[str, Any]]:
         """What the job reports of each file."""
-        arguments = {
-            "manifest": self.manifest(entries),
-            "output": "s3://lake/enriched/",
-            "rejects": "s3://lake/rejects/",
+        arguments = self.arguments(*entries) | {
+            "max_rejected_share": str(max_rejected_share),
+            "evolved": evolved,
         }
         run = FeedRun(self.spark, self.feed, arguments)
         known = [run.dimension(AIRPORTS, airports)] if self.feed.lookups else []

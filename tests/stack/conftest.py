@@ -34,7 +34,7 @@ from run_processes import run_processes
 AIRLINE = [str(Path(sys.executable).with_name("airline"))]
 
 
-PLACES = {"chaos": 0, "test_marts.py": 1, "browser": 2, "test_audit.py": 4}
+PLACES = {"chaos": 0, "test_refused_first.py": 0, "test_marts.py": 1, "browser": 2, "test_audit.py": 4}
 """First who wants a stack of its own, or one without a history; last who kills and restarts it."""
 
 
@@ -158,9 +158,10 @@ def _lives(pid: int) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    up = Laptop(tmp_path_factory.mktemp("laptop"))
+@contextmanager
+def started(home: Path) -> Iterator[Laptop]:
+    """A stack that is stopped in the end, with all its processes."""
+    up = Laptop(home)
     up.run("up", "--detach", "--port", "0")
     pids = [component.pid for component in laptop.components(up.settings)]
     try:
@@ -170,6 +171,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     finally:
         up.run("down")
     assert [pid for pid in pids if _lives(pid)] == []
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    with started(tmp_path_factory.mktemp("laptop")) as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def fresh_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    """A stack nothing has ever landed on."""
+    with started(tmp_path_factory.mktemp("fresh")) as up:
+        yield up
 
 
 @pytest.fixture(scope="module")

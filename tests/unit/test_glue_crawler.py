@@ -9,12 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from airline_platform.feeds import BOOKINGS, FLIGHTS, Feed
+from airline_platform.feeds import BOOKINGS, FLIGHTS, SHIPMENTS, SHIPMENTS_TYPED, Feed
 from airline_platform.generators.files import Order, generate_files
 from airline_platform.local.glue_crawler import (
     CrawlError,
     S3Target,
+    difference,
     differs,
+    inherits,
     is_data,
     landed_file,
     partition_inputs,
@@ -35,6 +37,8 @@ from airline_platform.local.glue_schema import (
     spread,
 )
 from airline_platform.local.glue_staging import ObjectUri
+from airline_platform.settings import Settings
+from resources.catalog import CatalogTable, parquet_table
 
 ROOT = ObjectUri("landing", "flights/")
 
@@ -90,6 +94,12 @@ def test_a_failed_crawl_quotes_no_line_of_the_file():
         Bucket(**{"a.parquet": body}).infer()
     assert "Zaphod" not in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("body", [b"\n \n\n", gzip.compress(b"")], ids=["blanks", "a gzip of nothing"])
+def test_a_file_of_nothing_but_blanks_has_no_schema(body: bytes):
+    with pytest.raises(SchemaError, match=r"s3://b/a\.csv has nothing but blanks"):
+        Bucket(**{"a.csv": body}).infer()
 
 
 def test_csv_without_a_header_numbers_its_columns():
@@ -164,15 +174,13 @@ def test_folders_become_partition_keys_and_values_are_decoded():
     assert landed("2024/01/x.csv")[0].partition == (("partition_0", "2024"), ("partition_1", "01"))
 
 
-def test_files_outside_the_partition_folders_are_left_out():
-    keys, chosen = partition_keys(landed("2024-01-01.csv", "2024-01-02.csv", "date=2024-01-03/1.csv"))
-    assert keys == ("date",)
-    assert [file.uri.key for file in chosen] == ["flights/date=2024-01-03/1.csv"]
+def test_folders_make_partitions_however_many_files_lie_outside_of_them():
+    files = landed("2024-01-01.csv", "2024-01-02.csv", "date=2024-01-03/1.csv")
+    assert partition_keys(files) == ("date",)
 
 
 def test_files_without_folders_make_a_table_without_partitions():
-    keys, chosen = partition_keys(landed("1.csv", "2.csv"))
-    assert (keys, len(chosen)) == ((), 2)
+    assert partition_keys(landed("1.csv", "2.csv")) == ()
 
 
 def test_a_table_is_named_after_prefix_and_last_folder():
@@ -201,6 +209,67 @@ def test_a_new_column_makes_a_table_differ_and_a_new_count_does_not():
     )
     assert not differs(one, more)
     assert differs(one, wider)
+
+
+# --- what a file has otherwise than a table that stays as it is
+
+
+DAYS = CatalogTable(
+    "landing_days", "Days.", "s3://landing/days/", "csv", FLIGHTS.columns, daily=True
+).table_input
+TYPED = parquet_table(Settings(), SHIPMENTS, SHIPMENTS_TYPED).table_input
+NAMES = tuple(column.name.lower() for column in FLIGHTS.columns)
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        (Schema("csv", tuple((name, "bigint") for name in NAMES)), ""),
+        (Schema("csv", tuple((name, "string") for name in (*NAMES, "date"))), ""),
+        (Schema("json", tuple((name, "bigint") for name in NAMES)), "is json, expected csv"),
+        (
+            Schema("csv", tuple((name, "bigint") for name in NAMES), delimiter=";"),
+            "has its fields parted by ';', expected ','",
+        ),
+        (
+            Schema("csv", tuple((name, "bigint") for name in reversed(NAMES))),
+            "has its columns in another order",
+        ),
+        (
+            Schema("csv", (*((name, "string") for name in NAMES[:-2]), ("zaphod beeblebrox", "string"))),
+            "lacks depdelay, arrdelay, has 1 columns the table lacks",
+        ),
+    ],
+    ids=["the declared columns", "types and the day are guesses", "format", "delimiter", "order", "columns"],
+)
+def test_what_a_file_has_otherwise_is_said_without_naming_what_is_in_it(schema: Schema, expected: str):
+    assert difference(DAYS, schema) == expected
+
+
+def test_a_parquet_files_own_types_are_compared():
+    columns = [(column.name, column.glue_type) for column in SHIPMENTS_TYPED.columns]
+    assert difference(TYPED, Schema("parquet", tuple(columns))) == ""
+    columns[1] = (columns[1][0], "string")
+    expected = f"has {columns[1][0]} as string, expected {SHIPMENTS_TYPED.columns[1].glue_type}"
+    assert difference(TYPED, Schema("parquet", tuple(columns))) == expected
+
+
+@pytest.mark.parametrize(
+    ("configuration", "expected"),
+    [
+        ({}, False),
+        ({"Configuration": '{"Version": 1.0}'}, False),
+        (
+            {
+                "Configuration": '{"CrawlerOutput": {"Partitions": {"AddOrUpdateBehavior": '
+                '"InheritFromTable"}}}'
+            },
+            True,
+        ),
+    ],
+)
+def test_partitions_inherit_where_the_crawler_says_so(configuration: dict[str, str], expected: bool):
+    assert inherits({"Name": "c"} | configuration) is expected
 
 
 def test_s3_and_jdbc_targets_are_crawled_on_a_laptop_and_no_others():

@@ -1,22 +1,39 @@
-"""The first bytes of a file decide whether it can be its feed, and a refusal says what to do."""
+"""A file is read once to tell whether it can be its feed and how many rows it has; a refusal says what to do."""
 
 import gzip
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from airline_platform.feeds import AIRPORTS, FLIGHTS, Feed
-from airline_platform.headers import HEAD_BYTES, Accepted, Refused, judge, judge_gzip
+from airline_platform.headers import HEAD_BYTES, Accepted, Refused, judge
+from airline_platform.reading import Reading
 
 HEADER = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
 NAMES = tuple(HEADER.split(","))
 ROW = b"UA,11618,12266,2,11\n"
 
 
-def verdict(body: bytes, feed: Feed = FLIGHTS, *, gzipped: bool = False) -> Accepted | Refused:
-    return judge(feed, body[:HEAD_BYTES], len(body), gzipped=gzipped)
+def verdict(
+    body: bytes,
+    feed: Feed = FLIGHTS,
+    *,
+    gzipped: bool = False,
+    size: int = 1 << 20,
+    reading: Reading | None = None,
+) -> Accepted | Refused:
+    pieces = (body[start : start + size] for start in range(0, len(body), size))
+    return judge(feed, pieces, len(body), gzipped=gzipped, reading=reading)
+
+
+def accepted(
+    body: bytes, header: str = HEADER, columns: tuple[str, ...] = NAMES, *, rows: int = 1, **how: Any
+) -> bool:
+    found = verdict(body, **how)
+    assert isinstance(found, Accepted), found
+    return (found.header, found.columns, found.rows) == (header, columns, rows)
 
 
 def refused(body: bytes, *, gzipped: bool = False) -> Refused:
@@ -30,7 +47,7 @@ def with_header(header: str) -> bytes:
 
 
 def test_the_documented_header_is_accepted() -> None:
-    assert verdict(with_header(HEADER)) == Accepted(HEADER, NAMES)
+    assert accepted(with_header(HEADER))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +63,7 @@ def test_the_documented_header_is_accepted() -> None:
     ],
 )
 def test_columns_are_known_by_name_in_any_order_and_case(header: str, columns: tuple[str, ...]) -> None:
-    assert verdict(with_header(header)) == Accepted(header, columns)
+    assert accepted(with_header(header), header, columns)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +118,7 @@ def test_a_header_without_rows_is_refused_at_its_second_line(mark: bytes, rest: 
 def test_rows_may_follow_beyond_what_is_read_to_judge() -> None:
     body = HEADER.encode() + b"\n" * HEAD_BYTES + ROW
 
-    assert verdict(body) == Accepted(HEADER, NAMES)
+    assert accepted(body)
 
 
 @pytest.mark.parametrize("body", [b"\xef\xbb\xbf", b" ", b"\r\n\t\n", b"\xef\xbb\xbf\n"])
@@ -124,18 +141,21 @@ def test_a_blank_line_before_the_header_is_told_as_such() -> None:
 
 
 def test_a_byte_order_mark_is_not_part_of_the_header() -> None:
-    assert verdict(b"\xef\xbb\xbf" + with_header(HEADER)) == Accepted(HEADER, NAMES)
+    assert accepted(b"\xef\xbb\xbf" + with_header(HEADER))
 
 
 def test_windows_line_ends_are_not_part_of_the_header() -> None:
-    assert verdict(with_header(HEADER).replace(b"\n", b"\r\n")) == Accepted(HEADER, NAMES)
+    assert accepted(with_header(HEADER).replace(b"\n", b"\r\n"))
 
 
 def test_latin_1_in_the_header_is_refused_with_the_byte() -> None:
     found = refused("Carrier,Aéroport,DestAirportID\n1,2,3\n".encode("latin-1"))
 
     assert (found.line, found.found) == (1, "byte 10 is not UTF-8")
-    assert found.remedy == "Export the file in UTF-8."
+    assert (
+        found.remedy
+        == "Export the file in UTF-8, or declare its encoding (Feed.reading), such as encoding='latin-1'."
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -159,7 +179,7 @@ def test_parquet_and_spreadsheets_called_csv_are_refused_by_name(magic: bytes, k
 
 
 def test_a_nul_in_a_row_is_the_rows_fault_not_the_files() -> None:
-    assert verdict(with_header(HEADER) + b"U\0A,1,2,3,4\n") == Accepted(HEADER, NAMES)
+    assert accepted(with_header(HEADER) + b"U\0A,1,2,3,4\n", rows=2)
     assert refused(with_header(f"{HEADER}\0")).found == "the file is binary data or UTF-16"
 
 
@@ -173,7 +193,9 @@ def test_another_delimiter_is_named_with_what_to_do(delimiter: str, header: str)
 
     assert (found.line, found.found) == (1, f"columns separated by {DELIMITERS[delimiter]}")
     assert found.expected == f"the header {HEADER}, separated by commas"
-    assert found.remedy == "Export the file with commas as separators."
+    assert found.remedy == (
+        f"Export the file with commas as separators, or declare delimiter={delimiter!r} for it (Feed.reading)."
+    )
 
 
 def test_what_else_is_wrong_under_another_delimiter_is_told_too() -> None:
@@ -191,15 +213,15 @@ def test_a_delimiter_inside_a_column_name_is_no_other_delimiter(extra: str) -> N
 
 
 def test_gzip_is_read_through() -> None:
-    assert verdict(gzip.compress(with_header(HEADER)), gzipped=True) == Accepted(HEADER, NAMES)
+    assert accepted(gzip.compress(with_header(HEADER)), gzipped=True)
 
 
-def test_a_large_gzip_is_judged_by_its_first_bytes() -> None:
+def test_all_of_a_large_gzip_is_counted() -> None:
     rows = b"".join(b"UA,%d,12266,2,11\n" % n for n in range(60_000))
     body = gzip.compress(HEADER.encode() + b"\n" + rows)
     assert len(body) > HEAD_BYTES
 
-    assert verdict(body, gzipped=True) == Accepted(HEADER, NAMES)
+    assert accepted(body, gzipped=True, rows=60_000)
 
 
 def test_a_gzip_bomb_is_not_unpacked() -> None:
@@ -230,7 +252,7 @@ def test_a_small_gzip_that_ends_early_is_refused_with_its_last_line(size: int, l
 
 def test_the_head_of_a_large_gzip_is_no_gzip_that_ends_early() -> None:
     assert len(PACKED) > 3 * HEAD_BYTES
-    assert verdict(PACKED, gzipped=True) == Accepted(HEADER, NAMES)
+    assert accepted(PACKED, gzipped=True, rows=60_000)
 
 
 @pytest.mark.parametrize("level", [0, 9])
@@ -245,14 +267,14 @@ def test_a_damaged_gzip_is_refused_with_the_line_that_can_not_be_read(level: int
     assert (
         found.found == "the gzip stream is damaged (Error -3 while decompressing data: incorrect data check)"
     )
-    assert judge_gzip([bytes(body)]) == found
+    assert verdict(bytes(body), gzipped=True, size=10) == found
 
 
 def test_gzip_of_several_members_is_read_as_one_text() -> None:
     header, rows = gzip.compress(HEADER.encode() + b"\n"), gzip.compress(ROW)
 
-    assert verdict(header + rows, gzipped=True) == Accepted(HEADER, NAMES)
-    assert verdict(gzip.compress(b"") + header + rows, gzipped=True) == Accepted(HEADER, NAMES)
+    assert accepted(header + rows, gzipped=True)
+    assert accepted(gzip.compress(b"") + header + rows, gzipped=True)
     assert refused(header, gzipped=True).found == "no rows after the header"
 
 
@@ -264,13 +286,9 @@ def test_what_is_no_gzip_behind_a_member_is_refused_because_hadoop_stops_at_it(b
     assert (found.line, found.remedy) == (3, "Compress the file again and land it whole.")
 
 
-def in_pieces(body: bytes, size: int) -> Iterator[bytes]:
-    return (body[start : start + size] for start in range(0, len(body), size))
-
-
 @pytest.mark.parametrize("size", [1000, 65_536, 10_000_000])
-def test_whole_gzip_has_nothing_against_it(size: int) -> None:
-    assert judge_gzip(in_pieces(PACKED + PACKED, size)) is None
+def test_the_slices_in_which_a_gzip_comes_do_not_matter(size: int) -> None:
+    assert accepted(PACKED + PACKED, gzipped=True, rows=120_000, size=size)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -280,9 +298,9 @@ def test_a_large_gzip_that_ends_early_is_refused_with_its_last_line(size: int, e
     body = gzip.compress(text.replace(b"\n", end.encode()))[:-5000]
     whole = zlib.decompressobj(wbits=31).decompress(body).count(end.encode())
 
-    found = judge_gzip(in_pieces(body, size))
+    found = verdict(body, gzipped=True, size=size)
 
-    assert found is not None
+    assert isinstance(found, Refused)
     assert found.found == "the gzip stream ends early"
     assert found.line == whole + 1 > 50_000
 

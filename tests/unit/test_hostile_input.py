@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from airline_platform.errors import LoadRefused, StackUnavailable, WrongCall
-from airline_platform.feeds import AIRPORTS, FLIGHTS, UnknownKey, parse_key
+from airline_platform.errors import StackUnavailable, WrongCall
+from airline_platform.feeds import FLIGHTS, UnknownKey, parse_key
 from airline_platform.headers import Accepted, judge
 from airline_platform.settings import Settings
 from airline_platform.uploads import plan_upload
-from assets.airports import parse_airports, refuse_bad_dimension
+from assets.airports import why_refused
 from assets.loading import RowCount
 from resources.events import parse_event
 from resources.warehouse import apply_schema
@@ -27,7 +27,10 @@ BODY = f"{HEADER}\nUA,1,2,3,4\n".encode()
     "body", [HEADER.encode() + b"\rUA,1,2,3,4\rUA,1,2,3,4\r", HEADER.encode() + b"\rUA,1,2,3,4\r\n"]
 )
 def test_old_macintosh_line_ends_are_read_as_spark_reads_them(body: bytes) -> None:
-    assert judge(FLIGHTS, body, len(body)) == Accepted(HEADER, tuple(HEADER.split(",")))
+    found = judge(FLIGHTS, [body], len(body))
+
+    assert isinstance(found, Accepted)
+    assert (found.header, found.rows) == (HEADER, body.count(b"UA"))
 
 
 def test_a_message_nested_too_deep_to_read_is_no_event() -> None:
@@ -94,16 +97,8 @@ def test_a_file_spark_takes_for_hidden_is_an_unknown_key(name: str) -> None:
     assert isinstance(found, UnknownKey)
 
 
-@pytest.mark.parametrize("rows", ["1,a\rb,GA,x\n", '1,"a,GA,x\n' + "2,a,GA,x\n" * 30_000])
-def test_lines_csv_cannot_take_apart_are_rejected_not_raised(rows: str) -> None:
-    _, bad = parse_airports(f"{AIRPORTS.header}\n{rows}", AIRPORTS.header.split(","))
-
-    assert bad
-
-
-def test_a_dimension_without_a_single_airport_is_refused() -> None:
-    with pytest.raises(LoadRefused):
-        refuse_bad_dimension([RowCount(0, 0, 0)], [], 0.05)
+def test_a_file_without_a_single_airport_is_refused() -> None:
+    assert why_refused(RowCount(1, 0, 1), 1, 1.0) == "expected a row that can be used, found none"
 
 
 def test_an_empty_endpoint_is_none_at_all(monkeypatch, tmp_path) -> None:

@@ -1,8 +1,8 @@
-"""The beginning of a JSON file decides whether it can be its feed; an array is read to its end."""
+"""A JSON file is read once to tell whether it can be its feed, and how many rows it has."""
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from airline_platform.feeds import SHIPMENTS
 from airline_platform.headers import HEAD_BYTES, Accepted, Refused, judge
-from airline_platform.json_heads import judge_array
 
 NAME, STREET = "Zaphod Beeblebrox", "42 Heart of Gold Street"
 COLUMNS = tuple(column.name for column in SHIPMENTS.columns)
-LINES, ARRAY = Accepted("", COLUMNS), Accepted("", COLUMNS, "array")
+LINES, ARRAY = "lines", "array"
 WANTED = f"JSON, an object a line or one array of objects, with the fields {SHIPMENTS.header}"
 WHOLE = "Land the file again, complete."
 ONE_A_LINE = "Write one object a line, or one array of objects."
@@ -43,12 +42,21 @@ ROW = lines(shipment(1))
 ROWS = lines(*(shipment(number) for number in range(1, 4)))
 
 
-def verdict(body: bytes, *, gzipped: bool = False) -> Accepted | Refused:
-    return judge(SHIPMENTS, body[:HEAD_BYTES], len(body), gzipped=gzipped)
+def judged(body: bytes, *, gzipped: bool = False, size: int = 1 << 20) -> Accepted | Refused:
+    pieces = (body[start : start + size] for start in range(0, len(body), size))
+    return judge(SHIPMENTS, pieces, len(body), gzipped=gzipped)
+
+
+def verdict(body: bytes, *, gzipped: bool = False) -> str:
+    """The shape of a file that is accepted."""
+    found = judged(body, gzipped=gzipped)
+    assert isinstance(found, Accepted), found
+    assert (found.header, found.columns) == ("", COLUMNS)
+    return found.shape
 
 
 def refused(body: bytes, *, gzipped: bool = False) -> Refused:
-    found = verdict(body, gzipped=gzipped)
+    found = judged(body, gzipped=gzipped)
     assert isinstance(found, Refused), found
     return found
 
@@ -120,11 +128,8 @@ def test_a_first_row_that_is_broken_is_its_own_fault_not_the_files(first: str) -
 @pytest.mark.parametrize("byte", [b"\0", b"\xff", b"\xc3"])
 def test_bytes_that_are_no_text_in_a_row_are_the_rows_fault(byte: bytes) -> None:
     assert verdict(ROW.replace(b"Zaphod", byte) + ROWS) == LINES
-    assert verdict(b"[" + ROW.replace(b"Zaphod", byte) + b"]") == ARRAY
-
-
-def test_an_array_may_be_empty_as_far_as_its_head_tells() -> None:
-    assert verdict(b"[]") == ARRAY
+    if byte != b"\0":  # of which no string of JSON is made: the array itself is broken
+        assert verdict(b"[" + ROW.replace(b"Zaphod", byte) + b"]") == ARRAY
 
 
 UNTOLD = "neither an object nor an array begins"
@@ -191,7 +196,7 @@ REFUSED: dict[str, tuple[Callable[[bytes], Refused], bytes, int, str, str]] = {
         lines({name.upper(): value for name, value in shipment(1).items()}),
         1,
         FOREIGN,
-        "Name the fields so, or land the file under its own feed's prefix instead of shipments/.",
+        "Name the fields so, or land the file under its own feed's prefix instead of shipments/",
     ),
     "long first line": (refused, lines(shipment(1, customer_name="x" * HEAD_BYTES)), 1, LONG, ONE_A_LINE),
     "all on one line": (refused, ROW.replace(b"\n", b" ") * 1000, 1, LONG, ONE_A_LINE),
@@ -221,37 +226,35 @@ def test_no_refusal_quotes_what_the_file_holds(what: str) -> None:
 
 @given(st.binary(max_size=40), st.sampled_from([b"", b"{", b"[", b"[{", b'{"', b'[\n{"shipping_id": 1}']))
 def test_any_bytes_get_a_verdict(rest: bytes, start: bytes) -> None:
-    found = verdict(start + rest)
-    refusal = judge_array([start, rest])
+    found = judged(start + rest)
 
-    for told in (found, refusal):
-        if isinstance(told, Refused):
-            assert told.line >= 1
-            assert str(told).isprintable()
+    assert found == judged(start + rest, size=1)
+    if isinstance(found, Refused):
+        assert found.line >= 1
+        assert str(found).isprintable()
 
 
 # --- the whole array
-
-
-def pieces(body: bytes, size: int = 1000) -> Iterator[bytes]:
-    return (body[start : start + size] for start in range(0, len(body), size))
 
 
 MANY = json.dumps([shipment(number) for number in range(1000)], indent=1).encode()
 
 
 def test_a_whole_array_has_nothing_against_it() -> None:
-    assert judge_array(pieces(MANY)) is None
+    found = judged(MANY, size=1000)
+
+    assert isinstance(found, Accepted)
+    assert found.rows == 1000
 
 
 @pytest.mark.parametrize("elements", [b"1, null, true", b'"a", "b"', b"[1, 2], [3]", b"{}, NaN"])
 def test_elements_that_are_no_objects_are_the_rows_fault(elements: bytes) -> None:
-    assert judge_array(pieces(b"[" + elements + b"]")) is None
+    assert verdict(b"[" + elements + b"]") == ARRAY
 
 
 @pytest.mark.parametrize("body", [b"[]", b" [\n ] \n", b"\xef\xbb\xbf[]"])
 def test_an_empty_array_is_refused(body: bytes) -> None:
-    found = judge_array(pieces(body))
+    found = refused(body)
 
     assert str(found) == (
         "line 1: an empty array; expected at least one object in the array. "
@@ -263,9 +266,8 @@ def test_an_array_that_ends_early_is_refused_with_its_last_elements_line() -> No
     cut = MANY[: len(MANY) * 2 // 3]
     last = cut[: cut.rindex(b"\n {") + 1].count(b"\n") + 1
 
-    found = judge_array(pieces(cut))
+    found = refused(cut)
 
-    assert found is not None
     assert (found.line, found.found) == (last, "the array ends early")
     assert found.expected == "a complete JSON array"
     assert found.remedy == f"{WHOLE} Or write one object a line: then only what is broken is rejected."
@@ -290,8 +292,16 @@ def test_an_array_damaged_in_the_middle_is_refused_with_the_line(
 ) -> None:
     assert MANY.count(part) == 1
 
-    told = judge_array(pieces(MANY.replace(part, becomes)))
+    told = refused(MANY.replace(part, becomes))
 
-    assert told is not None
     assert (told.line, told.found[: len(found)]) == (line, found)
     assert quotes(told, "Zaphod", "Heart of Gold", "Newark", "567") == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf", b"\xef\xbb\xbf \n\t\r\n"])
+def test_the_rows_of_an_object_a_line_are_counted_and_blank_lines_are_none(mark: bytes, size: int) -> None:
+    found = judged(mark + ROWS.replace(b"\n", b"\n \t\n\r\n") + ROW.strip(), size=size)
+
+    assert isinstance(found, Accepted)
+    assert found.rows == 4

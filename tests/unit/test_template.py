@@ -18,8 +18,10 @@ from dagster._core.utils import make_new_run_id
 
 from airline_platform.deploy import BUCKETS, PROGRAM_PACKAGE, REPOSITORY, TEMPLATE, glue_programs
 from airline_platform.feeds import FEEDS
+from airline_platform.local.glue_crawler import LOG_GROUP, inherits
 from airline_platform.settings import Settings
 from airline_platform.tables import Table
+from resources.catalog import catalog_tables
 
 NAMES = {
     "LandingBucket.BucketName": "landing_bucket",
@@ -114,23 +116,30 @@ def test_what_lands_has_its_crawler_and_what_the_lake_keeps_for_athena_too(templ
         table = row["TablePrefix"] + row["Prefix"].rstrip("/").rpartition("/")[2]
         declared[name.replace("${CrawlerName}", row["Name"])] = (path, table)
 
-    wanted = {
-        settings.crawler_name(feed.name): (
-            f"s3://{settings.landing_bucket}/{feed.typed_prefix or feed.prefix}",
-            feed.typed.name if feed.typed else f"landing_{feed.prefix.rstrip('/')}",
-        )
-        for feed in FEEDS.values()
+    # A crawler finds the table it confirms by the name and the place it would give one itself.
+    assert declared == {
+        settings.crawler_name(table.crawler): (table.location, table.name)
+        for table in catalog_tables(settings).values()
+        if table.crawler
     }
-    wanted |= {
-        settings.crawler_name(feed.table.name): (
-            f"s3://{settings.lake_bucket}/{feed.table.name}/",
-            feed.table.name,
-        )
-        for feed in FEEDS.values()
-        if feed.typed
-    }
-    assert declared == wanted
     assert keys == list(rows)
+
+
+def test_no_file_changes_a_table_and_partitions_read_like_it(template: dict[str, Any]) -> None:
+    _, crawler = loop(template, "Crawlers")
+
+    assert crawler["SchemaChangePolicy"] == {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
+    assert inherits(crawler)
+
+
+def test_dagster_may_read_what_the_platforms_crawlers_warn_of(template: dict[str, Any]) -> None:
+    allowed = dagster_policy(template)["CrawlLogs"]
+    place = allowed["Resource"]["Fn::Sub"].replace("${Name}", "acme-air")
+
+    assert allowed["Action"] == ["logs:GetLogEvents"]
+    group, stream = re.fullmatch(r".*:log-group:(.*):log-stream:(.*)", place).groups()
+    assert group == LOG_GROUP
+    assert fnmatch(Settings(name="acme-air").crawler_name("flights"), stream)
 
 
 def test_crawlers_of_landed_days_pass_over_the_files_of_the_flat_layout(template: dict[str, Any]) -> None:
