@@ -30,7 +30,7 @@ ILL = DAYS[17]
 SHARED = date(2013, 9, 2)
 LONE = date(2013, 10, 7)
 
-pytestmark = pytest.mark.usefixtures("airports", "poisoned")
+pytestmark = [pytest.mark.usefixtures("airports", "poisoned"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
