@@ -221,6 +221,13 @@ def rows_of(spark: SparkSession) -> list[Row]:
     return spark.read.parquet("s3://lake/normalized/").orderBy("date", "shipping_id").collect()
 
 
+def test_over_no_files_the_second_job_runs_and_leaves_what_is_there(lake: Lake, spark: SparkSession) -> None:
+    normalized(lake, lake.land(key("day.json"), lines(shipment(1))))
+
+    assert normalize(spark, lake.manifest([]), "s3://lake/normalized/") == []
+    assert len(rows_of(spark)) == 1
+
+
 def test_people_are_gone_and_cities_are_spelled_in_one_way(lake: Lake, spark: SparkSession) -> None:
     spelled = ["newark", "NEW YORK", " San\u00a0 Juan ", "winston-SALEM", "st. john's", "serverless_island"]
     rows = [shipment(number, destination_city=city) for number, city in enumerate(spelled)]
