@@ -225,7 +225,7 @@ def _judge_csv(
             other = hint[1].decode("latin-1")
             return Refused(
                 place + 1,
-                f"the hint sep={other}",
+                f"the hint sep= with {other!r}",
                 f"fields separated by {reading.delimiter!r}",
                 f"Export the file with {reading.delimiter!r} as separators, or declare delimiter={other!r} for "
                 "it (Feed.reading).",
