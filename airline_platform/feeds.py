@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from airline_platform.currencies import CURRENCIES
+from airline_platform.currencies import CURRENCIES, WITHDRAWN
 from airline_platform.tables import SOURCE_FILE, Column, Table
 
 _UNUSABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
@@ -233,7 +233,12 @@ _FLIGHT_DATE = Column("flight_date", "date", "Day of the flight; not before the 
 _CABIN = Column("cabin", "string", "Cabin class.", required=True, length=16, one_of=CABINS)
 _FARE = Column("fare_amount", "decimal", "Fare in units of the currency.", required=True, minimum=0)
 _CURRENCY = Column(
-    "currency", "string", "Currency of the fare, ISO 4217.", required=True, length=3, one_of=CURRENCIES
+    "currency",
+    "string",
+    "Currency of the fare, ISO 4217; one that was withdrawn in 1990 or later is one, too.",
+    required=True,
+    length=3,
+    one_of=(*CURRENCIES, *WITHDRAWN),
 )
 _STATUS = Column(
     "status", "string", "What the booking has come to.", required=True, length=16, one_of=BOOKING_STATUSES
