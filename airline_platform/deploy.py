@@ -450,6 +450,7 @@ def _package() -> bytes:
         shared / "currencies.py",
         shared / "feeds.py",
         shared / "json_records.py",
+        shared / "markers.py",
         shared / "tables.py",
         *jobs,
     ]

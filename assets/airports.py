@@ -13,7 +13,7 @@ from typing import Any
 from dagster import AssetCheckResult, AssetExecutionContext, MaterializeResult, MetadataValue, asset
 
 from airline_platform.errors import LoadRefused, UnusableInput
-from airline_platform.feeds import AIRPORTS, FEEDS
+from airline_platform.feeds import AIRPORTS, FEEDS, is_gzip
 from airline_platform.marts import MARTS
 from airline_platform.settings import get_settings
 from airline_platform.tables import SOURCE_FILE
@@ -356,7 +356,7 @@ def refuse_bad_dimension(counts: Sequence[RowCount], rejects: Sequence[str], all
 def _text(landing: Landing, found: LandedObject) -> str:
     body = landing.read(found)
     try:
-        return (gzip.decompress(body) if found.key.endswith(".gz") else body).decode("utf-8-sig")
+        return (gzip.decompress(body) if is_gzip(found.key) else body).decode("utf-8-sig")
     except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnusableInput(
             f"{found.url}: expected CSV in UTF-8 (compressed, if its name ends in .gz), found {error}",

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
-from airline_platform.feeds import Feed, LandedKey, UnknownKey, is_own, parse_key
+from airline_platform.feeds import Feed, LandedKey, NoLanding, UnknownKey, is_gzip, parse_key
 from airline_platform.headers import HEAD_BYTES, judge, judge_gzip, unpack
 from airline_platform.json_heads import judge_array
 from airline_platform.partitions import last_day
@@ -79,7 +79,8 @@ class Page:
     """One call's worth of a listing.
 
     Args:
-        objects: Current objects in the order of their keys, whatever their names, but for the platform's own.
+        objects: Current objects in the order of their keys, whatever their names, but for markers and the
+            platform's own.
         first: Exclusive lower bound of the keys it speaks of.
         last: Inclusive upper bound; None where the listing ended.
         now: S3's clock, because ours may differ.
@@ -221,7 +222,7 @@ class Landing(AuditedResource):
             # An empty object has no first byte to give.
             answer, size, head = client.head_object(Bucket=self.bucket, Key=key), 0, b""
         size = len(head) if size is None else size
-        verdict = judge(feed, head, size, gzipped=key.endswith(".gz"))
+        verdict = judge(feed, head, size, gzipped=is_gzip(key))
         if isinstance(verdict, Accepted):
             verdict = self._judge_whole(key, answer["ETag"], verdict) or verdict
         return LandedObject(
@@ -240,7 +241,7 @@ class Landing(AuditedResource):
 
     def _judge_whole(self, key: str, etag: str, verdict: Accepted) -> Refused | None:
         """Read what is gzip, or an array, to its end: a broken one would end every other file's job."""
-        refused, gzipped = None, key.endswith(".gz")
+        refused, gzipped = None, is_gzip(key)
         if gzipped:
             refused = judge_gzip(self._pieces(key, etag))
         if not refused and verdict.shape == "array":
@@ -272,14 +273,14 @@ def page_of(answer: Any, after: str) -> Page:
     """What S3 answers to ListObjectsV2, read: its last key bounds the page, whosever object that is."""
     items = answer.get("Contents", [])
     return Page(
-        objects=tuple(_listed(item) for item in items if not is_own(item["Key"])),
+        objects=tuple(_listed(item) for item in items if not isinstance(_parse(item["Key"]), NoLanding)),
         first=after,
         last=items[-1]["Key"] if answer["IsTruncated"] else None,
         now=parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC),
     )
 
 
-def _parse(key: str) -> LandedKey | UnknownKey:
+def _parse(key: str) -> LandedKey | UnknownKey | NoLanding:
     return parse_key(key, first_day=get_settings().start_date, last_day=last_day())
 
 

@@ -17,7 +17,7 @@ from dagster import (
 )
 
 from airline_platform.errors import StackNotStarted
-from airline_platform.feeds import AIRPORTS, FEEDS, UNKNOWN, LandedKey, UnknownKey, is_own, parse_key
+from airline_platform.feeds import AIRPORTS, FEEDS, UNKNOWN, LandedKey, NoLanding, UnknownKey, parse_key
 from airline_platform.jobs import FEED_JOBS, request_run
 from airline_platform.partitions import last_day, ranges
 from airline_platform.settings import get_settings
@@ -86,7 +86,7 @@ def plan(
     unknown: dict[LandingEvent, UnknownKey] = {}
     for event in events:
         verdict = _judge(event, days)
-        if is_own(event.key or ""):
+        if isinstance(verdict, NoLanding):
             made.used.append(event.receipt)
         elif event.deleted:
             made.deleted.extend([event.key] if event.key and isinstance(verdict, LandedKey) else [])
@@ -118,7 +118,7 @@ def plan(
     return replace(made, known=known_count)
 
 
-def _judge(event: LandingEvent, days: tuple[date, date]) -> LandedKey | UnknownKey:
+def _judge(event: LandingEvent, days: tuple[date, date]) -> LandedKey | UnknownKey | NoLanding:
     if event.key is None:
         return UnknownKey(event.body[:500], "the message is not an Object Created event")
     return parse_key(event.key, first_day=days[0], last_day=days[1])

@@ -10,12 +10,12 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 FOUNDATION = {
     *("settings", "errors", "jobs", "partitions"),
-    *("currencies", "feeds", "marts", "tables"),
+    *("currencies", "feeds", "markers", "marts", "tables"),
     *("headers", "json_heads", "json_records", "verdicts"),
 }
 """Modules of airline_platform on which every room may stand."""
 
-TRAVELS = {"currencies", "feeds", "tables", "json_records"}
+TRAVELS = {"currencies", "feeds", "markers", "tables", "json_records"}
 """Those that go to Glue beside the jobs."""
 
 # Each room, and the rooms it may import besides itself and the foundation.
