@@ -84,7 +84,7 @@ def due(
 
 
 def _as_event(version: Version) -> LandingEvent:
-    return LandingEvent("", version.key, version.etag, "", size=version.size, at=version.landed_at)
+    return LandingEvent(version.key, version.etag, size=version.size, at=version.landed_at)
 
 
 def cron_of(feed: Feed, cron: str) -> str:
