@@ -453,6 +453,7 @@ def _package() -> bytes:
         shared / "reading.py",
         shared / "feeds.py",
         shared / "json_records.py",
+        shared / "markers.py",
         shared / "tables.py",
         *jobs,
     ]
