@@ -80,6 +80,9 @@ SOURCE_FILE = Column(
 )
 """Travels with every row from the lake into the load, where it is counted for the ledger."""
 
+SOURCE_LINE = Column("source_line", "bigint", "Line in that file where the row begins, counted from 1.")
+"""Says, with `SOURCE_FILE`, where a row came from."""
+
 
 @dataclass(frozen=True)
 class Table:
