@@ -41,10 +41,8 @@ REJECTS = f"{rejects_prefix(AIRPORTS)}rejects.json"
 """The rows of the last load that could not be used."""
 
 DELETE_ALL = f"DELETE FROM {AIRPORTS.table.qualified_name}"  # noqa: S608 - our own table's name
-INSERT_STAGED = (
-    f"INSERT INTO {AIRPORTS.table.qualified_name} SELECT {', '.join(AIRPORTS.table.column_names)} "  # noqa: S608
-    "FROM {staging}"
-)
+_COLUMNS = ", ".join(AIRPORTS.table.column_names)
+INSERT_STAGED = f"INSERT INTO {AIRPORTS.table.qualified_name} ({_COLUMNS}) SELECT {_COLUMNS} FROM {{staging}}"  # noqa: S608
 
 _SHARED: dict[str, Any] = {
     "group_name": AIRPORTS.name,
