@@ -15,6 +15,8 @@ AirlineError
 A message says what was expected, what came and where; `remedy` says what to do about it.
 """
 
+from collections.abc import Sequence
+
 
 class AirlineError(Exception):
     """An expected failure, with the way out of it.
@@ -22,11 +24,13 @@ class AirlineError(Exception):
     Args:
         message: What was expected, what came instead, and where.
         remedy: What the reader can do now, as an imperative sentence.
+        told: Whether people know it already, because an alert was written with the verdicts on the files.
     """
 
-    def __init__(self, message: str, *, remedy: str) -> None:
+    def __init__(self, message: str, *, remedy: str, told: bool = False) -> None:
         super().__init__(message)
         self.remedy = remedy
+        self.told = told
 
     def __str__(self) -> str:
         """The message, then the remedy on a line of its own."""
@@ -42,7 +46,23 @@ class UnusableInput(PermanentError):  # noqa: N818 - it names the input, not the
 
 
 class GlueJobFailed(PermanentError):  # noqa: N818 - Glue's own word for it
-    """A Glue job run ended in FAILED, TIMEOUT, ERROR, EXPIRED or STOPPED."""
+    """A Glue job run ended in FAILED, TIMEOUT, ERROR, EXPIRED or STOPPED, or its report lacks files.
+
+    Args:
+        message: As of any error.
+        remedy: As of any error.
+        state: The state it ended in; empty where it did not fail by itself.
+        words: What Glue says of it, which begins with the class of the script's exception.
+        output: The end of its output.
+    """
+
+    def __init__(
+        self, message: str, *, remedy: str, state: str = "", words: str = "", output: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.state = state
+        self.words = words
+        self.output = output
 
 
 class CrawlerFailed(PermanentError):  # noqa: N818 - Glue's own word for it

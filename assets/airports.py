@@ -25,7 +25,8 @@ from assets.description import OWNERS, column_schema, columns_metadata, describe
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
 from assets.landed import accept, send_alerts
-from assets.loading import FIRST_REJECTS, RowCount, fill_airports, overwritten
+from assets.loading import FIRST_REJECTS, RowCount, fill_airports
+from assets.refusals import overwritten
 from resources import outbox
 from resources.catalog import landing_table, rejects_prefix
 from resources.glue import Glue, copy_manifest

@@ -83,16 +83,17 @@ def _names_a_row(feed: Feed) -> str:
     return ", ".join(name for name in key if name != feed.table.partition_column)
 
 
-def refused_alert(feed: str, files: Sequence[str], run: DagsterRun) -> Alert:
-    """Files can't be what their feed promises; the run goes on without them.
+def refused_alert(feed: str, files: Sequence[str], run: DagsterRun, about: Sequence[str]) -> Alert:
+    """Files can't be what their feed promises; what else the run has goes on without them.
 
     Args:
         feed: The feed's name.
         files: A sentence for each: which, why, and what to do.
         run: The Dagster run.
+        about: The versions of the files: however many runs refuse them, people are told once.
     """
     subject = f"Refused {len(files)} file(s) of {feed}"
-    return Alert("refused", subject, files[:100], feed, run.run_id, about=[root_of(run), *files])
+    return Alert("refused", subject, files[:100], feed, run.run_id, about=about)
 
 
 def check_failed_alerts(asset: str, feed: str, outcomes: Sequence[Outcome], run: DagsterRun) -> list[Alert]:
@@ -178,6 +179,13 @@ def reason(error: BaseException | None) -> str:
             "then re-run from this step."
         )
     return f"{type(error).__name__}: {error}\nWhat to do: {remedy}"
+
+
+def is_told(error: BaseException | None) -> bool:
+    """Whether people know already why a step has failed."""
+    if isinstance(error, Failure):
+        error = error.__cause__
+    return isinstance(error, AirlineError) and error.told
 
 
 def root_of(run: DagsterRun) -> str:

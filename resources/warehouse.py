@@ -171,12 +171,12 @@ class Session:
         with self._connection.cursor() as cursor:
             cursor.execute(sql, values)
 
-    def stage(self, table: Table, manifest_uri: str) -> str:
+    def stage(self, table: Table, manifest_uri: str | None) -> str:
         """Copy a manifest's Parquet files into a temporary table: the table's columns, then source_file.
 
         Args:
             table: The table whose columns the files hold, in its order, followed by source_file.
-            manifest_uri: `s3://` URI of a Redshift COPY manifest.
+            manifest_uri: `s3://` URI of a Redshift COPY manifest; None: nothing is copied.
 
         Returns:
             The temporary table's name; it is gone with the transaction.
@@ -184,6 +184,8 @@ class Session:
         staging = f"staging_{table.name}"
         self.execute(f"DROP TABLE IF EXISTS {staging}")
         self.execute(f"CREATE TEMP TABLE {staging} ({column_definitions(table.staged_columns)})")
+        if manifest_uri is None:
+            return staging
         if self._engine == "redshift":
             self.execute(COPY_PARQUET.format(table=staging), {"manifest": manifest_uri})
         else:
