@@ -8,7 +8,7 @@ from dagster import AssetExecutionContext
 
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds import AIRPORTS, FLIGHTS, REPEATED, Feed, Lookup
-from airline_platform.tables import SOURCE_FILE, Table
+from airline_platform.tables import SOURCE_FILE, SOURCE_LINE, Table
 from assets import checks, ledger, measures, newest
 from assets.alerts import check_failed_alerts, loaded_alert
 from assets.isolation import isolate
@@ -322,8 +322,10 @@ def replace_days(
 
 def columns_telling_apart(feed: Feed) -> list[str]:
     """Columns by which rows of one day differ: what a job looks up by a column is equal where that one is."""
-    looked_up = {mine for lookup in feed.lookups for mine, _ in lookup.filled}
-    return [name for name in feed.table.column_names if name not in looked_up]
+    same = {mine for lookup in feed.lookups for mine, _ in lookup.filled} | {SOURCE_LINE.name}
+    if SOURCE_FILE.name not in feed.table.key:
+        same.add(SOURCE_FILE.name)  # the same rows under two names are copies
+    return [name for name in feed.table.column_names if name not in same]
 
 
 def fill_airports(

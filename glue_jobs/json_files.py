@@ -126,9 +126,7 @@ def read_object(
     """
     try:
         fields = _fields(text, aliases or {})
-        others = {name: fields[name] for name in fields if name not in names}
-        if others and drift == "refuse":
-            raise _Unusable(f"expected the fields {', '.join(names)} and no others, found {len(others)} more")
+        others = _others(fields, names, drift)
         values = [_value(fields.get(name), name, text=name in texts) for name in names]
     except _Unusable as problem:
         return (*(None for _ in names), None, str(problem))
@@ -153,6 +151,14 @@ def _fields(text: str, aliases: Mapping[str, str]) -> dict[str, Any]:
     if len(named) < len(found):
         raise _Unusable("expected each field once, found one under two names")
     return named
+
+
+def _others(fields: Mapping[str, Any], names: Sequence[str], drift: str) -> dict[str, Any]:
+    """The fields that nobody has declared."""
+    others = {name: value for name, value in fields.items() if name not in names}
+    if others and drift == "refuse":
+        raise _Unusable(f"expected the fields {', '.join(names)} and no others, found {len(others)} more")
+    return others
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

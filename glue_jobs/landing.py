@@ -191,7 +191,7 @@ def read_lines(spark: SparkSession, batch: Batch, is_row: Callable[[SparkColumn]
 
 
 def _first_ids(lines: DataFrame, files: Sequence[LandedFile]) -> dict[tuple[str, int], int]:
-    """What to take from the id of a line to get its number in its file, by the file and where its part begins.
+    """What to take from a line's id to get its number in its file, by the file and where its part begins.
 
     Spark numbers the lines of a task one after the other, whosever they are.
     """

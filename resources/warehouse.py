@@ -81,10 +81,6 @@ class Session:
             changed: int = cursor.rowcount
             return changed
 
-    def commit(self) -> None:
-        """Keep what was written so far, also where the block ends with an error from here on."""
-        self._connection.commit()
-
     def wait_for_turn(self) -> None:
         """Keep every other load out until this transaction ends; has to be its first statement.
 

@@ -1,4 +1,4 @@
-"""A file that may not be loaded leaves no row behind, and its neighbours are loaded as if it were not there."""
+"""A file that may not be loaded leaves no row behind; its neighbours are loaded as if it were not there."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,20 +54,6 @@ def test_a_file_with_too_many_rejects_is_refused_alone_and_its_rejects_are_kept(
         f"s3://landing/{key('bad.csv')}",
         f"s3://landing/{key('bad.csv', NEXT)}",
     ]
-
-
-def test_a_feed_may_say_that_a_refused_file_refuses_its_day(new_lake: NewLake) -> None:
-    lake = new_lake(replace(FLIGHTS, on_refused="refuse_day"), transform)
-    counts = lake.counts(
-        lake.land(key("bad.csv"), csv_file(GOOD, BAD)),
-        lake.land(key("good.csv"), csv_file(GOOD)),
-        lake.land(key("good.csv", NEXT), csv_file(GOOD)),
-        max_rejected_share=0.05,
-    )
-
-    assert refused(counts)[key("good.csv")] == f"s3://landing/{key('bad.csv')}, of the same day, is refused"
-    assert refused(counts)[key("good.csv", NEXT)] == ""
-    assert {row.source_file for row in lake.loaded()} == {f"s3://landing/{key('good.csv', NEXT)}"}
 
 
 def test_a_file_of_which_spark_reads_other_rows_than_its_lines_were_counted_is_refused(lake: Lake) -> None:
