@@ -208,7 +208,7 @@ ALERT_OUTBOX = Table(
         Column(
             "event",
             "string",
-            "loaded, failed, refused, unknown_key, gone, check_failed or overdue.",
+            "loaded, failed, refused, unknown_key, gone, check_failed, overdue or new_column.",
             required=True,
             length=32,
         ),
