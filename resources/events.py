@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 from urllib.parse import unquote_plus
@@ -28,7 +28,7 @@ class LandingEvent:
     Args:
         key: The object's key; None where this is not an event of S3.
         etag: The object's entity tag.
-        text: The event as it came, or the message it came in.
+        text: What came, where it is not an event of S3; empty elsewhere.
         version: What tells one landing of the same bytes from the next: S3's version id or sequencer.
         size: The object's size in bytes.
         at: When it happened, by S3's clock; None where the event does not say.
@@ -38,7 +38,7 @@ class LandingEvent:
 
     key: str | None
     etag: str = ""
-    text: str = field(default="", compare=False)
+    text: str = ""
     version: str = ""
     size: int = 0
     at: datetime | None = None
@@ -79,7 +79,7 @@ def read_events(body: str) -> tuple[LandingEvent, ...]:
             return ()
         if isinstance(message, dict) and isinstance(message.get("Records"), list) and message["Records"]:
             return tuple(_notification(record) for record in message["Records"])
-        return (_event(message, body),)
+        return (_event(message),)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return (LandingEvent(None, text=body),)
 
@@ -92,13 +92,12 @@ def _is_test(message: Any) -> bool:
     )
 
 
-def _event(message: Any, text: str) -> LandingEvent:
+def _event(message: Any) -> LandingEvent:
     """Read an event in EventBridge's shape."""
     found = message["detail"]["object"]
     return LandingEvent(
         _text(found["key"]),
         str(found.get("etag", "")),
-        text,
         version=str(found.get("version-id") or found.get("sequencer") or ""),
         size=_whole_number(found.get("size")),
         at=_moment(message.get("time")),
@@ -122,7 +121,6 @@ def _notification(record: Any) -> LandingEvent:
             # What is not UTF-8 stays what it is, and is no key of a feed.
             unquote_plus(_text(found["key"]), errors="surrogateescape"),
             str(found.get("eTag", "")),
-            json.dumps(record),
             version=str(found.get("versionId") or found.get("sequencer") or ""),
             size=_whole_number(found.get("size")),
             at=_moment(record.get("eventTime")),

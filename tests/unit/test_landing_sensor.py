@@ -206,6 +206,13 @@ def test_a_message_that_is_no_event_is_told_with_its_text() -> None:
     assert made.used == ["r"]
 
 
+def test_each_message_that_is_no_event_is_told() -> None:
+    made = planned([message("r", {"hello": "world"}), message("s", {"Records": [{"n": 1}, {"n": 2}]})])
+
+    assert [found.key for _, found in made.unknown] == ['{"hello": "world"}', '{"n": 1}', '{"n": 2}']
+    assert made.used == ["r", "s"]
+
+
 def test_the_alert_of_unknown_keys_names_each_with_its_reason_and_what_to_do() -> None:
     alert = unknown_alert(planned([event("reports/q1.pdf"), flights(1), event("x.csv")]).unknown)
 
