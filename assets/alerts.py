@@ -121,6 +121,19 @@ def new_column_alert(feed: Feed, name: str, url: str, run: DagsterRun) -> Alert:
     return Alert("new_column", subject, lines, feed.name, run.run_id, about=[feed.name, name])
 
 
+def kept_alert(feed: str, reasons: Sequence[str], run: DagsterRun, about: Sequence[str]) -> Alert:
+    """Days are not made anew, because rows of a file would be lost; what has landed for them waits.
+
+    Args:
+        feed: The feed's name.
+        reasons: A sentence for each day: why, and what to do.
+        run: The Dagster run.
+        about: The reasons, and the versions that wait: people are told once.
+    """
+    subject = f"Refused to replace {len(reasons)} day(s) of {feed}"
+    return Alert("refused", subject, reasons[:100], feed, run.run_id, about=about)
+
+
 def check_failed_alerts(asset: str, feed: str, outcomes: Sequence[Outcome], run: DagsterRun) -> list[Alert]:
     """Rows were loaded that may be wrong: one alert for all checks that failed and block nothing, or none.
 

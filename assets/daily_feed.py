@@ -146,7 +146,17 @@ def run_job_over_days(
     lineage.tell_lineage(context)
     job.lake.put_manifests(context.asset_key.path[-1], {day: it.as_json() for day, it in made.items()})
     if refusals:
-        record_refusals(context.run, feed, days, refusals, blocked, landing=landing, warehouse=warehouse)
+        waiting = [it.file for it in judged if it.file.url not in left_out and it.file.day in blocked]
+        record_refusals(
+            context.run,
+            feed,
+            days,
+            refusals,
+            blocked=blocked,
+            waiting=waiting,
+            landing=landing,
+            warehouse=warehouse,
+        )
         send_alerts(context, warehouse, notifier)
     if not good:
         raise nothing_usable(feed, days, [*map(str, refusals), *blocked.values()])

@@ -45,7 +45,17 @@ def accept(
     usable = [found for found in landed if not found.refused and (found.day or "") not in blocked]
     reasons = [*map(str, refusals := [Refusal(found) for found in refused]), *blocked.values()]
     if reasons:
-        record_refusals(context.run, feed, days, refusals, blocked, landing=landing, warehouse=warehouse)
+        waiting = [found for found in landed if not found.refused and (found.day or "") in blocked]
+        record_refusals(
+            context.run,
+            feed,
+            days,
+            refusals,
+            blocked=blocked,
+            waiting=waiting,
+            landing=landing,
+            warehouse=warehouse,
+        )
         send_alerts(context, warehouse, notifier)
     if not usable:
         raise nothing_usable(feed, days, reasons)

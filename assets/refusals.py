@@ -10,10 +10,11 @@ from dagster import DagsterRun
 from airline_platform.feeds import Feed
 from airline_platform.settings import get_settings
 from assets import ledger
-from assets.alerts import refused_alert
+from assets.alerts import kept_alert, refused_alert
 from assets.gone import has_expired
 from resources import outbox
 from resources.landing import LandedObject, Landing, Version
+from resources.notifier import Alert
 from resources.warehouse import Session, Warehouse
 
 Lost = Literal["gone", "refused", "refused now"]
@@ -64,12 +65,13 @@ def record_refusals(
     feed: Feed,
     days: Sequence[str],
     refusals: Sequence[Refusal],
-    blocked: Mapping[str, str] | None = None,
     *,
+    blocked: Mapping[str, str] | None = None,
+    waiting: Sequence[LandedObject] = (),
     landing: Landing,
     warehouse: Warehouse,
 ) -> None:
-    """Write the verdicts on refused files, and one alert of what nobody was told before, in one transaction.
+    """Write the verdicts on refused files, and alerts of what nobody was told before, in one transaction.
 
     A version whose rows stand keeps its verdict, and one that was overwritten meanwhile gets none: its newer
     version's run gives it one.
@@ -80,10 +82,10 @@ def record_refusals(
         days: The run's.
         refusals: The files that are not loaded.
         blocked: Days that keep their rows, and why.
+        waiting: Their files that could be loaded.
         landing: Where the files are.
         warehouse: Whose ledger gets the verdicts.
     """
-    kept = list((blocked or {}).values())
     with warehouse.transaction() as session:
         session.wait_for_turn()
         landed = landing.versions(feed, days)
@@ -91,9 +93,30 @@ def record_refusals(
         entries = [it.entry(feed, run) for it in refusals if _may_get_verdict(it.file, known, landed)]
         ledger.record(session, entries, landed)
         news = [it for it in refusals if known.get(_version(it.file)) != "rejected"]
-        about = [*sorted(" ".join(_version(it.file)) for it in news), *kept]
-        if about:
-            outbox.put(session, [refused_alert(feed.name, [*map(str, news), *kept], run, about)])
+        about = sorted(" ".join(_version(it.file)) for it in news)
+        told = [refused_alert(feed.name, [*map(str, news)], run, about)] if news else []
+        outbox.put(session, [*told, *_kept_alerts(run, feed, refusals, blocked or {}, waiting)])
+
+
+def _kept_alerts(
+    run: DagsterRun,
+    feed: Feed,
+    refusals: Sequence[Refusal],
+    blocked: Mapping[str, str],
+    waiting: Sequence[LandedObject],
+) -> list[Alert]:
+    """The alert of days that keep their rows while files wait, or because one is gone; or none.
+
+    Where nothing waits but what is refused, the refusal says all.
+    """
+    refused = {it.file.day for it in refusals}
+    wait = {day: [found for found in waiting if found.day == day] for day in blocked}
+    days = [day for day in blocked if wait[day] or day not in refused]
+    if not days:
+        return []
+    about = sorted(" ".join(_version(found)) for day in days for found in wait[day])
+    reasons = [blocked[day] for day in days]
+    return [kept_alert(feed.name, reasons, run, [*reasons, *about])]
 
 
 def _verdicts(

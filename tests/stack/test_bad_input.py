@@ -85,7 +85,6 @@ class KeepsOldRows(Case):
     """The rows of the key's earlier version stand."""
 
     reason: str = ""
-    event: str = "failed"
 
 
 @dataclass(frozen=True)
@@ -348,7 +347,6 @@ KEEP = [
         "a newer version with a wrong header",
         file(GOOD, header="Carrier,From"),
         reason="line 1: columns missing 'OriginAirportID'",
-        event="refused",
     ),
 ]
 
@@ -536,7 +534,7 @@ def test_what_can_not_replace_a_day_leaves_its_old_rows(landed: Landed, case: Ke
     assert new["state"] == "rejected"
     assert new["reason"].startswith(case.reason)
     assert len(landed.rows[DAY_OF[case.name]]) == 3
-    told = landed.told(case, case.event)
+    told = landed.told(case, "refused")
     assert case.reason in told
     assert key_of(case) in told
 

@@ -105,8 +105,8 @@ def story(stack: Any, airports: None) -> Story:  # noqa: ARG001
 
 
 def failures(stack: Any, day: str) -> list[str]:
-    """What people were told of a day that failed."""
-    return [alert["message"] for alert in stack.alerts("failed") if day in alert["message"]]
+    """What people were told of a day that is not loaded."""
+    return [alert["message"] for alert in stack.alerts("refused") if day in alert["message"]]
 
 
 @pytest.mark.usefixtures("story")
