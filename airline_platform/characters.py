@@ -6,12 +6,6 @@ Standard library only: this module travels to AWS Glue beside the job scripts.
 import unicodedata
 from functools import cache
 
-JOINERS = "\u200c\u200d"
-"""Zero width non-joiner and joiner: Persian and Indic names are spelled with them."""
-
-LINE_CHARACTERS = "\t\n\r"
-"""What a text of several lines has inside."""
-
 _HIDDEN = (
     (0x00, 0x1F),  # controls
     (0x7F, 0x9F),
@@ -23,17 +17,22 @@ _HIDDEN = (
     (0x180E, 0x180E),  # Mongolian vowel separator
     (0x200B, 0x200F),  # zero width blank, joiners, direction marks
     (0x2028, 0x202E),  # line and paragraph separators, embeddings
-    (0x2060, 0x2064),  # word joiner and invisible operators
-    (0x2066, 0x206F),  # isolates
+    (0x2060, 0x206F),  # word joiner, invisible operators, isolates
+    (0x2800, 0x2800),  # Braille without a dot
     (0x3164, 0x3164),  # Hangul filler
     (0xFEFF, 0xFEFF),  # byte order mark
     (0xFFA0, 0xFFA0),  # half width Hangul filler
-    (0xFFF9, 0xFFFB),  # interlinear annotation
-    (0xE0001, 0xE0001),  # language tags
-    (0xE0020, 0xE007F),
+    (0xFFF0, 0xFFFB),  # interlinear annotation, and what Unicode keeps free for its like
+    (0x1BCA0, 0x1BCA3),  # shorthand controls
+    (0x1D173, 0x1D17A),  # beams, ties, slurs and phrases of music
+    (0xE0000, 0xE00FF),  # tags
+    (0xE01F0, 0xE0FFF),
 )
 """First and last code point of what nobody sees: Unicode's controls, format characters that leave no mark,
 line separators, and fillers. A test holds them against Unicode's own categories."""
+
+_SELECTORS = ((0x180B, 0x180D), (0x180F, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+"""Variation selectors: nobody sees them, but they say which shape the character before them has."""
 
 _WHITE = (
     (0x20, 0x20),
@@ -51,7 +50,14 @@ def _characters(*ranges: tuple[int, int]) -> str:
     return "".join(chr(point) for first, last in ranges for point in range(first, last + 1))
 
 
-_HIDDEN_CHARACTERS = frozenset(_characters(*_HIDDEN))
+_SPELLING = frozenset("\t\n\r\u200c\u200d" + _characters(*_SELECTORS))
+"""What a text of several lines may have inside: line breaks, tabs, the zero width joiner and non-joiner that
+Persian and Indic names are spelled with, and the variation selectors of Japanese ones."""
+
+_HIDDEN_CHARACTERS = frozenset(_characters(*_HIDDEN, *_SELECTORS))
+_HIDDEN_INSIDE = {False: _HIDDEN_CHARACTERS, True: _HIDDEN_CHARACTERS - _SPELLING}
+"""What may not stand inside a value, by whether it may have several lines."""
+
 _EDGES = _characters(*_HIDDEN, *_WHITE)
 
 
@@ -72,16 +78,16 @@ def first_hidden(text: str, *, several_lines: bool = False) -> str | None:
 
     Args:
         text: Trimmed.
-        several_lines: Whether line breaks, tabs and joiners may stand in it.
+        several_lines: Whether line breaks, tabs, joiners and variation selectors may stand in it.
 
     Returns:
         Such as `U+200B at character 3`; None where there is none.
     """
     if text.isascii() and text.isprintable():
         return None
-    allowed = LINE_CHARACTERS + JOINERS if several_lines else ""
+    hidden = _HIDDEN_INSIDE[several_lines]
     for place, character in enumerate(text, start=1):
-        if character in _HIDDEN_CHARACTERS and character not in allowed:
+        if character in hidden:
             return f"U+{ord(character):04X} at character {place}"
     return None
 
@@ -95,8 +101,7 @@ def edge_class() -> str:
 @cache
 def hidden_class(*, several_lines: bool = False) -> str:
     """The inside of Java's regular expression `[...]` for what may not stand inside."""
-    allowed = LINE_CHARACTERS + JOINERS if several_lines else ""
-    return _java_class("".join(_HIDDEN_CHARACTERS - set(allowed)))
+    return _java_class("".join(_HIDDEN_INSIDE[several_lines]))
 
 
 def _java_class(characters: str) -> str:

@@ -22,8 +22,6 @@ LONGEST_LINE = 16 << 20
 PADDING = " \t"
 """What a repeated header may have more or less of than the first one, besides quotes."""
 
-_BLANKS = re.compile(rb"[ \t]*")
-
 Lines = tuple[bytes, list[bytes]]
 """Whole lines as they stand in the file, and the same ones without their ends."""
 
@@ -114,12 +112,21 @@ def lines_of(pieces: Iterable[bytes]) -> Iterator[Lines]:
         rest = text[end:]
         if end:
             found = text[:end].splitlines()
+            if end > LONGEST_LINE:
+                _refuse_longest(found, number)
             number += len(found)
             yield text[:end], found
         if len(rest) > LONGEST_LINE:
             raise LineTooLong(number)
     if rest:
         yield rest, rest.splitlines()
+
+
+def _refuse_longest(lines: Iterable[bytes], number: int) -> None:
+    """Raise where a line is too long, whether it came in one piece or in many; the first has this number."""
+    for place, line in enumerate(lines, start=number):
+        if len(line) > LONGEST_LINE:
+            raise LineTooLong(place)
 
 
 def records(pieces: Iterable[bytes], layout: Layout) -> Iterator[Record]:
@@ -209,7 +216,8 @@ def _whole(record: Record, layout: Layout, ahead: deque[bytes], source: Iterator
     fields.read(record.text)
     taken = [record.text]
     size = len(record.text)
-    while fields.open and size <= LONGEST_RECORD:
+    # With a limit of fields, too, no line is looked at more often than a record has fields.
+    while fields.open and size <= LONGEST_RECORD and fields.count <= layout.width:
         line = ahead.popleft() if ahead else next(source, None)
         if line is None:
             break
@@ -233,6 +241,7 @@ class _Fields:
 
     def __init__(self, layout: Layout) -> None:
         self._delimiter, self._quote = layout.delimiter.encode(), layout.quote.encode()
+        self._blanks = re.compile(f"[{PADDING.replace(layout.delimiter, '')}]*".encode())
         self.open, self.sound, self.count = False, True, 1
 
     def read(self, line: bytes) -> None:
@@ -244,7 +253,7 @@ class _Fields:
 
     def _behind_field(self, line: bytes, at: int) -> int:
         """Where the field that begins here ends: at a delimiter, or at the line's end."""
-        begins = _BLANKS.match(line, at).end()  # type: ignore[union-attr] # it matches nothing, too
+        begins = self._blanks.match(line, at).end()  # type: ignore[union-attr] # it matches nothing, too
         if line.startswith(self._quote, begins):
             return self._behind_quotes(line, begins + 1)
         end = line.find(self._delimiter, at)
@@ -255,7 +264,7 @@ class _Fields:
         while (closing := line.find(self._quote, at)) >= 0:
             if not line.startswith(self._quote, closing + 1):
                 self.open = False
-                end = _BLANKS.match(line, closing + 1).end()  # type: ignore[union-attr]
+                end = self._blanks.match(line, closing + 1).end()  # type: ignore[union-attr]
                 self.sound = end == len(line) or line.startswith(self._delimiter, end)
                 return end
             at = closing + 2

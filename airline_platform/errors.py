@@ -6,7 +6,8 @@ AirlineError
 │   ├── GlueJobFailed     the job's script failed, timed out or was stopped
 │   ├── CrawlerFailed     the crawler ended with anything but success
 │   ├── QueryFailed       Athena refused the query, or it failed, was cancelled or took too long
-│   └── LoadRefused       what would be committed is not what was promised
+│   ├── LoadRefused       what would be committed is not what was promised
+│   └── TableDiffers      a table can't be made what it is declared to be
 ├── StackUnavailable      the AWS endpoint or the warehouse does not answer
 │   └── StackNotStarted   no laptop stack runs here (permanent, too)
 └── WrongCall             the command line was used wrongly
@@ -74,6 +75,10 @@ class QueryFailed(PermanentError):  # noqa: N818 - it names what happened
 
 class LoadRefused(PermanentError):  # noqa: N818 - it names what happened
     """The rows staged for a partition are not the rows its job reported; nothing was committed."""
+
+
+class TableDiffers(PermanentError):  # noqa: N818 - it names what happened
+    """A table has a column that can't be made what it is declared to be without touching its rows."""
 
 
 class StackUnavailable(AirlineError):  # noqa: N818 - it names what happened

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 UTF_8 = "utf-8"
 _PARTS = {"YYYY": "[0-9]{4}", "MM": "[0-9]{2}", "DD": "[0-9]{2}"}
+_DATE_PARTS = re.compile("|".join(_PARTS))
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,18 @@ class Reading:
             raise ValueError(problem)
 
     def _problem(self) -> str | None:
-        if len(self.delimiter) != 1 or self.delimiter in '\r\n"' or not self.delimiter.isascii():
+        if not _separates(self.delimiter, besides="\t") or self.delimiter == '"':
             return f"delimiter: expected one ASCII character, got {self.delimiter!r}"
-        if len(self.quote) > 1 or self.quote == self.delimiter or not self.quote.isascii():
+        if self.quote and (not _separates(self.quote) or self.quote == self.delimiter):
             return (
                 f"quote: expected one ASCII character or none, other than the delimiter, got {self.quote!r}"
             )
-        try:
-            codecs.lookup(self.encoding)
-        except LookupError:
+        if not _is_text_encoding(self.encoding):
             return f"encoding: expected a name such as utf-8, latin-1 or cp1252, got {self.encoding!r}"
-        if self.dates and sorted(re.findall("[YMD]+", self.dates)) != ["DD", "MM", "YYYY"]:
+        parts = _DATE_PARTS.findall(self.dates)
+        if self.dates and (
+            sorted(parts) != sorted(_PARTS) or re.search("[YMD]", _DATE_PARTS.sub("", self.dates))
+        ):
             return f"dates: expected YYYY, MM and DD, such as DD.MM.YYYY, got {self.dates!r}"
         if self.skip_lines < 0:
             return f"skip_lines: expected 0 or more, got {self.skip_lines}"
@@ -81,7 +83,7 @@ class Reading:
         """Regular expression of a date's text, and what makes `YYYY-MM-DD` of its groups."""
         if not self.dates:
             return None
-        parts = re.findall("[YMD]+", self.dates)
+        parts = _DATE_PARTS.findall(self.dates)
         pattern = re.escape(self.dates)
         for part in parts:
             pattern = pattern.replace(part, f"({_PARTS[part]})")
@@ -105,3 +107,20 @@ class Reading:
         if "names" in given:
             given["names"] = tuple((mine, theirs) for mine, theirs in given["names"])
         return cls(**given)
+
+
+def _separates(character: str, *, besides: str = "") -> bool:
+    """Whether a character can stand between or around fields: one of ASCII, but no NUL and no blank."""
+    if len(character) != 1 or not character.isascii() or character == "\0":
+        return False
+    return character in besides or not character.encode().isspace()
+
+
+def _is_text_encoding(name: str) -> bool:
+    """Whether Python knows an encoding of text by this name; it has others, such as base64."""
+    try:
+        "".encode(name)
+        codecs.getincrementaldecoder(name)
+    except (LookupError, ValueError):
+        return False
+    return True

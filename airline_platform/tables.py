@@ -52,8 +52,9 @@ class Column:
         digits: Digits in all, of which `DECIMALS` stand behind the point; decimals only.
         one_of: The only values there are; strings only, empty for any.
         pattern: Regular expression a whole value matches, and what it says in words; strings only.
-        several_lines: Whether line breaks, tabs and joiners may stand inside; strings only. At its ends a
-            value has no white space and nothing invisible, and inside nothing else that is not seen.
+        several_lines: Whether line breaks, tabs, joiners and variation selectors may stand inside; strings
+            only. At its ends a value has no white space and nothing invisible, and inside nothing else that
+            is not seen.
         minimum: Smallest value; numbers only, `LARGEST_NUMBER` below 0 where not given.
         maximum: Largest value; likewise.
         years: First and last year; dates and timestamps only.
@@ -208,7 +209,7 @@ ALERT_OUTBOX = Table(
         Column(
             "event",
             "string",
-            "loaded, failed, refused, unknown_key, gone, check_failed or overdue.",
+            "loaded, failed, refused, unknown_key, gone, check_failed, overdue or new_column.",
             required=True,
             length=32,
         ),

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 from dagster import DagsterInstance, DagsterRun, Failure
 
 from airline_platform.errors import AirlineError
-from airline_platform.feeds import Feed
+from airline_platform.feeds import Feed, evolved_name
 from airline_platform.jobs import days_of
 from airline_platform.marts import MARTS
 from airline_platform.settings import get_settings
@@ -94,6 +94,31 @@ def refused_alert(feed: str, files: Sequence[str], run: DagsterRun, about: Seque
     """
     subject = f"Refused {len(files)} file(s) of {feed}"
     return Alert("refused", subject, files[:100], feed, run.run_id, about=about)
+
+
+def new_column_alert(feed: Feed, name: str, url: str, run: DagsterRun) -> Alert:
+    """Files of a feed have a column that nobody has declared; its values are kept.
+
+    Args:
+        feed: Whose drift policy keeps it.
+        name: The column's, as files have it.
+        url: The first file that has it.
+        run: The Dagster run.
+    """
+    where = (
+        f"They stand in {feed.table.qualified_name}, in the JSON object of the column rescued."
+        if feed.drift == "rescue"
+        else f"They stand in the new column {evolved_name(name, feed.table)} of {feed.table.qualified_name}."
+    )
+    lines = [
+        f"File:      {url}",
+        f"Column:    {name[:100]!r}",
+        f"Values:    {where}",
+        f"Run:       {run_link(run.run_id)}",
+        "What to do: nothing; or declare the column (feeds.py): then it has a type, and values are checked.",
+    ]
+    subject = f"New column {name[:60]!r} in files of {feed.name}"
+    return Alert("new_column", subject, lines, feed.name, run.run_id, about=[feed.name, name])
 
 
 def kept_alert(feed: str, reasons: Sequence[str], run: DagsterRun, about: Sequence[str]) -> Alert:

@@ -183,6 +183,7 @@ def _days_of(job: LandedJob, good: Sequence[JudgedFile], days: Sequence[str]) ->
             files[0].glue_job_run_id if files else "",
             tuple(written[prefixes[day]]) if files else (),
             tuple((it.file, it.rows) for it in files),
+            job.evolved,
         )
         for day, files in by_day.items()
     }

@@ -22,7 +22,7 @@ from dagster import (
 from airline_platform.errors import UnusableInput
 from airline_platform.feeds import AIRPORTS, Feed
 from airline_platform.settings import get_settings
-from assets import checks, ledger, lineage
+from assets import checks, drift, ledger, lineage
 from assets.cataloging import register_and_confirm
 from assets.daily_feed import daily, execution, made_days, raw_asset, run_job_over_days
 from assets.description import OWNERS, columns_metadata, describe, table_metadata
@@ -30,7 +30,7 @@ from assets.failures import permanent_errors_end_the_step
 from assets.landed import send_alerts
 from assets.landed_job import LandedJob
 from assets.loading import Loaded, load_days, not_loaded
-from resources.catalog import enriched_prefix, landing_table
+from resources.catalog import enriched_prefix, enriched_table, landing_table
 from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import Landing
@@ -118,7 +118,9 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
     ) -> MaterializeResult[None]:
         with permanent_errors_end_the_step():
             output, given = enriched_prefix(feed), _arguments(feed, lake)
-            job = LandedJob(context, feed, feed.name, lake, output, given, glue, lake)
+            if evolved := drift.evolved(feed, warehouse):
+                glue.declare(enriched_table(get_settings(), drift.grown(feed, evolved)))
+            job = LandedJob(context, feed, feed.name, lake, output, given, glue, lake, evolved)
             run_job_over_days(context, feed, job, landing=landing, warehouse=warehouse, notifier=notifier)
         # A step that opened a Pipes session has to say that it made its asset.
         return MaterializeResult()

@@ -6,6 +6,7 @@ from dagster import AssetExecutionContext
 
 from airline_platform.errors import UnusableInput
 from airline_platform.feeds import Feed
+from assets import drift
 from assets.refusals import Refusal, blocked_days, record_refusals
 from resources import outbox
 from resources.landing import LandedObject, Landing
@@ -58,6 +59,7 @@ def accept(
         send_alerts(context, warehouse, notifier)
     if not usable:
         raise nothing_usable(feed, days, reasons)
+    drift.take_in(context.run, feed, usable, warehouse)
     return usable
 
 

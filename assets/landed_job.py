@@ -54,6 +54,7 @@ class LandedJob:
         arguments: The job's, besides those that say what it reads and writes.
         glue: Runs the job.
         lake: Where the manifests and the rejects go.
+        evolved: Columns it writes besides the declared ones.
     """
 
     context: AssetExecutionContext
@@ -64,6 +65,7 @@ class LandedJob:
     arguments: Mapping[str, str]
     glue: Glue
     lake: Lake
+    evolved: tuple[str, ...] = ()
     _probes: "count[int]" = field(default_factory=count)
 
     def make(self, landed: Sequence[LandedObject]) -> tuple[list[JudgedFile], list[Refusal]]:
@@ -163,7 +165,7 @@ class LandedJob:
             "output": self.into.uri(scratch or self.output),
             "rejects": self.lake.uri(rejects),
             "max_rejected_share": str(share),
-            "evolved": "none",
+            "evolved": ",".join(self.evolved) or "none",
             **self.arguments,
         }
         days = sorted({found.day or "" for found in files})

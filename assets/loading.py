@@ -8,8 +8,8 @@ from dagster import AssetExecutionContext
 
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds import AIRPORTS, FLIGHTS, REPEATED, Feed, Lookup
-from airline_platform.tables import SOURCE_FILE, Table
-from assets import checks, ledger, measures, newest
+from airline_platform.tables import SOURCE_FILE, SOURCE_LINE, Table
+from assets import checks, drift, ledger, measures, newest
 from assets.alerts import check_failed_alerts, loaded_alert
 from assets.isolation import isolate
 from assets.job_failures import cause_of_load_failure, load_words
@@ -55,11 +55,19 @@ class RowCount:
 
 @dataclass(frozen=True)
 class MadeDay:
-    """What a Glue job made of one day: which run of it, in which files, from which landed versions."""
+    """What a Glue job made of one day.
+
+    Args:
+        glue_job_run_id: Which run of it.
+        files: Parquet, with its URL and size.
+        landed: From which landed versions, and how many rows of each.
+        evolved: Columns the Parquet has besides the declared ones.
+    """
 
     glue_job_run_id: str
     files: tuple[dict[str, Any], ...]
     landed: tuple[tuple[LandedObject, RowCount], ...]
+    evolved: tuple[str, ...] = ()
 
     @property
     def rows(self) -> dict[str, int]:
@@ -71,7 +79,12 @@ class MadeDay:
     def as_json(self) -> dict[str, Any]:
         """For the lake's manifest."""
         landed = [{"object": found.as_json(), "rows": asdict(rows)} for found, rows in self.landed]
-        return {"glue_job_run_id": self.glue_job_run_id, "files": self.files, "landed": landed}
+        return {
+            "glue_job_run_id": self.glue_job_run_id,
+            "files": self.files,
+            "landed": landed,
+            "evolved": self.evolved,
+        }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -79,7 +92,8 @@ class MadeDay:
         landed = (
             (LandedObject.from_json(each["object"]), RowCount(**each["rows"])) for each in document["landed"]
         )
-        return cls(document["glue_job_run_id"], tuple(document["files"]), tuple(landed))
+        evolved = tuple(document.get("evolved", ()))
+        return cls(document["glue_job_run_id"], tuple(document["files"]), tuple(landed), evolved)
 
 
 @dataclass(frozen=True)
@@ -181,6 +195,7 @@ def _load(
         good = {day: it for day, it in made.items() if day not in changed}
         if not good:
             return Loaded({}, changed)
+        feed = drift.grown(feed, evolved_alike(good))
         staging, staged = stage_days(session, lake, feed, good, run.run_id)
         nameless = [day for day in good if staged.days[day][checks.UNKNOWN_AIRPORTS.name]]
         rows, outcomes = replace_days(session, feed, good, staging, nameless)
@@ -190,6 +205,21 @@ def _load(
         alert = loaded_alert(feed, totals, rejects, days=sorted(good), run=run, instance=context.instance)
         outbox.put(session, [alert, *check_failed_alerts(table, feed.name, outcomes, run)])
     return Loaded(rows, changed, outcomes=outcomes)
+
+
+def evolved_alike(made: Mapping[str, MadeDay]) -> tuple[str, ...]:
+    """The columns that the Parquet of all days has besides the declared ones.
+
+    Raises:
+        LoadRefused: It differs from day to day, because a column came in between; each alone can be loaded.
+    """
+    found = {it.evolved for it in made.values()}
+    if len(found) > 1:
+        raise LoadRefused(
+            f"expected the Parquet of all days to have the same columns, found {sorted(found)}",
+            remedy="Nothing: the days are loaded apart.",
+        )
+    return found.pop()
 
 
 def overwritten_days(made: Mapping[str, MadeDay], landed: Sequence[Version]) -> dict[str, str]:
@@ -322,8 +352,10 @@ def replace_days(
 
 def columns_telling_apart(feed: Feed) -> list[str]:
     """Columns by which rows of one day differ: what a job looks up by a column is equal where that one is."""
-    looked_up = {mine for lookup in feed.lookups for mine, _ in lookup.filled}
-    return [name for name in feed.table.column_names if name not in looked_up]
+    same = {mine for lookup in feed.lookups for mine, _ in lookup.filled} | {SOURCE_LINE.name}
+    if SOURCE_FILE.name not in feed.table.key:
+        same.add(SOURCE_FILE.name)  # the same rows under two names are copies
+    return [name for name in feed.table.column_names if name not in same]
 
 
 def fill_airports(

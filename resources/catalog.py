@@ -198,15 +198,20 @@ def _tables_of(settings: Settings, feed: Feed) -> Iterator[CatalogTable]:
         return
     yield landing_table(settings, feed)
     if feed.daily:
-        yield CatalogTable(
-            name=f"{feed.name}_enriched",
-            description=feed.table.description,
-            location=lake + enriched_prefix(feed),
-            format="parquet",
-            columns=feed.table.staged_columns,
-            daily=True,
-            projected_from=first_day,
-        )
+        yield enriched_table(settings, feed)
+
+
+def enriched_table(settings: Settings, feed: Feed) -> CatalogTable:
+    """The table over a daily feed's clean Parquet."""
+    return CatalogTable(
+        name=f"{feed.name}_enriched",
+        description=feed.table.description,
+        location=f"s3://{settings.lake_bucket}/{enriched_prefix(feed)}",
+        format="parquet",
+        columns=feed.table.staged_columns,
+        daily=True,
+        projected_from=str(settings.start_date),
+    )
 
 
 def ensure_catalog_tables(settings: Settings) -> None:

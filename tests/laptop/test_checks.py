@@ -16,6 +16,7 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     DagsterInstance,
+    DagsterRun,
     EventLogRecord,
     materialize,
 )
@@ -28,10 +29,11 @@ from airline_platform.feeds import AIRPORTS, BOOKINGS, FEEDS, FLIGHTS, SHIPMENTS
 from airline_platform.marts import MARTS, Mart
 from airline_platform.settings import get_settings
 from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES
-from assets import ledger, measures
+from assets import drift, ledger, measures
 from assets.airports import dim_airport_codes
 from assets.bookings import bookings_assets
 from assets.checks import CHECKS
+from assets.fact_feed import fact_feed_assets
 from assets.flights import flights_assets
 from assets.loading import MadeDay, RowCount
 from assets.marts import mart_assets
@@ -124,6 +126,8 @@ def flight(day: str, number: int, **others: Any) -> dict[str, Any]:
         **dict.fromkeys(("dep_city", "arr_city", "dep_state", "arr_state"), "X"),
         "dep_delay": 1,
         "arr_delay": 1,
+        "source_file": "s3://airline-landing/x.csv",
+        "source_line": number + 2,
         **others,
     }
 
@@ -153,6 +157,7 @@ def booking(
         "status": "CONFIRMED",
         "landed_at": datetime(2013, 2, 10),  # noqa: DTZ001
         "source_file": source,
+        "source_line": number + 2,
         **others,
     }
 
@@ -177,11 +182,13 @@ def enrich(
     rows: Sequence[Mapping[str, Any]],
     rejected: int = 0,
     repeated: int = 0,
+    *,
+    evolved: tuple[str, ...] = (),
     **version: Any,
 ) -> None:
     """Put a day into the lake as the Glue job leaves it: Parquet, and what was made of which file."""
     found = replace(landed(feed, day), **version)
-    columns = feed.table.staged_columns
+    columns = drift.grown(feed, evolved).table.staged_columns
     schema = pa.schema([(column.name, TYPES[column.type]) for column in columns])
     sink = io.BytesIO()
     whole = [{**row, "source_file": found.url} for row in rows]
@@ -190,7 +197,9 @@ def enrich(
     file = {"url": uri, "mandatory": True, "meta": {"content_length": len(sink.getvalue())}}
     rejected += repeated
     count = RowCount(len(rows) + rejected, len(rows), rejected, repeated)
-    LAKE.put_manifests(f"{feed.name}_enriched", {day: MadeDay("jr_1", (file,), ((found, count),)).as_json()})
+    LAKE.put_manifests(
+        f"{feed.name}_enriched", {day: MadeDay("jr_1", (file,), ((found, count),), evolved).as_json()}
+    )
 
 
 def known(warehouse: Warehouse, feed: Feed, day: str, rows: int, name: str = "earlier") -> None:
@@ -634,3 +643,37 @@ def test_all_measures_of_a_load_take_no_query_more_for_more_days(
         measures.of_loaded(session, FLIGHTS, rows, {}, set())
 
     assert len(asked) == 2
+
+
+def test_a_column_nobody_has_declared_is_told_of_once_and_becomes_one_of_a_feed_that_evolves(
+    warehouse: Warehouse,
+) -> None:
+    feed = replace(FLIGHTS, drift="evolve")
+    found = replace(landed(feed, MONDAY), columns=(*(column.name for column in feed.columns), "?Tail Number"))
+    for run_id in ("first", "second"):
+        drift.take_in(DagsterRun("flights_job", run_id=run_id), feed, [found], warehouse)
+    assert [message.splitlines()[2:4] for message in told(warehouse, "new_column")] == [
+        [f"File:      {found.url}", "Column:    'Tail Number'"]
+    ]
+    evolved = drift.evolved(feed, warehouse)
+    assert evolved == ("tail_number",)
+    enrich(feed, MONDAY, [flight(MONDAY, n, tail_number=f"N{n}") for n in range(3)], evolved=evolved)
+    enrich(feed, TUESDAY, [flight(TUESDAY, n) for n in range(3)])
+
+    done = run(fact_feed_assets(feed)[-1], MONDAY, TUESDAY)
+
+    assert done.success
+    rows = warehouse.query(f"SELECT flight_date, tail_number FROM airlines.{TABLE} ORDER BY flight_date, 2")
+    assert [row["tail_number"] for row in rows] == ["N0", "N1", "N2", None, None, None]
+    with warehouse.transaction() as session:
+        session.execute(f"ALTER TABLE airlines.{TABLE} DROP COLUMN tail_number")
+
+
+def test_a_rescued_column_is_told_of_once_and_changes_no_table(warehouse: Warehouse) -> None:
+    feed = replace(FLIGHTS, drift="rescue")
+    found = replace(landed(feed, MONDAY), columns=("?Tail Number",))
+
+    drift.take_in(DagsterRun("flights_job", run_id="r"), feed, [found], warehouse)
+
+    assert "rescued" in told(warehouse, "new_column")[0]
+    assert drift.evolved(feed, warehouse) == ()

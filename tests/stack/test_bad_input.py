@@ -692,6 +692,25 @@ def test_events_no_warehouse_could_store_are_told_and_stop_nothing(stack: Any) -
     )
 
 
+@pytest.mark.usefixtures("landed")
+def test_markers_and_s3_trying_the_queue_are_passed_over_in_silence(stack: Any) -> None:
+    day = NEIGHBOURS[-1] + timedelta(6)
+    sqs, before = stack.client("sqs"), len(stack.alerts("unknown_key"))
+    queue = sqs.get_queue_url(QueueName=stack.settings.landing_queue)["QueueUrl"]
+    names = ("", "_SUCCESS", ".flights.csv.crc", "_temporary/0/task/flights.csv", "Thumbs.db")
+    markers = [*(FLIGHTS.key(name, day) for name in names), f"{FLIGHTS.prefix}date={day}_$folder$"]
+
+    sqs.send_message(QueueUrl=queue, MessageBody='{"Service": "Amazon S3", "Event": "s3:TestEvent"}')
+    put(stack, dict.fromkeys(markers, b"") | {FLIGHTS.key("flights.csv", day): file(GOOD)})
+    stack.wait()
+    stack.wait_until_idle()
+
+    assert loaded_rows(stack, day) == 1
+    assert len(stack.alerts("unknown_key")) == before
+    recorded = stack.query(f"SELECT key FROM airlines.ingested_files WHERE key LIKE '%{day}%'")
+    assert [row["key"] for row in recorded] == [FLIGHTS.key("flights.csv", day)]
+
+
 def loaded_rows(stack: Any, day: date) -> int:
     (found,) = stack.query(
         f"SELECT COUNT(*) AS rows FROM airlines.daily_flights_processed WHERE flight_date = '{day}'"
