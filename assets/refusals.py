@@ -17,6 +17,9 @@ from resources.landing import LandedObject, Landing, Version
 from resources.notifier import Alert
 from resources.warehouse import Session, Warehouse
 
+DAY_REFUSED = "the day is refused as a whole because of {key}. Mend that file, and land it again"
+"""Why a file is not loaded that has nothing wrong itself, where its feed says so."""
+
 Lost = Literal["gone", "refused", "refused now"]
 """What became of a file whose rows stand: it is gone, its newer version is refused, or the same one is."""
 
