@@ -4,6 +4,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from urllib.parse import quote, quote_plus
@@ -521,6 +522,13 @@ def test_columns_separated_otherwise_are_refused_with_the_remedy(
     assert refused.remedy.startswith("Export the file with commas as separators, or declare delimiter=")
 
 
+def same(one: Accepted | Refused, other: Accepted | Refused) -> bool:
+    """Whether two verdicts are alike but for the mark, which is no character of ASCII."""
+    if isinstance(one, Accepted) and isinstance(other, Accepted):
+        return replace(one, ascii=other.ascii) == other
+    return one == other
+
+
 @SOME
 @given(
     csv_feeds,
@@ -538,9 +546,9 @@ def test_neither_a_mark_nor_line_ends_nor_packing_change_the_verdict(
             body = plain.replace("\n", end).encode(coding)
             half = len(body) // 2
             members = gzip.compress(body[:half]) + gzip.compress(body[half:])
-            assert verdict(feed, body) == expected
-            assert verdict(feed, gzip.compress(body), gzipped=True) == expected
-            assert verdict(feed, members, gzipped=True) == expected
+            assert same(verdict(feed, body), expected)
+            assert same(verdict(feed, gzip.compress(body), gzipped=True), expected)
+            assert same(verdict(feed, members, gzipped=True), expected)
 
 
 @SOME
