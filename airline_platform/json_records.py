@@ -19,6 +19,9 @@ _BLANKS = re.compile(r"[ \t\r\n]*")
 _GOES_ON = re.compile("[-+.0-9eE]*")
 """What a number may go on with; nothing but this behind a value: it may not be whole yet."""
 
+_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}]', re.DOTALL)
+"""A string, a quote that opens one without an end, or a bracket."""
+
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
 """Numbers stay text: they are only passed over, and Python refuses whole ones of more than 4,300 digits."""
 
@@ -38,7 +41,9 @@ class NotAnArray(ValueError):  # noqa: N818 - it says what the text is
 
 
 def elements(pieces: Iterable[bytes]) -> Iterator[str]:
-    """The text of each element of an array, as it stands there. NaN counts as a value, as in Python's JSON.
+    """The text of each element of an array, as it stands there.
+
+    NaN counts as a value, as in Python's JSON, and so does what is nested deeper than Python can follow.
 
     Args:
         pieces: The array in UTF-8, in any slices; bytes that are not UTF-8 become U+FFFD.
@@ -97,7 +102,8 @@ class _Text:
             except json.JSONDecodeError as error:
                 end, found = 0, self._judge(error)
             except RecursionError:
-                end, found = 0, "nested too deep"
+                # How deep Python can go depends on who asks; where the element ends must not.
+                end, found = _end_of_nested(self._text, self._at), EARLY if self.ended else _NO_JSON
             whole = end and not _GOES_ON.fullmatch(self._text, end)
             # Also where it is whole: who reads the array again, in other slices, has to find the same.
             if (end if whole else len(self._text)) - self._at > LONGEST_ELEMENT:
@@ -126,3 +132,17 @@ class _Text:
         self._text = self._text[self._at :] + self._decoder.decode(piece or b"", self.ended)
         self._at = 0
         return True
+
+
+def _end_of_nested(text: str, at: int) -> int:
+    """Where the array or object that begins here ends, by its brackets; 0 where the text ends before."""
+    depth = 0
+    for found in _BRACKETS.finditer(text, at):
+        mark = found[0]
+        if mark == '"':
+            return 0
+        if len(mark) == 1:
+            depth += 1 if mark in "[{" else -1
+            if not depth:
+                return found.end()
+    return 0

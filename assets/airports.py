@@ -364,7 +364,7 @@ def parse_airports(found: LandedObject, body: bytes) -> tuple[list[dict[str, Any
         if problem or isinstance(row, str):
             bad.append({"line_number": record.line, "reject_reason": problem, "raw_text": line[:20_000]})
         else:
-            good.append({**row, "airport_id": int(row["airport_id"] or 0)})
+            good.append({**row, "airport_id": _whole(row["airport_id"] or "")})
     return good, bad
 
 
@@ -396,7 +396,7 @@ def _problem(row: Mapping[str, str | None]) -> str | None:
     number = row["airport_id"]
     if number is None:
         return "airport_id is empty; a value is required"
-    if not (number.isascii() and number.isdigit() and int(number) <= LARGEST_NUMBER):
+    if _whole(number) is None:
         return f"airport_id is '{number[:100]}'; expected a whole number, at most {LARGEST_NUMBER:,}"
     for column in AIRPORTS.columns:
         value = row[column.name]
@@ -407,6 +407,15 @@ def _problem(row: Mapping[str, str | None]) -> str | None:
         if len(value.encode()) > column.length:
             return f"{column.name} is '{value[:100]}…'; expected {column.length} bytes at most"
     return None
+
+
+def _whole(text: str) -> int | None:
+    """A whole number in ASCII digits, else None. Python reads none of more than 4,300 digits."""
+    digits = text.lstrip("0") or text[-1:]
+    if not (text.isascii() and text.isdigit()) or len(digits) > len(str(LARGEST_NUMBER)):
+        return None
+    number = int(digits)
+    return number if number <= LARGEST_NUMBER else None
 
 
 def json_lines(rows: Sequence[dict[str, Any]]) -> bytes:

@@ -8,6 +8,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -20,7 +21,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from airline_platform.characters import composed
 from airline_platform.csv_records import lines_of
 from airline_platform.feeds import RESCUED, Feed, is_gzip
-from airline_platform.json_records import elements
+from airline_platform.json_records import NotAnArray, elements
 from airline_platform.tables import SOURCE_FILE
 from glue_jobs.landing import (
     FIELDS,
@@ -206,11 +207,20 @@ def _kind(value: Any) -> str:
 
 
 def _split(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The elements of whole files, numbered from 1, a batch at a time."""
+    """The elements of whole files, numbered from 1, a batch at a time.
+
+    A file that is broken now, and was not when it was accepted, has fewer rows than were counted, for which
+    it is refused; an exception would end the job for the others, too.
+    """
     for batch in batches:
         for name, content in zip(batch[0].to_pylist(), batch[1], strict=True):
-            found = elements(_pieces(name, content.as_buffer()))
+            found = _unbroken(_pieces(name, content.as_buffer()))
             yield from batched(name, enumerate((text[: LONGEST_LINE + 1] for text in found), start=1))
+
+
+def _unbroken(pieces: Iterable[bytes]) -> Iterator[str]:
+    with suppress(NotAnArray):
+        yield from elements(pieces)
 
 
 def _split_lines(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

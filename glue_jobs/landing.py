@@ -385,7 +385,7 @@ def _text(column: Column, reading: Reading, *, compose: bool) -> SparkColumn:
         elif column.pattern and not _admits_hidden(column):
             text = F.when(text.rlike(_whole(column.pattern[0])), text).otherwise(clean)
         else:
-            text = F.udf(composed, "string")(clean) if compose else clean
+            text = F.udf(_composed, "string")(clean) if compose else clean
     if reading.nulls:
         text = F.when(~text.isin(*reading.nulls), text)
     if reading.decimal_comma and column.type in ("decimal", "bigint"):
@@ -394,6 +394,11 @@ def _text(column: Column, reading: Reading, *, compose: bool) -> SparkColumn:
         pattern, iso = reading.date_pattern
         text = F.regexp_replace(text, f"\\A{pattern}(?=\\z|[ T])", iso)
     return text
+
+
+def _composed(text: str | None) -> str | None:
+    """A field's text composed; Spark asks also where there is none."""
+    return None if text is None else composed(text)
 
 
 def _whole(expression: str) -> str:

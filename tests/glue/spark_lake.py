@@ -10,8 +10,11 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from airline_platform.feeds import AIRPORTS, Feed, is_gzip
 from airline_platform.headers import judge
-from airline_platform.verdicts import Accepted
+from airline_platform.verdicts import Refused
 from glue_jobs.runner import FeedRun
+
+SLICE = 1 << 20
+"""Bytes of a landed file that are judged at once, as the landing reads them."""
 
 LANDED = "2013-01-02T03:04:05+00:00"
 
@@ -32,13 +35,21 @@ class Lake:
 
     def land(self, key: str, body: bytes | str, *, at: str = LANDED) -> dict[str, Any]:
         """Put a file and return its entry of the manifest, as the landing judges it."""
+        found = self.judged(key, body, at=at)
+        assert isinstance(found, dict), found
+        return found
+
+    def judged(self, key: str, body: bytes | str, *, at: str = LANDED) -> dict[str, Any] | Refused:
+        """Put a file that may be refused."""
         path = self.landing / key
         path.parent.mkdir(parents=True, exist_ok=True)
         body = body.encode() if isinstance(body, str) else body
         path.write_bytes(body)
         reading = self.feed.reading_of(key)
-        verdict = judge(self.feed, [body], len(body), reading=reading, gzipped=is_gzip(key))
-        assert isinstance(verdict, Accepted), verdict
+        pieces = [body[start : start + SLICE] for start in range(0, len(body), SLICE)]
+        verdict = judge(self.feed, pieces, len(body), reading=reading, gzipped=is_gzip(key))
+        if isinstance(verdict, Refused):
+            return verdict
         return {
             "url": f"s3://landing/{key}",
             "partition": key.partition("date=")[2][:10],

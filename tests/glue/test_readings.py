@@ -103,6 +103,15 @@ def test_dates_decimals_and_line_breaks_in_quotes_of_another_coding(new_lake: Ne
     assert (reject["line_number"], reject["reject_reason"]) == (5, "flight_date: expected a date DD.MM.YYYY")
 
 
+def test_a_name_may_be_empty_in_a_file_that_has_other_letters_than_ascii(new_lake: NewLake) -> None:
+    lake = new_lake(BOOKINGS, bookings_transform)
+    line = "B{},2013-01-01 10:00:00,{},a@b.org,UA,1,1,2,2013-12-31,ECONOMY,129.90,USD,CONFIRMED"
+    rows = [line.format(n, name) for n, name in enumerate(["Zoë", "", " \u200b"])]
+    counts = lake.run(lake.land(booking_key("a.csv"), "\n".join([BOOKINGS.header, *rows])), passed=["secret"])
+
+    assert counts == {booking_key("a.csv"): (3, 3, 0)}
+
+
 ODD_BOOKINGS = {
     "0001-01-01 00:00:00": "booked_at: expected a year from 1900 to 2100",
     "1899-12-30 00:00:00": "booked_at: expected a year from 1900 to 2100",

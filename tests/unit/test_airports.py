@@ -77,12 +77,14 @@ def test_blank_lines_and_windows_line_ends_are_no_rows() -> None:
     assert parse("", "10397,Atlanta,GA,Hartsfield-Jackson\r", "  ") == ([ATLANTA], [])
 
 
-@pytest.mark.parametrize("number", ["", "ATL", "10397.0", "-1", "+1", "\uff11\uff12", "²", "1" * 19])
+@pytest.mark.parametrize(
+    "number", ["", "ATL", "10397.0", "-1", "+1", "\uff11\uff12", "²", "1" * 19, "9" * 5_000]
+)
 def test_an_id_that_is_no_whole_number_is_rejected_with_its_line(number: str) -> None:
     good, bad = parse("10397,Atlanta,GA,Hartsfield-Jackson", f"{number},Nowhere,XX,None")
 
     assert good == [ATLANTA]
-    reason = f"airport_id is '{number}'; expected a whole number, at most 9,007,199,254,740,991"
+    reason = f"airport_id is '{number[:100]}'; expected a whole number, at most 9,007,199,254,740,991"
     assert bad == [f"line 3: {reason if number else 'airport_id is empty; a value is required'}"]
 
 
@@ -102,6 +104,13 @@ def test_a_value_with_more_bytes_than_its_column_holds_is_rejected(letter: str, 
 
 def test_a_value_that_just_fits_is_kept() -> None:
     assert parse(f"1,{'é' * 50},GA,{'n' * 200}")[1] == []
+
+
+def test_zeros_before_an_id_say_nothing() -> None:
+    assert parse(f"{'0' * 5_000}10397,Atlanta,GA,Hartsfield-Jackson", "000,a,b,c")[0] == [
+        ATLANTA,
+        {"airport_id": 0, "city": "a", "state": "b", "name": "c"},
+    ]
 
 
 def test_a_header_alone_is_no_airport() -> None:

@@ -108,7 +108,7 @@ def test_bytes_that_are_not_utf_8_show_in_their_element_alone(size: int) -> None
         (f'["a"\n"{NAME}"]', 2, "neither a comma nor the array's end after an element"),
         (f'["a"]\n\n["{NAME}"]', 3, "text after the array's end"),
         ('["a"]]', 1, "text after the array's end"),
-        (f"[\n{'[' * 5_000}{']' * 5_000}]", 2, "nested too deep"),
+        (f"[\n{'[' * 5_000}{']' * 4_999}", 2, EARLY),
     ],
 )
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])
@@ -174,3 +174,23 @@ def test_an_array_of_many_megabytes_is_never_held() -> None:
 
     assert count == pieces * (len(piece) // len(row)) + 1
     assert peak < 2_000_000
+
+
+@pytest.mark.parametrize("size", [1000, 1 << 20])
+def test_an_element_nested_deeper_than_python_can_follow_ends_where_its_brackets_do(size: int) -> None:
+    deep = '[{"a]}": ' * 1_500 + '"\\"]"' + "}]" * 1_500
+    body = f'[{{"id": 1}}, {deep}, 2]'.encode()
+
+    found = list(elements(body[start : start + size] for start in range(0, len(body), size)))
+
+    assert found == ['{"id": 1}', deep, "2"]
+
+
+@pytest.mark.parametrize("depth", [300, 900, 990, 1_100])
+def test_where_an_element_ends_does_not_depend_on_how_deep_its_reader_stands(depth: int) -> None:
+    body = f"[1, {'[' * depth}{']' * depth}, 2]".encode()
+
+    def from_below(frames: int) -> list[str]:
+        return from_below(frames - 1) if frames else list(elements([body]))
+
+    assert from_below(0) == from_below(300) == ["1", "[" * depth + "]" * depth, "2"]
