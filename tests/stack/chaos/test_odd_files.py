@@ -1,4 +1,4 @@
-"""Files of any bytes land on a whole stack at once: each gets a verdict, and the good one among them is loaded."""
+"""Files of any bytes land on a whole stack at once: each gets a verdict, and the good ones are loaded."""
 
 import sys
 from collections import Counter
