@@ -371,7 +371,7 @@ def parse_airports(found: LandedObject, body: bytes) -> tuple[list[dict[str, Any
 def _fields(line: str, columns: Sequence[str], reading: Reading) -> dict[str, str | None] | str:
     """The text of each of the feed's columns in a record, or why it is none."""
     if "\ufffd" in line or "\0" in line:
-        return f"expected {reading.encoding} text without NUL, found other bytes"
+        return f"expected {reading.encoding.upper()} text without NUL, found other bytes"
     if reading.quote and line.count(reading.quote) % 2:
         return "expected quotes in pairs, found an odd number of them"
     how: Any = {"quotechar": reading.quote} if reading.quote else {"quoting": csv.QUOTE_NONE}

@@ -320,7 +320,9 @@ def judge(
     broken = F.coalesce(
         F.when(too_long, F.lit(f"expected at most {LONGEST_LINE:,} characters, found more")),
         broken,
-        F.when(not_text, F.lit(f"expected {batch.reading.encoding} text without NUL, found other bytes")),
+        F.when(
+            not_text, F.lit(f"expected {batch.reading.encoding.upper()} text without NUL, found other bytes")
+        ),
         F.when(too_much, F.lit(f"expected at most {RESCUED.length:,} bytes in columns nobody has declared")),
     )
     problems = {

@@ -95,10 +95,15 @@ class UnknownKeyOf(Case):
     reason: str = ""
 
 
+CODE = "expected a carrier code: two or three letters or digits"
+SEEN = "expected no control and no invisible characters"
 GIVE_ROWS = "Land the file again, with its rows."
-CORRECT = "Correct the header, or land the file under its own feed's prefix instead of daily_flights/."
+CORRECT = "Correct the header, or land the file under its own feed's prefix instead of daily_flights/; "
+CORRECT += (
+    "other names of columns, and what strange ones come to, can be declared (Feed.reading, Feed.drift)."
+)
 COMPRESS = "Compress the file again and land it whole."
-COMMAS = "Export the file with commas as separators."
+COMMAS = "Export the file with commas as separators, or declare delimiter="
 EXPORT = "Export the file as CSV in UTF-8."
 GZIP = "a complete gzip stream"
 TEXT = "CSV text in UTF-8"
@@ -168,7 +173,7 @@ REFUSED = [
         "Carrier,Aéroport\nB6,1\n".encode("latin-1"),
         found="byte 10 is not UTF-8",
         expected=f"the header {HEADER} in UTF-8",
-        remedy="Export the file in UTF-8.",
+        remedy="Export the file in UTF-8, or declare its encoding (Feed.reading), such as 'latin-1'.",
     ),
     RefusedFile(
         "UTF-16",
@@ -292,8 +297,11 @@ LOADED = [
     Loaded(
         "two codings",
         file("É6,12478,12892,4,5", *FORTY) + "É6,12478,12892,4,5\n".encode("latin-1"),
-        rows=41,
-        rejects=((43, "expected UTF-8 text without NUL, found other bytes", "\ufffd6,12478,12892,4,5"),),
+        rows=40,
+        rejects=(
+            (2, f"Carrier is 'É6'; {CODE}", "É6,12478,12892,4,5"),
+            (43, "expected UTF-8 text without NUL, found other bytes", "\ufffd6,12478,12892,4,5"),
+        ),
         row=None,
     ),
     Loaded(
@@ -304,12 +312,9 @@ LOADED = [
     ),
     Loaded(
         "a line break in quotes",
-        file(*FORTY, '"B\n6",12478,12892,4,5'),
-        rows=40,
-        rejects=(
-            (42, "expected a record on one line, found an odd number of quotes", '"B'),
-            (43, "expected a record on one line, found an odd number of quotes", '6",12478,12892,4,5'),
-        ),
+        file(*FORTY, '"B6\n",12478,12892,4,5', '"B\n6",12478,12892,4,5'),
+        rows=41,
+        rejects=((44, f"Carrier has U+000A at character 2; {SEEN}", '"B\n6",12478,12892,4,5'),),
     ),
     Loaded(
         "a line of 10 MB",
