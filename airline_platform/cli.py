@@ -5,8 +5,9 @@ one JSON document goes to stdout and nothing else does; progress always goes to 
 """
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,17 @@ import typer
 
 from airline_platform import travel
 from airline_platform.accounting import account, feed_statuses, queue_depth
-from airline_platform.console import err, out, progress, show_csv, show_json, show_table, tell
+from airline_platform.console import (
+    err,
+    out,
+    progress,
+    show_csv,
+    show_json,
+    show_table,
+    stream_csv,
+    stream_json,
+    tell,
+)
 from airline_platform.dagster_client import DagsterClient, days_between
 from airline_platform.errors import AirlineError, StackUnavailable, WrongCall
 from airline_platform.feeds import FEEDS, SUFFIXES
@@ -35,7 +46,12 @@ app = typer.Typer(
 )
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when it has ended.")]
+Csv = Annotated[bool, typer.Option("--csv", help="CSV on stdout.")]
+Day = Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="The day.")]
 FeedName = Annotated[str, typer.Argument(help=f"One of {', '.join(FEEDS)}.")]
+
+SCREEN_ROWS = 500
+"""Rows of a table that could have any number; CSV and JSON have them all."""
 
 
 def main() -> None:
@@ -195,7 +211,7 @@ def wait(
 def query(
     sql: Annotated[str, typer.Argument(help="One read-only statement of Redshift SQL.")],
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
+    as_csv: Csv = False,
 ) -> None:
     """Ask the warehouse, read-only."""
     from sqlglot.errors import SqlglotError  # noqa: PLC0415 - 0.1 s
@@ -249,6 +265,62 @@ def backfill(
     name = travel.backfill(get_settings(), client, FEEDS[feed], days)
     if wait_for_it:
         travel.follow(client, name, len(days), timeout)
+
+
+@app.command()
+def rejects(
+    feed: FeedName,
+    day: Day = None,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """What was rejected: rows with line, reason and text, and files refused whole; newest day first."""
+    from airline_platform.rejects import Reject, find_rejects  # noqa: PLC0415
+
+    chosen = _day_of_feed(feed, day)
+    rows = (vars(reject) for reject in find_rejects(get_settings(), FEEDS[feed], chosen))
+    if as_json:
+        stream_json(rows)
+    elif as_csv:
+        stream_csv(rows, [field.name for field in fields(Reject)])
+    else:
+        first = list(islice(rows, SCREEN_ROWS))
+        show_table(first, f"Rejects of {feed}")
+        if next(rows, None):
+            out.print(f"These are the newest {SCREEN_ROWS}; all of them: --csv or --json.")
+
+
+@app.command()
+def replay(
+    feed: FeedName,
+    day: Day = None,
+    wait_for_it: Wait = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most, with --wait.")] = 1800,
+    as_json: Json = False,
+) -> None:
+    """Run a day's refused and partly rejected files again, after rules or code have changed."""
+    from airline_platform import replay as again  # noqa: PLC0415
+
+    settings, chosen = get_settings(), _day_of_feed(feed, day)
+    if FEEDS[feed].daily and not chosen:
+        raise WrongCall(f"expected a day of {feed}, got none", remedy="Say which: --date YYYY-MM-DD.")
+    before = again.to_replay(settings, FEEDS[feed], chosen)
+    if not before:
+        if as_json:
+            show_json(again.document(feed, chosen, None, before))
+        else:
+            out.print(f"Nothing of {' '.join(filter(None, (feed, chosen)))} is refused or rejected.")
+        return
+    client = DagsterClient.of(settings)
+    started = again.start(client, FEEDS[feed], chosen)
+    tell(f"run {started.run_id}: " + ", ".join(verdict.key for verdict in before[:20]))
+    after = again.wait(settings, client, started, timeout) if wait_for_it else None
+    if as_json:
+        show_json(again.document(feed, chosen, started.run_id, before, after))
+    else:
+        show_table(again.compared(before, after))
+    if wait_for_it:
+        again.require_success(client, started)
 
 
 @app.command()
@@ -362,3 +434,13 @@ def doctor(as_json: Json = False) -> None:
 def _check_feed(name: str | None) -> None:
     if name is not None and name not in FEEDS:
         raise WrongCall(f"expected a feed, got {name!r}", remedy=f"Name one of {', '.join(FEEDS)}.")
+
+
+def _day_of_feed(feed: str, day: datetime | None) -> str | None:
+    """The ISO day of a feed that was asked for, if any."""
+    _check_feed(feed)
+    if day and not FEEDS[feed].daily:
+        raise WrongCall(
+            f"expected no day, got {feed} {day:%Y-%m-%d}", remedy=f"Leave --date out: {feed} have no days."
+        )
+    return f"{day:%Y-%m-%d}" if day else None

@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -46,7 +47,8 @@ def show_table(
         name = column.replace("_", " ")
         table.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
+        # Text, because what landed in brackets is no markup.
+        table.add_row(*(Text(printable(_cell(row[column]))) for column in columns))
     out.print(table)
 
 
@@ -55,12 +57,36 @@ def show_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, default=_plain, indent=1, ensure_ascii=False) + "\n")
 
 
+def stream_json(rows: Iterable[Mapping[str, Any]]) -> None:
+    """One JSON document, a list, of which no more than a row is held."""
+    before = "["
+    for row in rows:
+        sys.stdout.write(f"{before}\n {json.dumps(row, default=_plain, ensure_ascii=False)}")
+        before = ","
+    sys.stdout.write("[]\n" if before == "[" else "\n]\n")
+
+
+def stream_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """A header and the rows, of which no more than one is held."""
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
 def show_csv(rows: Sequence[Mapping[str, Any]]) -> None:
     """A header and the rows; nothing for no rows."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if rows:
         writer.writerow(rows[0].keys())
     writer.writerows(row.values() for row in rows)
+
+
+def printable(text: str) -> str:
+    """Text in which nothing steers a terminal: a control or invisible character is shown as its code."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
+        for char in text
+    )
 
 
 def _cell(value: Any) -> str:

@@ -9,8 +9,20 @@ CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP 
 HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL
 MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR
 RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD
-TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
+TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
+"""
+
+_WITHDRAWN_CODES = """
+ADP AFA ANG AOK AON AOR ARA ATS AYM AZM BAD BEF BGL BGN BRE BRN BRR BUK BYB BYR CSD CSK CUC CYP DDM DEM ECS
+EEK ESP FIM FRF GEK GHC GHP GRD GWP HRD HRK IEP ITL LTL LTT LUF LVL LVR MGF MRO MTL MXP MZM NIC NLG PEI PLZ
+PTE ROL RUR SDD SDP SIT SKK SLL SRG STD SUR TJR TMM TPE TRL UAK UYP VEB VEF XEU YDD YUD YUM YUN ZMK ZRN ZRZ
+ZWD ZWL ZWN ZWR
 """
 
 CURRENCIES = tuple(_CODES.split())
-"""Codes one can pay a fare with: the list of active codes without funds, metals and test codes."""
+"""Codes one can pay a fare with: the list of active codes (list one) without funds, metals and test codes."""
+
+WITHDRAWN = tuple(_WITHDRAWN_CODES.split())
+"""Codes one could pay a fare with: those of historic denominations (list three) that ISO 4217's maintenance
+agency withdrew in 1990 or later, without funds, and without names an active code has. Files tell of the years
+in which these were money."""

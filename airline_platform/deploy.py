@@ -128,7 +128,7 @@ def deploy(
     on_progress("tables of the Data Catalog")
     ensure_catalog_tables(settings)
     on_progress("warehouse schema")
-    apply_schema(settings)
+    apply_schema(settings, on_progress=on_progress)
     if own:
         on_progress("warehouse tables in the Data Catalog")
         start_warehouse_crawler(settings)
@@ -453,6 +453,7 @@ def _package() -> bytes:
         shared / "reading.py",
         shared / "feeds.py",
         shared / "json_records.py",
+        shared / "markers.py",
         shared / "tables.py",
         *jobs,
     ]

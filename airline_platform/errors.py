@@ -6,13 +6,16 @@ AirlineError
 │   ├── GlueJobFailed     the job's script failed, timed out or was stopped
 │   ├── CrawlerFailed     the crawler ended with anything but success
 │   ├── QueryFailed       Athena refused the query, or it failed, was cancelled or took too long
-│   └── LoadRefused       what would be committed is not what was promised
+│   ├── LoadRefused       what would be committed is not what was promised
+│   └── TableDiffers      a table can't be made what it is declared to be
 ├── StackUnavailable      the AWS endpoint or the warehouse does not answer
 │   └── StackNotStarted   no laptop stack runs here (permanent, too)
 └── WrongCall             the command line was used wrongly
 
 A message says what was expected, what came and where; `remedy` says what to do about it.
 """
+
+from collections.abc import Sequence
 
 
 class AirlineError(Exception):
@@ -21,11 +24,13 @@ class AirlineError(Exception):
     Args:
         message: What was expected, what came instead, and where.
         remedy: What the reader can do now, as an imperative sentence.
+        told: Whether people know it already, because an alert was written with the verdicts on the files.
     """
 
-    def __init__(self, message: str, *, remedy: str) -> None:
+    def __init__(self, message: str, *, remedy: str, told: bool = False) -> None:
         super().__init__(message)
         self.remedy = remedy
+        self.told = told
 
     def __str__(self) -> str:
         """The message, then the remedy on a line of its own."""
@@ -41,7 +46,23 @@ class UnusableInput(PermanentError):  # noqa: N818 - it names the input, not the
 
 
 class GlueJobFailed(PermanentError):  # noqa: N818 - Glue's own word for it
-    """A Glue job run ended in FAILED, TIMEOUT, ERROR, EXPIRED or STOPPED."""
+    """A Glue job run ended in FAILED, TIMEOUT, ERROR, EXPIRED or STOPPED, or its report lacks files.
+
+    Args:
+        message: As of any error.
+        remedy: As of any error.
+        state: The state it ended in; empty where it did not fail by itself.
+        words: What Glue says of it, which begins with the class of the script's exception.
+        output: The end of its output.
+    """
+
+    def __init__(
+        self, message: str, *, remedy: str, state: str = "", words: str = "", output: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.state = state
+        self.words = words
+        self.output = output
 
 
 class CrawlerFailed(PermanentError):  # noqa: N818 - Glue's own word for it
@@ -54,6 +75,10 @@ class QueryFailed(PermanentError):  # noqa: N818 - it names what happened
 
 class LoadRefused(PermanentError):  # noqa: N818 - it names what happened
     """The rows staged for a partition are not the rows its job reported; nothing was committed."""
+
+
+class TableDiffers(PermanentError):  # noqa: N818 - it names what happened
+    """A table has a column that can't be made what it is declared to be without touching its rows."""
 
 
 class StackUnavailable(AirlineError):  # noqa: N818 - it names what happened

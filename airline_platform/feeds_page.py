@@ -31,8 +31,8 @@ def _feed(feed: Feed) -> Iterator[str]:
     if feed.daily:
         keys = f"`{feed.prefix}date=YYYY-MM-DD/<file>{plain}` or `{feed.prefix}YYYY-MM-DD{plain}`"
     yield f"## {feed.name}"
-    share = f"{feed.max_rejected_share:.0%}"
-    yield f"Lands as {keys}, or `{packed}`. More than {share} rejected rows block a load."
+    yield f"Lands as {keys}, or `{packed}`; the suffix may be in capitals."
+    yield f"More than {feed.max_rejected_share:.0%} rejected rows keep a file from being loaded."
     if feed.format == "json":
         yield "An object a line, or one array of objects; a field that is not among these rejects its row."
     if feed.personal:

@@ -225,10 +225,10 @@ def _judge_csv(
             other = hint[1].decode("latin-1")
             return Refused(
                 place + 1,
-                f"the hint sep={other}",
+                f"the hint sep= with {other!r}",
                 f"fields separated by {reading.delimiter!r}",
-                f"Export the file with {reading.delimiter!r} as separators, or declare delimiter={other!r} for "
-                "it (Feed.reading).",
+                f"Export the file with {reading.delimiter!r} as separators, or declare delimiter={other!r} "
+                "(Feed.reading).",
             )
         place += 1
     if len(lines) <= place + 1 and not whole:
@@ -240,7 +240,7 @@ def _judge_csv(
             place + 1,
             f"byte {error.start + 1} is not UTF-8",
             f"{wanted} in UTF-8",
-            "Export the file in UTF-8, or declare its encoding (Feed.reading), such as encoding='latin-1'.",
+            "Export the file in UTF-8, or declare its encoding (Feed.reading), such as 'latin-1'.",
         )
     if not header.strip():
         blank = not head.strip(_BLANK) and not any(text.strip(_BLANK) for text in texts)
@@ -282,7 +282,7 @@ def _match(feed: Feed, header: str, reading: Reading, line: int) -> Accepted | R
             line,
             f"columns separated by {DELIMITERS[delimiter]}{f', {others}' if others else ''}",
             f"the header {feed.header}, separated by {separated}",
-            f"Export the file with {separated} as separators, or declare delimiter={delimiter!r} for it "
+            f"Export the file with {separated} as separators, or declare delimiter={delimiter!r} "
             "(Feed.reading).",
         )
     known = len(names) > len(_extra(feed, names, reading))

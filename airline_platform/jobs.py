@@ -15,7 +15,7 @@ from airline_platform.feeds import FEEDS
 
 FEED_TAG = "airline/feed"
 BACKFILL_TAG = "airline/backfill"
-"""Names what the runs of one `airline backfill` have in common."""
+"""Names what the runs of one `airline backfill` or `airline replay` have in common."""
 
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 

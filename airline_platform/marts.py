@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from airline_platform.feeds import BOOKINGS, FLIGHTS, Lookup
-from airline_platform.tables import SUM_DIGITS, Column, Table
+from airline_platform.feeds import ARR_DELAY, BOOKINGS, DEP_DELAY, FARE, FLIGHTS, Lookup
+from airline_platform.tables import Column, Table, mean_of, sum_of
 
 DELAYED_MINUTES = 15
 """From which delay on a flight is delayed. For the US Department of Transportation a flight is on time that
@@ -72,16 +72,16 @@ _DELAYS = (
     ),
     Column("delayed_flights", "bigint", f"Flights that arrived {_LATE} late.", required=True),
     Column("delayed_departures", "bigint", f"Flights that departed {_LATE} late.", required=True),
-    Column("total_dep_delay", "bigint", "Departure delays added up, in minutes; early ones are negative."),
-    Column("total_arr_delay", "bigint", "Arrival delays added up, in minutes; early ones are negative."),
-    Column(
+    sum_of(DEP_DELAY, "total_dep_delay", "Departure delays added up, in minutes; early ones are negative."),
+    sum_of(ARR_DELAY, "total_arr_delay", "Arrival delays added up, in minutes; early ones are negative."),
+    mean_of(
+        DEP_DELAY,
         "avg_dep_delay",
-        "decimal",
         "Mean departure delay in minutes, early is negative, of the flights that departed; empty: none did.",
     ),
-    Column(
+    mean_of(
+        ARR_DELAY,
         "avg_arr_delay",
-        "decimal",
         "Mean arrival delay in minutes, early is negative, of the flights that arrived where they were to; "
         "empty: none did.",
     ),
@@ -149,9 +149,9 @@ AIRPORT_DAILY_DELAYS = Mart(
             ),
             Column("cancelled_departures", "bigint", "Departures that were cancelled.", required=True),
             Column("delayed_departures", "bigint", f"Departures {_LATE} late.", required=True),
-            Column(
+            mean_of(
+                DEP_DELAY,
                 "avg_dep_delay",
-                "decimal",
                 "Mean delay of the departures in minutes, early is negative; empty: none departed.",
             ),
             Column(
@@ -160,9 +160,9 @@ AIRPORT_DAILY_DELAYS = Mart(
             Column("cancelled_arrivals", "bigint", "Arrivals of cancelled flights.", required=True),
             Column("diverted_arrivals", "bigint", "Arrivals that went somewhere else.", required=True),
             Column("delayed_arrivals", "bigint", f"Arrivals {_LATE} late.", required=True),
-            Column(
+            mean_of(
+                ARR_DELAY,
                 "avg_arr_delay",
-                "decimal",
                 "Mean delay of the arrivals in minutes, early is negative; empty: none arrived.",
             ),
         ),
@@ -231,13 +231,7 @@ BOOKINGS_DAILY = Mart(
             Column("status", "string", "What the bookings have come to.", required=True, length=16),
             Column("currency", "string", "Currency of the fares, ISO 4217.", required=True, length=3),
             Column("bookings", "bigint", "How many bookings.", required=True),
-            Column(
-                "fare_amount",
-                "decimal",
-                "Their fares added up, in units of the currency.",
-                required=True,
-                digits=SUM_DIGITS,
-            ),
+            sum_of(FARE, "fare_amount", "Their fares added up, in units of the currency.", required=True),
         ),
         partition_column="file_date",
         dist_key="carrier",
@@ -281,9 +275,9 @@ CARRIER_ON_TIME = Mart(
                 "On-time flights in percent of the scheduled ones, 0 to 100.",
                 required=True,
             ),
-            Column(
+            mean_of(
+                ARR_DELAY,
                 "avg_arr_delay",
-                "decimal",
                 "Mean arrival delay in minutes, early is negative, of the flights that arrived where they "
                 "were to; empty: none did.",
             ),

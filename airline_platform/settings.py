@@ -81,6 +81,12 @@ class Settings(BaseSettings):
     due_hour: int = Field(
         6, ge=0, le=23, description="Hour (UTC) of the next day by which a day's files should have landed."
     )
+    wait_for_airports: int = Field(
+        120,
+        ge=0,
+        le=1800,
+        description="Seconds for which files that look airports up wait, at most, while airports are loaded.",
+    )
     reconcile_seconds: int = Field(
         0,
         ge=0,

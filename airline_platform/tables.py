@@ -12,8 +12,8 @@ ColumnType = Literal["string", "bigint", "decimal", "date", "timestamp", "timest
 DIGITS, DECIMALS = 14, 3
 """Digits of a decimal in all, and behind the point: three, because some currencies have thousandths."""
 
-SUM_DIGITS = 24
-"""Digits of a sum of decimals: a day's fares in a currency of small units have more than one fare has."""
+MOST_ROWS = 10**10
+"""Rows that a sum or a mean may be made of: a year of all the world's flights has 4e7."""
 
 LARGEST_NUMBER = 2**53 - 1
 """Largest whole number, without sign, that every tool holds exactly (RFC 8259, section 6): what is larger was
@@ -89,6 +89,38 @@ class Column:
     def glue_type(self) -> str:
         """The type in the Glue Data Catalog, which is Hive's, and Spark SQL's too."""
         return f"decimal({self.digits},{DECIMALS})" if self.type == "decimal" else _GLUE[self.type]
+
+
+def sum_of(column: Column, name: str, description: str, *, required: bool = False) -> Column:
+    """The column of a sum of another one's values, with room for the largest there can be.
+
+    Raises:
+        ValueError: No type has the room.
+    """
+    if column.type == "decimal":
+        digits = column.digits + len(str(MOST_ROWS)) - 1
+        return Column(name, "decimal", description, required=required, digits=digits)
+    if column.type != "bigint" or _furthest(column) * MOST_ROWS >= 2**63:
+        raise ValueError(f"{name}: the sum of {column.name} needs more room than a BIGINT; give it bounds")
+    return Column(name, "bigint", description, required=required)
+
+
+def mean_of(column: Column, name: str, description: str) -> Column:
+    """The column of a mean of another one's values, with room for the largest there can be.
+
+    Raises:
+        ValueError: No type has the room.
+    """
+    if column.type not in ("bigint", "decimal") or _furthest(column) >= 10 ** (DIGITS - DECIMALS):
+        raise ValueError(f"{name}: the mean of {column.name} needs more than {DIGITS} digits; give it bounds")
+    return Column(name, "decimal", description)
+
+
+def _furthest(column: Column) -> int:
+    """The value furthest from zero that a column may have."""
+    default = LARGEST_NUMBER if column.type == "bigint" else 10 ** (column.digits - DECIMALS) - 1
+    bounds = (column.minimum, column.maximum)
+    return max(default if bound is None else abs(bound) for bound in bounds)
 
 
 SOURCE_FILE = Column(
@@ -209,7 +241,7 @@ ALERT_OUTBOX = Table(
         Column(
             "event",
             "string",
-            "loaded, failed, refused, unknown_key, gone, check_failed or overdue.",
+            "loaded, failed, refused, unknown_key, gone, check_failed, overdue or new_column.",
             required=True,
             length=32,
         ),

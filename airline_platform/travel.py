@@ -120,29 +120,49 @@ def follow(client: DagsterClient, name: str, days: int, timeout: float) -> None:
     Raises:
         AirlineError: Some of its runs failed, or it did not end in time.
     """
+    runs = until_ended(client, name, days, timeout)
+    if failed := [run for run in runs if run.status != "SUCCESS"]:
+        raise AirlineError(
+            f"backfill {name}: {_days_done(runs)} of {days} days are done; not done: "
+            + ", ".join(sorted(f"{'..'.join(days_of(run.tags))} ({run.status})" for run in failed)),
+            remedy="See `airline alerts`, mend the cause, then run the backfill again for these days.",
+        )
+
+
+def until_ended(client: DagsterClient, name: str, days: int, timeout: float) -> list[Attempt]:
+    """Wait for the runs that share the value of `BACKFILL_TAG`; return the last attempt of each.
+
+    Args:
+        client: Dagster.
+        name: The tag's value.
+        days: How many days the runs have together.
+        timeout: Seconds to wait at most.
+
+    Raises:
+        AirlineError: They did not end in time.
+    """
     deadline = time.monotonic() + timeout
     with progress() as bars:
         task = bars.add_task("backfill", total=days)
         while True:
             runs = client.last_attempts(BACKFILL_TAG, name)
-            done = sum(_days_of(run) for run in runs if run.status == "SUCCESS")
+            done = _days_done(runs)
             bars.update(task, completed=done)
             if not any(run.under_way for run in runs):
-                break
+                return runs
             if time.monotonic() > deadline:
                 raise AirlineError(
                     f"backfill {name} did not end within {timeout:.0f} s; {done} of {days} days are done",
                     remedy=f"Look at the runs with the tag {BACKFILL_TAG} in the Dagster UI; they go on.",
                 )
             time.sleep(POLL_SECONDS)
-    if failed := [run for run in runs if run.status != "SUCCESS"]:
-        raise AirlineError(
-            f"backfill {name}: {done} of {days} days are done; not done: "
-            + ", ".join(sorted(f"{'..'.join(days_of(run.tags))} ({run.status})" for run in failed)),
-            remedy="See `airline alerts`, mend the cause, then run the backfill again for these days.",
-        )
+
+
+def _days_done(runs: Sequence[Attempt]) -> int:
+    return sum(_days_of(run) for run in runs if run.status == "SUCCESS")
 
 
 def _days_of(run: Attempt) -> int:
-    first, last = map(date.fromisoformat, days_of(run.tags))
-    return (last - first).days + 1
+    """How many days a run has; one without days counts as one."""
+    first, last = days_of(run.tags)
+    return (date.fromisoformat(last) - date.fromisoformat(first)).days + 1 if first else 1

@@ -8,8 +8,9 @@ from datetime import date
 from pathlib import Path
 
 from airline_platform.errors import WrongCall
-from airline_platform.feeds import FEEDS, SUFFIXES, Feed, UnknownKey, is_gzip, parse_key
+from airline_platform.feeds import FEEDS, SUFFIXES, Feed, LandedKey, UnknownKey, ends_in, is_gzip, parse_key
 from airline_platform.headers import judge
+from airline_platform.markers import is_marker
 from airline_platform.partitions import last_day
 from airline_platform.settings import Settings, get_settings
 from airline_platform.verdicts import Accepted, Refused
@@ -53,10 +54,9 @@ def plan_upload(
     found = FEEDS[feed] if feed else _feed_of(path)
     key = _key(path, found, day)
     landed = parse_key(key, first_day=settings.start_date, last_day=last_day())
-    if isinstance(landed, UnknownKey):
-        raise WrongCall(
-            f"{path} would land as {key}: {landed.reason}", remedy="Rename the file, or mend its day."
-        )
+    if not isinstance(landed, LandedKey):
+        reason = landed.reason if isinstance(landed, UnknownKey) else "such a file is never data"
+        raise WrongCall(f"{path} would land as {key}: {reason}", remedy="Rename the file, or mend its day.")
     return Upload(path, found, landed.day, key)
 
 
@@ -64,7 +64,7 @@ def _key(path: Path, feed: Feed, day: date | None) -> str:
     if not feed.daily:
         return feed.key(path.name, None)
     named = _day(path.name)
-    if day is None and path.name in {f"{named}{suffix}" for suffix in feed.suffixes}:
+    if day is None and path.name.lower() in {f"{named}{suffix}" for suffix in feed.suffixes}:
         return f"{feed.prefix}{path.name}"
     folder = path.parent.name
     day = day or (_day(folder) if folder.startswith("date=") else None) or named
@@ -77,10 +77,11 @@ def _key(path: Path, feed: Feed, day: date | None) -> str:
 
 
 def expand(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files named, and all files of a feed's kind below the folders named, in order."""
+    """The files named, and all files of a feed's kind below the folders named, in order, but for markers."""
     for path in paths:
         if path.is_dir():
-            yield from sorted(each for each in path.rglob("*") if each.name.endswith(SUFFIXES))
+            found = (each for each in path.rglob("*") if ends_in(each.name, SUFFIXES))
+            yield from sorted(each for each in found if not is_marker(each.relative_to(path).as_posix()))
         else:
             yield path
 
@@ -103,7 +104,7 @@ def upload_all(settings: Settings, uploads: list[Upload], on_done: Callable[[Upl
 
 
 def _feed_of(path: Path) -> Feed:
-    possible = [feed for feed in FEEDS.values() if path.name.endswith(feed.suffixes)]
+    possible = [feed for feed in FEEDS.values() if ends_in(path.name, feed.suffixes)]
     if not possible:
         raise WrongCall(
             f"{path}: expected a name that ends in one of {', '.join(SUFFIXES)}",

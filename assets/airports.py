@@ -5,7 +5,7 @@ import gzip
 import io
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from dagster import AssetCheckResult, AssetExecutionContext, MaterializeResult, MetadataValue, asset
@@ -24,8 +24,9 @@ from assets.cataloging import register_and_confirm
 from assets.description import OWNERS, column_schema, columns_metadata, describe, s3_link, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
-from assets.landed import accept, send_alerts
-from assets.loading import FIRST_REJECTS, RowCount, fill_airports, overwritten
+from assets.landed import accept, nothing_usable, send_alerts
+from assets.loading import FIRST_REJECTS, RowCount, fill_airports
+from assets.refusals import Refusal, overwritten, record_refusals
 from resources import outbox
 from resources.catalog import landing_table, rejects_prefix
 from resources.glue import Glue, copy_manifest
@@ -41,10 +42,8 @@ REJECTS = f"{rejects_prefix(AIRPORTS)}rejects.json"
 """The rows of the last load that could not be used."""
 
 DELETE_ALL = f"DELETE FROM {AIRPORTS.table.qualified_name}"  # noqa: S608 - our own table's name
-INSERT_STAGED = (
-    f"INSERT INTO {AIRPORTS.table.qualified_name} SELECT {', '.join(AIRPORTS.table.column_names)} "  # noqa: S608
-    "FROM {staging}"
-)
+_COLUMNS = ", ".join(AIRPORTS.table.column_names)
+INSERT_STAGED = f"INSERT INTO {AIRPORTS.table.qualified_name} ({_COLUMNS}) SELECT {_COLUMNS} FROM {{staging}}"  # noqa: S608
 
 _SHARED: dict[str, Any] = {
     "group_name": AIRPORTS.name,
@@ -151,6 +150,17 @@ def dim_airport_codes(
         allowed = get_settings().rejected_share_allowed(AIRPORTS.name, AIRPORTS.max_rejected_share)
         read = read_airports(landing, landed, allowed)
         lake.put_bytes(REJECTS, json_lines(read.rejects))
+        refusals = [
+            Refusal.because(found, read.refused[found.url], read.counts[found.url].read)
+            for found in landed
+            if found.url in read.refused
+        ]
+        if refusals:
+            record_refusals(context.run, AIRPORTS, (), refusals, landing=landing, warehouse=warehouse)
+            send_alerts(context, warehouse, notifier)
+        landed = [found for found in landed if found.url not in read.refused]
+        if not landed:
+            raise nothing_usable(AIRPORTS, (), [*map(str, refusals)])
         try:
             counts, airports, outcomes = _load(
                 context, read, landed, landing=landing, lake=lake, warehouse=warehouse
@@ -261,7 +271,6 @@ def _load(
 
     Raises:
         LoadRefused: A file was overwritten meanwhile, or a blocking check failed; nothing was committed.
-        UnusableInput: Every file is refused; their verdicts were committed, the old airports stand.
     """
     run, table = context.run, AIRPORTS.table.name
     with warehouse.transaction() as session:
@@ -272,18 +281,8 @@ def _load(
                 f"{', '.join(changed)} was overwritten while its run worked; the old airports stand",
                 remedy="Nothing: the newer version's run loads it.",
             )
-        entries = _entries(landed, read, run.run_id)
-        reasons = [f"{found.url}: {read.refused[found.url]}" for found in landed if found.url in read.refused]
-        if not read.airports:
-            ledger.record(session, entries, versions)
-            session.commit()
-            raise UnusableInput(
-                "expected airports, found no file that can be loaded:\n" + "\n".join(reasons[:20]),
-                remedy="Mend these files and land them again; the old airports stand.",
-            )
         standing = session.execute(ledger.STANDING, {"feed": AIRPORTS.name})
-        kept = {found.key for found in landed if found.url not in read.refused}
-        gone = {row["key"] for row in standing} - kept
+        gone = {row["key"] for row in standing} - {found.key for found in landed}
         airports = {row["airport_id"]: row for row in _of_files(lake, gone)} | read.airports
         uri = lake.put_bytes(SNAPSHOT, _parquet(airports.values()))
         copy = lake.put_bytes(
@@ -305,7 +304,7 @@ def _load(
             "rows_rejected": len(read.rejects),
             "rows_healed": healed,
         }
-        ledger.record(session, entries, versions)
+        ledger.record(session, _entries(landed, read.counts, run.run_id), versions)
         told = read.sentences[:FIRST_REJECTS]
         alert = loaded_alert(AIRPORTS, counts, told, run=run, instance=context.instance)
         outbox.put(session, [alert, *check_failed_alerts(table, AIRPORTS.name, outcomes, run)])
@@ -313,22 +312,21 @@ def _load(
     return counts, len(airports), outcomes
 
 
-def _entries(landed: Sequence[LandedObject], read: AirportFiles, run_id: str) -> list[ledger.Entry]:
-    entries = []
-    for found in landed:
-        count, why = read.counts[found.url], read.refused.get(found.url)
-        entries.append(
-            ledger.entry(
-                replace(found, refused=why),
-                feed=AIRPORTS.name,
-                run_id=run_id,
-                state="rejected" if why else "loaded",
-                rows_read=count.read,
-                rows_loaded=0 if why else count.loaded,
-                rows_rejected=count.read if why else count.rejected,
-            )
+def _entries(
+    landed: Sequence[LandedObject], counts: Mapping[str, RowCount], run_id: str
+) -> list[ledger.Entry]:
+    return [
+        ledger.entry(
+            found,
+            feed=AIRPORTS.name,
+            run_id=run_id,
+            state="loaded",
+            rows_read=counts[found.url].read,
+            rows_loaded=counts[found.url].loaded,
+            rows_rejected=counts[found.url].rejected,
         )
-    return entries
+        for found in landed
+    ]
 
 
 def _of_files(lake: Lake, keys: Collection[str]) -> list[dict[str, Any]]:

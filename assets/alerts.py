@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 from dagster import DagsterInstance, DagsterRun, Failure
 
 from airline_platform.errors import AirlineError
-from airline_platform.feeds import Feed
+from airline_platform.feeds import Feed, evolved_name
 from airline_platform.jobs import days_of
 from airline_platform.marts import MARTS
 from airline_platform.settings import get_settings
@@ -83,16 +83,55 @@ def _names_a_row(feed: Feed) -> str:
     return ", ".join(name for name in key if name != feed.table.partition_column)
 
 
-def refused_alert(feed: str, files: Sequence[str], run: DagsterRun) -> Alert:
-    """Files can't be what their feed promises; the run goes on without them.
+def refused_alert(feed: str, files: Sequence[str], run: DagsterRun, about: Sequence[str]) -> Alert:
+    """Files can't be what their feed promises; what else the run has goes on without them.
 
     Args:
         feed: The feed's name.
         files: A sentence for each: which, why, and what to do.
         run: The Dagster run.
+        about: The versions of the files: however many runs refuse them, people are told once.
     """
     subject = f"Refused {len(files)} file(s) of {feed}"
-    return Alert("refused", subject, files[:100], feed, run.run_id, about=[root_of(run), *files])
+    return Alert("refused", subject, files[:100], feed, run.run_id, about=about)
+
+
+def new_column_alert(feed: Feed, name: str, url: str, run: DagsterRun) -> Alert:
+    """Files of a feed have a column that nobody has declared; its values are kept.
+
+    Args:
+        feed: Whose drift policy keeps it.
+        name: The column's, as files have it.
+        url: The first file that has it.
+        run: The Dagster run.
+    """
+    where = (
+        f"They stand in {feed.table.qualified_name}, in the JSON object of the column rescued."
+        if feed.drift == "rescue"
+        else f"They stand in the new column {evolved_name(name, feed.table)} of {feed.table.qualified_name}."
+    )
+    lines = [
+        f"File:      {url}",
+        f"Column:    {name[:100]!r}",
+        f"Values:    {where}",
+        f"Run:       {run_link(run.run_id)}",
+        "What to do: nothing; or declare the column (feeds.py): then it has a type, and values are checked.",
+    ]
+    subject = f"New column {name[:60]!r} in files of {feed.name}"
+    return Alert("new_column", subject, lines, feed.name, run.run_id, about=[feed.name, name])
+
+
+def kept_alert(feed: str, reasons: Sequence[str], run: DagsterRun, about: Sequence[str]) -> Alert:
+    """Days are not made anew, because rows of a file would be lost; what has landed for them waits.
+
+    Args:
+        feed: The feed's name.
+        reasons: A sentence for each day: why, and what to do.
+        run: The Dagster run.
+        about: The reasons, and the versions that wait: people are told once.
+    """
+    subject = f"Refused to replace {len(reasons)} day(s) of {feed}"
+    return Alert("refused", subject, reasons[:100], feed, run.run_id, about=about)
 
 
 def check_failed_alerts(asset: str, feed: str, outcomes: Sequence[Outcome], run: DagsterRun) -> list[Alert]:
@@ -178,6 +217,13 @@ def reason(error: BaseException | None) -> str:
             "then re-run from this step."
         )
     return f"{type(error).__name__}: {error}\nWhat to do: {remedy}"
+
+
+def is_told(error: BaseException | None) -> bool:
+    """Whether people know already why a step has failed."""
+    if isinstance(error, Failure):
+        error = error.__cause__
+    return isinstance(error, AirlineError) and error.told
 
 
 def root_of(run: DagsterRun) -> str:

@@ -3,12 +3,12 @@
 Every asset takes one day or a range of days, and works on the whole range at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, MetadataValue, asset
 
-from airline_platform.errors import GlueJobFailed, UnusableInput
+from airline_platform.errors import UnusableInput
 from airline_platform.feeds import Feed
 from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
@@ -16,10 +16,11 @@ from assets import lineage
 from assets.description import OWNERS, column_schema, describe, job_run_link, s3_link
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
-from assets.landed import accept
-from assets.loading import MadeDay, RowCount
+from assets.landed import accept, nothing_usable, send_alerts
+from assets.landed_job import JudgedFile, LandedJob
+from assets.loading import MadeDay, first_rejects
+from assets.refusals import DAY_REFUSED, Refusal, blocked_days, record_refusals
 from resources.catalog import rejects_prefix
-from resources.glue import PARTITIONS, Glue, copy_manifest
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
 from resources.notifier import Notifier, describe_days
@@ -110,108 +111,124 @@ def landed_files(lake: Lake, feed: Feed, days: Sequence[str]) -> list[LandedObje
 def run_job_over_days(
     context: AssetExecutionContext,
     feed: Feed,
-    job: str,
-    output: str,
-    arguments: Mapping[str, str] | None = None,
+    job: LandedJob,
     *,
-    into: Lake,
-    glue: Glue,
-    lake: Lake,
+    landing: Landing,
+    warehouse: Warehouse,
+    notifier: Notifier,
 ) -> None:
     """Run the Glue job over the landed files of the run's days; write down what it has made of each.
+
+    Files that the job refuses, and those over which it fails, get their verdict here; the others are made. A
+    day that can't be made anew without losing rows of such a file is left out.
 
     Args:
         context: Of the asset that runs; the manifests bear its name.
         feed: What the files are.
-        job: The job's name, without the platform's.
-        output: Prefix under which the job writes folders of days.
-        arguments: The job's, besides `manifest`, `output` and `rejects`.
-        into: The bucket of that prefix.
-        glue: Runs the job.
-        lake: Where the manifests and the rejects go.
+        job: The feed's job.
+        landing: Where the files are.
+        warehouse: Whose ledger gets the verdicts.
+        notifier: Tells of refused files.
 
     Raises:
-        UnusableInput: Nothing is listed for these days.
-        GlueJobFailed: The job failed, or left a file out of its report.
+        UnusableInput: Nothing is listed for these days, or nothing of it can be used.
+        GlueJobFailed: The job fails whatever it is given, or left a file out of its report.
     """
     days = list(context.partition_keys)
-    landed = landed_files(lake, feed, days)
-    given = {"output": into.uri(output), **(arguments or {})}
-    run, counts = _run_landed_job(context, feed, job, landed, given, glue=glue, lake=lake)
-    prefixes = {day: f"{output}date={day}/" for day in days}
-    files = into.list_files(prefixes.values())
-    made = {
-        day: MadeDay(
-            run,
-            tuple(files[prefixes[day]]),
-            tuple((found, counts[found.url]) for found in landed if found.day == day),
-        )
-        for day in days
-    }
+    landed = landed_files(job.lake, feed, days)
+    judged, refusals = job.make(landed)
+    refusals = with_their_days(feed, judged, [*refusals, *refused_by_job(job.lake, feed, judged)])
+    refused = [it.file for it in refusals]
+    blocked = blocked_days(warehouse, feed, days, refused) if refused else {}
+    left_out = {found.url for found in refused}
+    good = [it for it in judged if it.file.url not in left_out and it.file.day not in blocked]
+    made = _days_of(job, good, days)
     lineage.tell_lineage(context)
-    lake.put_manifests(context.asset_key.path[-1], {day: it.as_json() for day, it in made.items()})
+    job.lake.put_manifests(context.asset_key.path[-1], {day: it.as_json() for day, it in made.items()})
+    if refusals:
+        waiting = [it.file for it in judged if it.file.url not in left_out and it.file.day in blocked]
+        record_refusals(
+            context.run,
+            feed,
+            days,
+            refusals,
+            blocked=blocked,
+            waiting=waiting,
+            landing=landing,
+            warehouse=warehouse,
+        )
+        send_alerts(context, warehouse, notifier)
+    if not good:
+        raise nothing_usable(feed, days, [*map(str, refusals), *blocked.values()])
     for day, it in made.items():
         context.add_asset_metadata(
             {
                 **it.rows,
-                "glue_job_run": job_run_link(get_settings().job_name(job), run),
-                "parquet": s3_link(into.bucket, prefixes[day]),
-                "rejects": s3_link(lake.bucket, f"{rejects_prefix(feed)}date={day}/"),
+                "refused_files": sum(found.day == day for found in refused),
+                "glue_job_run": job_run_link(get_settings().job_name(job.job), it.glue_job_run_id),
+                "parquet": s3_link(job.into.bucket, f"{job.output}date={day}/"),
+                "rejects": s3_link(job.lake.bucket, f"{rejects_prefix(feed)}date={day}/"),
             },
             partition_key=day,
         )
 
 
-def _run_landed_job(
-    context: AssetExecutionContext,
-    feed: Feed,
-    job: str,
-    landed: Sequence[LandedObject],
-    arguments: Mapping[str, str],
-    *,
-    glue: Glue,
-    lake: Lake,
-) -> tuple[str, dict[str, RowCount]]:
-    """Run the Glue job that reads a feed's landed files; return its run id and each file's counts by URL."""
-    entries = [
-        {
-            "url": found.url,
-            "mandatory": True,
-            "partition": found.day,
-            "landed_at": found.landed_at.isoformat(),
-            "header": found.header,
-            "columns": found.columns,
-            "shape": found.shape,
-        }
-        for found in landed
-    ]
-    manifest = lake.put_bytes(f"_tmp/{context.run.run_id}/{job}.manifest", copy_manifest(entries))
-    given = {"manifest": manifest, "rejects": lake.uri(rejects_prefix(feed)), **arguments}
-    run, counts = run_job(context, job, given, [found.url for found in landed], glue)
-    return run, {
-        url: RowCount(file["read"], file["loaded"], file["rejected"], file["repeated"])
-        for url, file in counts.items()
+def _days_of(job: LandedJob, good: Sequence[JudgedFile], days: Sequence[str]) -> dict[str, MadeDay]:
+    """What was made of each day; of one without good files nothing, whatever an earlier run made of it."""
+    by_day = {day: [it for it in good if it.file.day == day] for day in days}
+    prefixes = {day: f"{job.output}date={day}/" for day, files in by_day.items() if files}
+    written = job.into.list_files(prefixes.values())
+    return {
+        day: MadeDay(
+            files[0].glue_job_run_id if files else "",
+            tuple(written[prefixes[day]]) if files else (),
+            tuple((it.file, it.rows) for it in files),
+            job.evolved,
+        )
+        for day, files in by_day.items()
     }
 
 
-def run_job(
-    context: AssetExecutionContext, job: str, arguments: Mapping[str, str], urls: Sequence[str], glue: Glue
-) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Run a Glue job that writes the run's days; return its run id, and its report of each file by URL.
-
-    Raises:
-        GlueJobFailed: The job failed, or left one of the files out of its report.
-    """
-    name = get_settings().job_name(job)
-    days = ",".join(f"date={day}" for day in context.partition_keys)
-    run, messages = glue.run_job(context, name, {**arguments, PARTITIONS: days})
-    counts = {file["url"]: file for message in messages for file in message["files"]}
-    if missing := [url for url in urls if url not in counts]:
-        raise GlueJobFailed(
-            f"Glue job {name} run {run['Id']} reported nothing of {missing[:20]}",
-            remedy="Check that the deployed job is this version's (`airline deploy`), then re-run this step.",
+def refused_by_job(lake: Lake, feed: Feed, judged: Sequence[JudgedFile]) -> list[Refusal]:
+    """The files whose rows the job has left out, with the first rows that are to be mended."""
+    return [
+        Refusal.because(
+            it.file,
+            "; ".join([it.refused, *rows, "mend them and land the file again"]) if rows else it.refused,
+            it.rows.read,
+            it.glue_job_run_id,
         )
-    return run["Id"], counts
+        for it in judged
+        if it.refused
+        for rows in [first_rejects(lake, feed, [it.file.day or ""], of=it.file.url)]
+    ]
+
+
+def with_their_days(feed: Feed, judged: Sequence[JudgedFile], refusals: Sequence[Refusal]) -> list[Refusal]:
+    """Refused files, and those of their days where the feed refuses a day as a whole.
+
+    Args:
+        feed: Whose policy it is.
+        judged: Files the job has read.
+        refusals: Files that are refused for what is in them.
+    """
+    if feed.on_refused == "load_others":
+        return list(refusals)
+    first = {it.file.day: it.file.key for it in reversed(refusals)}
+    refused = {it.file.url for it in refusals}
+    others = [it for it in judged if it.file.day in first and it.file.url not in refused]
+    return [
+        *refusals,
+        *(
+            Refusal.because(
+                it.file,
+                DAY_REFUSED.format(key=first[it.file.day]),
+                it.rows.read,
+                it.glue_job_run_id or None,
+            )
+            for it in others
+        ),
+    ]
 
 
 def made_days(lake: Lake, dataset: str, days: Sequence[str]) -> dict[str, MadeDay]:

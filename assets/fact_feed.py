@@ -22,14 +22,15 @@ from dagster import (
 from airline_platform.errors import UnusableInput
 from airline_platform.feeds import AIRPORTS, Feed
 from airline_platform.settings import get_settings
-from assets import checks, ledger, lineage
+from assets import checks, drift, ledger, lineage
 from assets.cataloging import register_and_confirm
 from assets.daily_feed import daily, execution, made_days, raw_asset, run_job_over_days
 from assets.description import OWNERS, columns_metadata, describe, table_metadata
 from assets.failures import permanent_errors_end_the_step
 from assets.landed import send_alerts
+from assets.landed_job import LandedJob
 from assets.loading import Loaded, load_days, not_loaded
-from resources.catalog import enriched_prefix, landing_table
+from resources.catalog import enriched_prefix, enriched_table, landing_table
 from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import Landing
@@ -107,10 +108,20 @@ def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
             ),
         )
     )
-    def enriched(context: AssetExecutionContext, glue: Glue, lake: Lake) -> MaterializeResult[None]:
+    def enriched(  # noqa: PLR0917 - a resource each
+        context: AssetExecutionContext,
+        glue: Glue,
+        lake: Lake,
+        landing: Landing,
+        warehouse: Warehouse,
+        notifier: Notifier,
+    ) -> MaterializeResult[None]:
         with permanent_errors_end_the_step():
-            output, arguments = enriched_prefix(feed), _arguments(feed, lake)
-            run_job_over_days(context, feed, feed.name, output, arguments, into=lake, glue=glue, lake=lake)
+            output, given = enriched_prefix(feed), _arguments(feed, lake)
+            if evolved := drift.evolved(feed, warehouse):
+                glue.declare(enriched_table(get_settings(), drift.grown(feed, evolved)))
+            job = LandedJob(context, feed, feed.name, lake, output, given, glue, lake, evolved)
+            run_job_over_days(context, feed, job, landing=landing, warehouse=warehouse, notifier=notifier)
         # A step that opened a Pipes session has to say that it made its asset.
         return MaterializeResult()
 
@@ -147,9 +158,9 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
                     "that is loaded again replaces itself."
                 ),
                 mind=(
-                    "A day with too many rejected rows, or one that fails a blocking check, is refused, and "
-                    "the old rows stay. An airport's name is empty until the airport is known. Equal rows of "
-                    "a file are all kept, and counted."
+                    "A file with too many rejected rows is refused; so is a day that the warehouse or a "
+                    "blocking check refuses, and its old rows stay. An airport's name is empty until the "
+                    "airport is known. Equal rows of a file are all kept, and counted."
                 ),
             ),
         )
@@ -201,17 +212,13 @@ def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
                     f"{table.name} {describe_days(days)}: expected enriched {feed.noun}, found none",
                     remedy=f"Materialize {feed.name}_enriched for these days first.",
                 )
-            try:
-                done = load_days(context, feed, made, landing=landing, lake=lake, warehouse=warehouse)
-            except checks.ChecksFailed as failed:
-                yield from failed.results
-                raise
+            done = load_days(context, feed, made, landing=landing, lake=lake, warehouse=warehouse)
             send_alerts(context, warehouse, notifier)
             results = [outcome.result(table.name) for outcome in done.outcomes]
-            if done.refused:
+            if done.refused or done.overwritten:
                 yield from loaded_all_the_same(specs, {day: _metadata(done, day) for day in done.rows})
                 yield from results
-                raise not_loaded(done.refused)
+                raise not_loaded(done.overwritten, done.refused)
             lineage.tell_lineage(context)
             for day in days:
                 context.add_asset_metadata(_metadata(done, day), asset_key=table.name, partition_key=day)

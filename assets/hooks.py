@@ -3,7 +3,7 @@
 from dagster import HookContext, failure_hook
 
 from airline_platform.jobs import FEED_TAG
-from assets.alerts import failure_alert, reason
+from assets.alerts import failure_alert, is_told, reason
 from resources import outbox
 
 TOLD_TAG = "airline/told"
@@ -12,11 +12,12 @@ TOLD_TAG = "airline/told"
 
 @failure_hook(name="tell_failed", required_resource_keys={"notifier", "warehouse"})
 def tell_failed(context: HookContext) -> None:
-    """Tell that a step failed: which step and days, why, and what to do."""
-    run = context.instance.get_run_by_id(context.run_id)
-    feed = run.tags.get(FEED_TAG, "") if run else ""
-    alert = failure_alert(
-        context.instance, context.run_id, context.op.name, reason(context.op_exception), feed
-    )
-    outbox.tell(alert, context.resources.warehouse, context.resources.notifier)
+    """Tell that a step failed: which step and days, why, and what to do; unless people know it already."""
+    if not is_told(context.op_exception):
+        run = context.instance.get_run_by_id(context.run_id)
+        feed = run.tags.get(FEED_TAG, "") if run else ""
+        alert = failure_alert(
+            context.instance, context.run_id, context.op.name, reason(context.op_exception), feed
+        )
+        outbox.tell(alert, context.resources.warehouse, context.resources.notifier)
     context.instance.add_run_tags(context.run_id, {TOLD_TAG: "hook"})

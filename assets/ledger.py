@@ -35,6 +35,11 @@ WHERE feed = %(feed)s AND key IN %(keys)s AND (state = 'rejected' OR (state = 'l
 """  # noqa: S608
 """Versions of which nothing is left to do; a loaded one with a reason has lost its source."""
 
+VERDICTS = f"""
+SELECT key, etag, state FROM {_TABLE}
+WHERE feed = %(feed)s AND key IN %(keys)s AND state IN ('loaded', 'rejected')
+"""  # noqa: S608
+
 STANDING = f"""
 SELECT partition_date, key, loaded_at FROM {_TABLE} WHERE feed = %(feed)s AND state = 'loaded'
 """  # noqa: S608

@@ -1,17 +1,19 @@
 """The load of a fact table: days replaced in one transaction, counted and compared before the commit."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from dagster import AssetExecutionContext
 
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds import AIRPORTS, FLIGHTS, REPEATED, Feed, Lookup
-from airline_platform.settings import get_settings
-from airline_platform.tables import Table
-from assets import checks, ledger, measures, newest
+from airline_platform.tables import SOURCE_FILE, SOURCE_LINE, Table
+from assets import checks, drift, ledger, measures, newest
 from assets.alerts import check_failed_alerts, loaded_alert
+from assets.isolation import isolate
+from assets.job_failures import cause_of_load_failure, load_words
+from assets.refusals import Refusal, overwritten, record_refusals
 from resources import outbox
 from resources.catalog import rejects_prefix
 from resources.glue import copy_manifest
@@ -53,11 +55,19 @@ class RowCount:
 
 @dataclass(frozen=True)
 class MadeDay:
-    """What a Glue job made of one day: which run of it, in which files, from which landed versions."""
+    """What a Glue job made of one day.
+
+    Args:
+        glue_job_run_id: Which run of it.
+        files: Parquet, with its URL and size.
+        landed: From which landed versions, and how many rows of each.
+        evolved: Columns the Parquet has besides the declared ones.
+    """
 
     glue_job_run_id: str
     files: tuple[dict[str, Any], ...]
     landed: tuple[tuple[LandedObject, RowCount], ...]
+    evolved: tuple[str, ...] = ()
 
     @property
     def rows(self) -> dict[str, int]:
@@ -69,7 +79,12 @@ class MadeDay:
     def as_json(self) -> dict[str, Any]:
         """For the lake's manifest."""
         landed = [{"object": found.as_json(), "rows": asdict(rows)} for found, rows in self.landed]
-        return {"glue_job_run_id": self.glue_job_run_id, "files": self.files, "landed": landed}
+        return {
+            "glue_job_run_id": self.glue_job_run_id,
+            "files": self.files,
+            "landed": landed,
+            "evolved": self.evolved,
+        }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -77,7 +92,8 @@ class MadeDay:
         landed = (
             (LandedObject.from_json(each["object"]), RowCount(**each["rows"])) for each in document["landed"]
         )
-        return cls(document["glue_job_run_id"], tuple(document["files"]), tuple(landed))
+        evolved = tuple(document.get("evolved", ()))
+        return cls(document["glue_job_run_id"], tuple(document["files"]), tuple(landed), evolved)
 
 
 @dataclass(frozen=True)
@@ -86,13 +102,15 @@ class Loaded:
 
     Args:
         rows: Counts by day, of the days that were loaded.
-        refused: Why the others were not, by day.
+        overwritten: Why days were left to the run of a newer version, by day.
+        refused: Why days can't be loaded, by day; their files have a verdict, and people know.
         ledger: The ledger's rows of all of them.
         outcomes: Of the table's checks.
     """
 
     rows: dict[str, dict[str, int]]
-    refused: dict[str, str]
+    overwritten: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
     ledger: list[dict[str, Any]] = field(default_factory=list)
     outcomes: Sequence[checks.Outcome] = ()
 
@@ -108,8 +126,9 @@ def load_days(
 ) -> Loaded:
     """Replace days of a fact table, with their ledger rows and their alerts, in one transaction.
 
-    A day keeps its rows when its file was overwritten since its manifest, too much of it was rejected, or its
-    staged rows can't be true.
+    A day keeps its rows when its file was overwritten since its manifest. It keeps them, and its files are
+    rejected, when the warehouse or a blocking check refuses it, or what was staged of it is not what the job
+    reported: then the others are loaded by halves.
 
     Args:
         context: Of the asset that loads.
@@ -118,6 +137,50 @@ def load_days(
         landing: The bucket the days came from.
         lake: Where they are.
         warehouse: Where they go.
+    """
+
+    def load(days: Sequence[str]) -> Loaded:
+        some = {day: made[day] for day in days}
+        return _load(context, feed, some, landing=landing, lake=lake, warehouse=warehouse)
+
+    tried = isolate(
+        sorted(made), load, cause_of=cause_of_load_failure, control=lambda: require_warehouse(warehouse)
+    )
+    failed = [culprit.error for culprit in tried.culprits]
+    refused = {it.unit: load_words(it.error, personal=feed.personal) for it in tried.culprits}
+    if refused:
+        refusals = [refusal for day, why in refused.items() for refusal in refusals_of(made[day], why)]
+        record_refusals(context.run, feed, sorted(refused), refusals, landing=landing, warehouse=warehouse)
+    done = [loaded for _, loaded in tried.done]
+    return Loaded(
+        rows={day: rows for it in done for day, rows in it.rows.items()},
+        overwritten={day: why for it in done for day, why in it.overwritten.items()},
+        refused=refused,
+        ledger=warehouse.query(ledger.OF_DAYS, {"feed": feed.name, "days": tuple(made)}),
+        outcomes=checks.merged([*(it.outcomes for it in done), *checks.outcomes_of(failed)]),
+    )
+
+
+def require_warehouse(warehouse: Warehouse) -> None:
+    """See that the warehouse lets a load begin.
+
+    Raises:
+        StackUnavailable: It does not answer.
+    """
+    with warehouse.transaction() as session:
+        session.wait_for_turn()
+
+
+def _load(
+    context: AssetExecutionContext,
+    feed: Feed,
+    made: Mapping[str, MadeDay],
+    *,
+    landing: Landing,
+    lake: Lake,
+    warehouse: Warehouse,
+) -> Loaded:
+    """Replace all of the days, or none, but for those whose files were overwritten.
 
     Raises:
         LoadRefused: What was staged is not what the job reported; nothing was committed.
@@ -128,32 +191,35 @@ def load_days(
         session.wait_for_turn()
         landed = landing.versions(feed, sorted(made))
         # Of these the ledger says nothing yet: the newer version's load will say that they were superseded.
-        overwritten = overwritten_days(made, landed)
-        rest = {day: it for day, it in made.items() if day not in overwritten}
-        allowed = get_settings().rejected_share_allowed(feed.name, feed.max_rejected_share)
-        refused = with_first_rejects(lake, feed, rest, days_with_many_rejects(rest, allowed))
-        good = {day: it for day, it in rest.items() if day not in refused}
-        rows: dict[str, dict[str, int]] = {}
-        outcomes: list[checks.Outcome] = []
-        if good:
-            files = [file for it in good.values() for file in it.files]
-            manifest = lake.put_bytes(f"_tmp/{run.run_id}/{table}.manifest", copy_manifest(files))
-            staging, staged = stage_days(session, feed, good, manifest)
-            outcomes = checks.judge(table, measures.of_staged(feed, staged))
-            refused |= leave_out(session, feed, staging, outcomes)
-            good = {day: it for day, it in good.items() if day not in refused}
-        ledger.record(session, refused_entries(feed, made, refused, run.run_id), landed)
-        if good:
-            nameless = [day for day in good if staged.days[day][checks.UNKNOWN_AIRPORTS.name]]
-            rows, judged = replace_days(session, feed, good, staging, nameless)
-            outcomes += judged
-            ledger.record(session, entries_of(feed, good, run.run_id, "loaded"), landed)
-            totals = {name: sum(of_day[name] for of_day in rows.values()) for name in ROW_COUNTS}
-            rejects = first_rejects(lake, feed, good)
-            alert = loaded_alert(feed, totals, rejects, days=sorted(good), run=run, instance=context.instance)
-            outbox.put(session, [alert, *check_failed_alerts(table, feed.name, outcomes, run)])
-        written = session.execute(ledger.OF_DAYS, {"feed": feed.name, "days": tuple(made)})
-    return Loaded(rows, overwritten | refused, written, outcomes)
+        changed = overwritten_days(made, landed)
+        good = {day: it for day, it in made.items() if day not in changed}
+        if not good:
+            return Loaded({}, changed)
+        feed = drift.grown(feed, evolved_alike(good))
+        staging, staged = stage_days(session, lake, feed, good, run.run_id)
+        nameless = [day for day in good if staged.days[day][checks.UNKNOWN_AIRPORTS.name]]
+        rows, outcomes = replace_days(session, feed, good, staging, nameless)
+        ledger.record(session, entries_of(feed, good, run.run_id), landed)
+        totals = {name: sum(of_day[name] for of_day in rows.values()) for name in ROW_COUNTS}
+        rejects = first_rejects(lake, feed, days_with_rejects(good))
+        alert = loaded_alert(feed, totals, rejects, days=sorted(good), run=run, instance=context.instance)
+        outbox.put(session, [alert, *check_failed_alerts(table, feed.name, outcomes, run)])
+    return Loaded(rows, changed, outcomes=outcomes)
+
+
+def evolved_alike(made: Mapping[str, MadeDay]) -> tuple[str, ...]:
+    """The columns that the Parquet of all days has besides the declared ones.
+
+    Raises:
+        LoadRefused: It differs from day to day, because a column came in between; each alone can be loaded.
+    """
+    found = {it.evolved for it in made.values()}
+    if len(found) > 1:
+        raise LoadRefused(
+            f"expected the Parquet of all days to have the same columns, found {sorted(found)}",
+            remedy="Nothing: the days are loaded apart.",
+        )
+    return found.pop()
 
 
 def overwritten_days(made: Mapping[str, MadeDay], landed: Sequence[Version]) -> dict[str, str]:
@@ -171,103 +237,70 @@ def overwritten_days(made: Mapping[str, MadeDay], landed: Sequence[Version]) -> 
     }
 
 
-def overwritten(read: Iterable[LandedObject], landed: Iterable[Version]) -> list[str]:
-    """Keys of the files a run has read of which S3 now has another version."""
-    current = {version.key: (version.etag, version.version_id) for version in landed if version.current}
-    return [
-        found.key
-        for found in read
-        if current.get(found.key, (found.etag, found.version_id)) != (found.etag, found.version_id)
-    ]
+def days_with_rejects(made: Mapping[str, MadeDay]) -> list[str]:
+    """Days with rows that are to be mended; what is only repeated is not."""
+    rows = {day: it.rows for day, it in made.items()}
+    return sorted(day for day, of in rows.items() if of["rows_rejected"] > of["rows_repeated"])
 
 
-def days_with_many_rejects(made: Mapping[str, MadeDay], allowed: float) -> dict[str, str]:
-    """Days of which too large a share was rejected to be loaded, and why; what is repeated does no harm.
+def first_rejects(lake: Lake, feed: Feed, days: Sequence[str], *, of: str = "") -> list[str]:
+    """A sentence for each of the first rejected rows that are to be mended: which file and line, and why.
 
     Args:
-        made: What is to be loaded, by day.
-        allowed: Largest share of rejected rows, 0 to 1.
+        lake: Holds the rejects.
+        feed: Whose they are.
+        days: ISO days.
+        of: The URL of the only file that counts; all count where none is named.
     """
-    rows = {day: it.rows for day, it in made.items()}
-    shares = {day: (of["rows_rejected"] - of["rows_repeated"]) / of["rows_read"] for day, of in rows.items()}
-    return {
-        day: (
-            f"expected at most {allowed:.1%} of the rows to be rejected, found {share:.1%} of "
-            f"{rows[day]['rows_read']:,} in {', '.join(found.key for found, _ in made[day].landed[:20])}"
-        )
-        for day, share in shares.items()
-        if share > allowed
-    }
-
-
-def with_first_rejects(
-    lake: Lake, feed: Feed, made: Mapping[str, MadeDay], reasons: Mapping[str, str]
-) -> dict[str, str]:
-    """Why days are refused, with the first rows that are to be mended."""
-    return {
-        day: "; ".join(
-            [why, *first_rejects(lake, feed, {day: made[day]}), "mend them and land the file again"]
-        )
-        for day, why in reasons.items()
-    }
-
-
-def first_rejects(lake: Lake, feed: Feed, days: Mapping[str, MadeDay]) -> list[str]:
-    """A sentence for each of the first rejected rows that are to be mended: which file and line, and why."""
-    dirty = [day for day, it in sorted(days.items()) if it.rows["rows_rejected"] > it.rows["rows_repeated"]]
     rows = lake.first_rows(
-        [f"{rejects_prefix(feed)}date={day}/" for day in dirty],
+        [f"{rejects_prefix(feed)}date={day}/" for day in days],
         FIRST_REJECTS,
-        where=lambda row: not row["reject_reason"].endswith(REPEATED),
-    )
-    return [f"{row['source_file']}, line {row['line_number']}: {row['reject_reason']}" for row in rows]
-
-
-def not_loaded(refused: Mapping[str, str]) -> LoadRefused:
-    """The error for days that kept their old rows."""
-    return LoadRefused(
-        "; ".join(f"{day}: {why}" for day, why in refused.items()) + ". Not loaded, the old rows stand",
-        remedy=(
-            "Where rows were rejected, read their reasons in the rejects, mend the file and land it again; "
-            "or raise AIRLINE_MAX_REJECTED_SHARES if they are as they should be. Where a check failed, as it "
-            "says. Where a file was overwritten, nothing."
+        where=lambda row: (
+            not row["reject_reason"].endswith(REPEATED) and (not of or row[SOURCE_FILE.name] == of)
         ),
+    )
+    return [f"{row[SOURCE_FILE.name]}, line {row['line_number']}: {row['reject_reason']}" for row in rows]
+
+
+def not_loaded(overwritten: Mapping[str, str], refused: Mapping[str, str] | None = None) -> LoadRefused:
+    """The error for days that kept their old rows.
+
+    Args:
+        overwritten: Why days were left to the run of a newer version, by day.
+        refused: Why days can't be loaded, by day; people know.
+    """
+    days = {**overwritten, **(refused or {})}
+    return LoadRefused(
+        "; ".join(f"{day}: {why}" for day, why in days.items()) + ". Not loaded, the old rows stand",
+        remedy=(
+            "Where a file was overwritten, nothing. Else mend what the reason names and land the day's files "
+            "again; or run the day again when the cause is gone."
+        ),
+        told=not overwritten,
     )
 
 
 def stage_days(
-    session: Session, feed: Feed, made: Mapping[str, MadeDay], manifest_uri: str
+    session: Session, lake: Lake, feed: Feed, made: Mapping[str, MadeDay], run_id: str
 ) -> tuple[str, measures.Staged]:
     """Copy days into a staging table; return its name, and what is counted of its rows.
 
     Args:
         session: The transaction.
+        lake: Where the days are.
         feed: Whose table they are for.
-        made: What the lake holds, by day.
-        manifest_uri: COPY manifest of its Parquet files.
+        made: What the lake holds, by day; all of it may be without a row.
+        run_id: The run, whose COPY manifest it is.
 
     Raises:
         LoadRefused: What was staged is not what the job reported.
     """
-    staging = session.stage(feed.table, manifest_uri)
+    files = [file for it in made.values() for file in it.files]
+    path = f"_tmp/{run_id}/{feed.table.name}.manifest"
+    staging = session.stage(feed.table, lake.put_bytes(path, copy_manifest(files)) if files else None)
     staged = measures.count_staged(session, feed, staging, made)
     _compare(staged.files, made, feed)
     return staging, staged
-
-
-def leave_out(
-    session: Session, feed: Feed, staging: str, outcomes: Sequence[checks.Outcome]
-) -> dict[str, str]:
-    """Take days whose staged rows fail a check out of the staging table; return why, by day."""
-    refused = {
-        finding.day: f"{outcome.check.name}: {finding.told}. {outcome.check.remedy}"
-        for outcome in outcomes
-        for finding in outcome.failed
-    }
-    if refused:
-        left_out = DELETE_DAYS.format(table=staging, partition=feed.table.partition_column)
-        session.execute(left_out, {"days": tuple(refused)})
-    return refused
 
 
 def replace_days(
@@ -319,8 +352,10 @@ def replace_days(
 
 def columns_telling_apart(feed: Feed) -> list[str]:
     """Columns by which rows of one day differ: what a job looks up by a column is equal where that one is."""
-    looked_up = {mine for lookup in feed.lookups for mine, _ in lookup.filled}
-    return [name for name in feed.table.column_names if name not in looked_up]
+    same = {mine for lookup in feed.lookups for mine, _ in lookup.filled} | {SOURCE_LINE.name}
+    if SOURCE_FILE.name not in feed.table.key:
+        same.add(SOURCE_FILE.name)  # the same rows under two names are copies
+    return [name for name in feed.table.column_names if name not in same]
 
 
 def fill_airports(
@@ -349,32 +384,22 @@ def fill_airports(
     return filled
 
 
-def refused_entries(
-    feed: Feed, made: Mapping[str, MadeDay], reasons: Mapping[str, str], run_id: str
-) -> list[ledger.Entry]:
-    """Ledger rows of days that are not loaded: their files are rejected, for the day's reason."""
-    days = {
-        day: replace(
-            made[day], landed=tuple((replace(found, refused=why), rows) for found, rows in made[day].landed)
-        )
-        for day, why in reasons.items()
-    }
-    return entries_of(feed, days, run_id, "rejected")
+def refusals_of(made: MadeDay, why: str) -> list[Refusal]:
+    """All files of a day that is not loaded, for the day's reason."""
+    return [Refusal.because(found, why, rows.read, made.glue_job_run_id) for found, rows in made.landed]
 
 
-def entries_of(
-    feed: Feed, made: Mapping[str, MadeDay], run_id: str, state: ledger.State
-) -> list[ledger.Entry]:
-    """Ledger rows of the files that days were made of."""
+def entries_of(feed: Feed, made: Mapping[str, MadeDay], run_id: str) -> list[ledger.Entry]:
+    """Ledger rows of the files that loaded days were made of."""
     return [
         ledger.entry(
             found,
             feed=feed.name,
             run_id=run_id,
-            state=state,
+            state="loaded",
             rows_read=rows.read,
-            rows_loaded=rows.loaded if state == "loaded" else 0,
-            rows_rejected=rows.rejected if state == "loaded" else rows.read,
+            rows_loaded=rows.loaded,
+            rows_rejected=rows.rejected,
             glue_job_run_id=it.glue_job_run_id,
         )
         for it in made.values()

@@ -1,11 +1,13 @@
 """Marts: what people look at, made anew by day when the facts of the day change."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dagster import (
     AssetCheckResult,
     AssetExecutionContext,
+    AssetMaterialization,
     AssetsDefinition,
     AssetSelection,
     AutomationCondition,
@@ -14,6 +16,7 @@ from dagster import (
     asset,
 )
 
+from airline_platform.errors import LoadRefused
 from airline_platform.marts import LONG_DELAYS, MARTS, Mart
 from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
@@ -21,6 +24,9 @@ from assets import checks, lineage, measures
 from assets.description import OWNERS, describe, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
+from assets.isolation import isolate
+from assets.job_failures import cause_of_load_failure, load_words
+from assets.loading import require_warehouse
 from assets.refresh import figures_of, query_of, refresh
 from resources.notifier import Notifier
 from resources.warehouse import Warehouse
@@ -80,40 +86,86 @@ def mart_asset(mart: Mart) -> AssetsDefinition:
     )
     def made(
         context: AssetExecutionContext, warehouse: Warehouse, notifier: Notifier
-    ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
+    ) -> Iterator[MaterializeResult[None] | AssetMaterialization | AssetCheckResult]:
         del notifier  # the hook's, which tells of failures
         with permanent_errors_end_the_step():
-            days = list(context.partition_keys) if table.partition_column else []
-            try:
-                figures, outcomes = _make(warehouse, mart, days)
-            except checks.ChecksFailed as failed:
-                yield from failed.results
-                raise
+            days = list(context.partition_keys) if table.partition_column else [""]
+            done = make_days(warehouse, mart, days)
+            results = [outcome.result(table.name) for outcome in done.outcomes]
+            if done.failed:
+                for day, figures in done.figures.items():
+                    yield AssetMaterialization(table.name, partition=day, metadata=_metadata(mart, figures))
+                yield from results
+                raise not_made(mart, done.failed)
             lineage.tell_lineage(context)
             if not table.partition_column:
-                context.add_asset_metadata({"dagster/row_count": figures["all"]["row_count"]})
-            for day in days:
-                context.add_asset_metadata(_metadata(mart, figures[day]), partition_key=day)
+                context.add_asset_metadata({"dagster/row_count": done.figures[""]["row_count"]})
+            for day in filter(None, days):
+                context.add_asset_metadata(_metadata(mart, done.figures[day]), partition_key=day)
         yield MaterializeResult(asset_key=table.name)
-        yield from (outcome.result(table.name) for outcome in outcomes)
+        yield from results
 
     return made
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of days of a mart.
+
+    Args:
+        figures: Of each day that was made.
+        failed: Why the others were not, by day; they keep their rows.
+        outcomes: Of the mart's checks.
+    """
+
+    figures: dict[str, dict[str, int]]
+    failed: dict[str, Exception]
+    outcomes: list[checks.Outcome]
+
+
+def make_days(warehouse: Warehouse, mart: Mart, days: Sequence[str]) -> Made:
+    """Replace the days of a mart that can be made; the whole of it, as the day "", where it has no days."""
+    tried = isolate(
+        days,
+        lambda some: _make(warehouse, mart, some),
+        cause_of=cause_of_load_failure,
+        control=lambda: require_warehouse(warehouse),
+    )
+    failed = {culprit.unit: culprit.error for culprit in tried.culprits}
+    return Made(
+        {day: of_day for _, (figures, _) in tried.done for day, of_day in figures.items()},
+        failed,
+        checks.merged([*(judged for _, (_, judged) in tried.done), *checks.outcomes_of(failed.values())]),
+    )
+
+
+def not_made(mart: Mart, failed: Mapping[str, Exception]) -> LoadRefused:
+    """The error for days of a mart that could not be made."""
+    why = {day: load_words(error, personal=False) for day, error in failed.items()}
+    return LoadRefused(
+        f"{mart.table.name}: "
+        + "; ".join(f"{day}: {words}" if day else words for day, words in why.items())
+        + ". Not made, the old rows stand",
+        remedy="Mend what the reason names; it is asked for again at every full hour.",
+    )
 
 
 def _make(
     warehouse: Warehouse, mart: Mart, days: Sequence[str]
 ) -> tuple[dict[str, dict[str, int]], list[checks.Outcome]]:
-    """Replace days of a mart; return their figures, and what came of the mart's checks.
+    """Replace all of the days of a mart, or none; return their figures, and what came of the mart's checks.
 
     Raises:
         ChecksFailed: The mart says something else than its source; nothing was committed.
     """
+    days = [day for day in days if day]
     with warehouse.transaction() as session:
         session.wait_for_turn()
         refresh(session, mart, days)
         outcomes = checks.judge(mart.table.name, measures.of_mart(session, mart, days))
         checks.require(mart.table.name, outcomes)
-        return figures_of(session, mart, days), outcomes
+        figures = figures_of(session, mart, days)
+        return figures if days else {"": figures["all"]}, outcomes
 
 
 def _metadata(mart: Mart, figures: Mapping[str, int]) -> dict[str, Any]:

@@ -27,15 +27,8 @@ SELECT {source_file}, {partition} AS day, COUNT(*) AS all_rows{counts} FROM {sta
 GROUP BY {source_file}, {partition}
 """
 
-IMPLAUSIBLE = " OR ".join(
-    f"{delay} NOT BETWEEN {checks.EARLIEST_DELAY} AND {checks.LATEST_DELAY}"
-    for delay in ("dep_delay", "arr_delay")
-)
-STAGED_KINDS = {FLIGHTS.name: {checks.DELAYS_PLAUSIBLE.name: IMPLAUSIBLE}}
-"""By feed and check, which rows are of the kind that may be a share only; judged before the load."""
-
 LOADED_KINDS = {FLIGHTS.name: {checks.MISSING_DELAYS.name: "dep_delay IS NULL"}}
-"""The same, judged of the table."""
+"""By feed and check, which rows are of the kind that may be a share only."""
 
 STANDING_ROWS = f"""
 SELECT partition_date AS day, key, rows_loaded FROM {INGESTED_FILES.qualified_name}
@@ -195,7 +188,7 @@ def count_staged(session: Session, feed: Feed, staging: str, days: Iterable[str]
         staging: The table.
         days: ISO days; one may have no rows.
     """
-    kinds = {**STAGED_KINDS.get(feed.name, {}), checks.UNKNOWN_AIRPORTS.name: unknown_airports(feed)}
+    kinds = {checks.UNKNOWN_AIRPORTS.name: unknown_airports(feed)}
     asked = COUNTS_OF_STAGED.format(
         source_file=SOURCE_FILE.name,
         partition=feed.table.partition_column,
@@ -209,11 +202,6 @@ def count_staged(session: Session, feed: Feed, staging: str, days: Iterable[str]
         of_day = by_day.get(str(row["day"]), {})
         of_day.update({name: counted + row[name] for name, counted in of_day.items()})
     return Staged(dict(files), by_day)
-
-
-def of_staged(feed: Feed, staged: Staged) -> Measures:
-    """Measures of rows that wait in a staging table to replace their days."""
-    return shares(STAGED_KINDS.get(feed.name, {}), staged.days)
 
 
 def of_loaded(

@@ -12,7 +12,7 @@ from airline_platform.feeds import Feed, Newest
 from resources.warehouse import Session
 
 TOUCHED = "CREATE TEMP TABLE touched AS SELECT DISTINCT {key} FROM {history} WHERE {partition} IN %(days)s"
-TOUCHED_TOO = "INSERT INTO touched SELECT DISTINCT {key} FROM {staging}"
+TOUCHED_TOO = "INSERT INTO touched ({key}) SELECT DISTINCT {key} FROM {staging}"
 NEWEST = """
 CREATE TEMP TABLE newest AS SELECT {columns} FROM (
     SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {order}) AS place

@@ -3,7 +3,7 @@
 Who is shipped to stays in the landing bucket: as landed, and typed beside it. From there on nobody is named.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,22 +16,26 @@ from airline_platform.tables import Table
 from assets import checks, ledger, lineage, measures
 from assets.alerts import check_failed_alerts, loaded_alert
 from assets.cataloging import register, register_and_confirm
-from assets.daily_feed import daily, made_days, raw_asset, run_job, run_job_over_days
+from assets.daily_feed import daily, made_days, raw_asset, run_job_over_days
 from assets.description import columns_metadata, describe, job_run_link, query_link, s3_link
 from assets.failures import permanent_errors_end_the_step
+from assets.isolation import isolate
+from assets.job_failures import cause_of_job_failure, job_words
 from assets.landed import send_alerts
+from assets.landed_job import LandedJob, run_job
 from assets.loading import (
     MadeDay,
     RowCount,
-    days_with_many_rejects,
+    days_with_rejects,
     entries_of,
     first_rejects,
     not_loaded,
     overwritten_days,
-    refused_entries,
-    with_first_rejects,
+    refusals_of,
 )
+from assets.refusals import record_refusals
 from assets.totals import (
+    NONE,
     TOTALS_COLUMNS,
     compare,
     figures,
@@ -74,13 +78,19 @@ raw_shipments = raw_asset(SHIPMENTS)
         ),
     )
 )
-def shipments_parquet(
-    context: AssetExecutionContext, glue: Glue, lake: Lake, landing: Landing
+def shipments_parquet(  # noqa: PLR0917 - a resource each
+    context: AssetExecutionContext,
+    glue: Glue,
+    lake: Lake,
+    landing: Landing,
+    warehouse: Warehouse,
+    notifier: Notifier,
 ) -> MaterializeResult[None]:
     """Run the job over the landed files."""
     with permanent_errors_end_the_step():
         into, output = Lake(bucket=landing.bucket), SHIPMENTS.typed_prefix
-        run_job_over_days(context, SHIPMENTS, TO_PARQUET_JOB, output, into=into, glue=glue, lake=lake)
+        job = LandedJob(context, SHIPMENTS, TO_PARQUET_JOB, into, output, {}, glue, lake)
+        run_job_over_days(context, SHIPMENTS, job, landing=landing, warehouse=warehouse, notifier=notifier)
     # A step that opened a Pipes session has to say that it made its asset.
     return MaterializeResult()
 
@@ -128,16 +138,21 @@ def shipments_catalog(context: AssetExecutionContext, glue: Glue, lake: Lake) ->
             ),
             mind=(
                 "Of rows with the same shipping_id the newest file's last one counts; the others are "
-                "counted. A day with too many rejected rows, or one whose file was overwritten meanwhile, "
-                "keeps its old rows."
+                "counted. A day over which the job fails, or one whose file was overwritten meanwhile, keeps "
+                "its old rows."
             ),
         ),
     )
 )
-def shipments_normalized(
-    context: AssetExecutionContext, glue: Glue, lake: Lake, landing: Landing, warehouse: Warehouse
+def shipments_normalized(  # noqa: PLR0917 - a resource each
+    context: AssetExecutionContext,
+    glue: Glue,
+    lake: Lake,
+    landing: Landing,
+    warehouse: Warehouse,
+    notifier: Notifier,
 ) -> MaterializeResult[None]:
-    """Judge the days, and run the job over those that may replace their rows."""
+    """Run the job over the days that may replace their rows, and leave out those over which it fails."""
     with permanent_errors_end_the_step():
         days = list(context.partition_keys)
         made = made_days(lake, "shipments_parquet", days)
@@ -146,16 +161,24 @@ def shipments_normalized(
                 f"shipments_normalized {describe_days(days)}: expected typed shipments, found none",
                 remedy="Materialize shipments_parquet for these days first.",
             )
-        refused = _refuse(context.run.run_id, made, lake=lake, landing=landing, warehouse=warehouse)
-        good = {day: it for day, it in made.items() if day not in refused}
+        overwritten = overwritten_days(made, landing.versions(SHIPMENTS, sorted(made)))
+        good = {day: it for day, it in made.items() if day not in overwritten}
         # Of a day this run does nothing about, an earlier run's manifest would be taken for its work.
-        told: dict[str, Any] = {day: {"refused": refused.get(day)} for day in days if day not in good}
-        lake.put_manifests("shipments_normalized", told)
+        lake.put_manifests("shipments_normalized", _left_out(days, overwritten, {}))
         if not good:
-            raise not_loaded(refused)
-        done = _normalize(context, good, glue=glue, lake=lake)
+            raise not_loaded(overwritten)
+        done, failed = _normalize_apart(context, good, glue=glue, lake=lake)
+        if failed:
+            refusals = [refusal for day, why in failed.items() for refusal in refusals_of(made[day], why)]
+            record_refusals(
+                context.run, SHIPMENTS, sorted(failed), refusals, landing=landing, warehouse=warehouse
+            )
+            send_alerts(context, warehouse, notifier)
         lineage.tell_lineage(context)
-        lake.put_manifests("shipments_normalized", {day: it.as_json() for day, it in done.items()})
+        normalized: dict[str, Any] = {day: it.as_json() for day, it in done.items()}
+        lake.put_manifests("shipments_normalized", normalized | _left_out(failed, overwritten, failed))
+        if not done:
+            raise not_loaded(overwritten, failed)
         for day, it in done.items():
             context.add_asset_metadata(
                 {
@@ -191,7 +214,7 @@ def shipments_normalized(
 def shipments_normalized_catalog(context: AssetExecutionContext, glue: Glue, lake: Lake) -> None:
     """Keep the catalog's table of the normalized shipments as declared, and their days in it."""
     with permanent_errors_end_the_step():
-        done, _ = _normalized_days(lake, list(context.partition_keys))
+        done, _, _ = _normalized_days(lake, list(context.partition_keys))
         _register(context, glue, NORMALIZED, list(done))
 
 
@@ -228,11 +251,11 @@ def shipping_totals(  # noqa: PLR0917 - a resource each
     """Ask, compare, write the verdicts and tell the figures."""
     with permanent_errors_end_the_step():
         days = list(context.partition_keys)
-        done, refused = _normalized_days(lake, days)
+        done, overwritten, refused = _normalized_days(lake, days)
         if not done:
             raise (
-                not_loaded(refused)
-                if refused
+                not_loaded(overwritten, refused)
+                if overwritten or refused
                 else UnusableInput(
                     f"shipping_totals {describe_days(days)}: expected normalized shipments, found none",
                     remedy="Materialize shipments_normalized for these days first.",
@@ -252,9 +275,9 @@ def shipping_totals(  # noqa: PLR0917 - a resource each
         send_alerts(context, warehouse, notifier)
         lineage.tell_lineage(context)
         _describe(context, answer, done, entries)
-        if refused:
+        if overwritten or refused:
             yield from results
-            raise not_loaded(refused)
+            raise not_loaded(overwritten, refused)
     yield MaterializeResult(asset_key=SHIPMENTS.last_asset)
     yield from results
 
@@ -277,39 +300,48 @@ def _register(context: AssetExecutionContext, glue: Glue, declared: Table, days:
         context.add_asset_metadata({**told, "registered": day in days}, partition_key=day)
 
 
-def _refuse(
-    run_id: str, made: Mapping[str, MadeDay], *, lake: Lake, landing: Landing, warehouse: Warehouse
-) -> dict[str, str]:
-    """Days that keep their old rows, and why; the ledger is told of those with too many rejects."""
-    days = sorted(made)
-    versions = landing.versions(SHIPMENTS, days)
-    overwritten = overwritten_days(made, versions)
-    rest = {day: it for day, it in made.items() if day not in overwritten}
-    allowed = get_settings().rejected_share_allowed(SHIPMENTS.name, SHIPMENTS.max_rejected_share)
-    bad = {day: "expected a row that can be used, found none" for day, it in rest.items() if not it.files}
-    bad = with_first_rejects(lake, SHIPMENTS, rest, bad | days_with_many_rejects(rest, allowed))
-    if bad:
-        with warehouse.transaction() as session:
-            session.wait_for_turn()
-            ledger.record(session, refused_entries(SHIPMENTS, made, bad, run_id), versions)
-    return overwritten | bad
+def _left_out(
+    days: Iterable[str], overwritten: Mapping[str, str], refused: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the manifests of days say of which nothing was made, and why."""
+    return {day: {"overwritten": overwritten.get(day), "refused": refused.get(day)} for day in days}
+
+
+def _normalize_apart(
+    context: AssetExecutionContext, made: Mapping[str, MadeDay], *, glue: Glue, lake: Lake
+) -> tuple[dict[str, MadeDay], dict[str, str]]:
+    """Run the job over the typed days; return what it made of them, and why others can't be made."""
+    tried = isolate(
+        sorted(made),
+        lambda days: _normalize(context, {day: made[day] for day in days}, glue=glue, lake=lake),
+        cause_of=cause_of_job_failure,
+        control=lambda: _normalize(context, {}, glue=glue, lake=lake),
+    )
+    job = get_settings().job_name(NORMALIZE_JOB)
+    return {day: it for _, done in tried.done for day, it in done.items()}, {
+        it.unit: (
+            f"the job {job} fails over the day: {job_words(it.error, personal=SHIPMENTS.personal)}. Mend the "
+            "file and land it again, or run its day again when the job has changed"
+        )
+        for it in tried.culprits
+    }
 
 
 def _normalize(
     context: AssetExecutionContext, made: Mapping[str, MadeDay], *, glue: Glue, lake: Lake
 ) -> dict[str, MadeDay]:
-    """Run the job over the typed days; return what it made of them."""
+    """Run the job over typed days; return what it made of them."""
     entries = [file | {"partition": day} for day, it in made.items() for file in it.files]
     typed = {found.url: rows for it in made.values() for found, rows in it.landed}
+    path = f"_tmp/{context.run.run_id}/{NORMALIZE_JOB}.manifest"
     run, counts = run_job(
         context,
         NORMALIZE_JOB,
         {
-            "manifest": lake.put_bytes(
-                f"_tmp/{context.run.run_id}/{NORMALIZE_JOB}.manifest", copy_manifest(entries)
-            ),
+            "manifest": lake.put_bytes(path, copy_manifest(entries)),
             "output": lake.uri(f"{NORMALIZED.name}/"),
         },
+        sorted(made),
         [url for url, rows in typed.items() if rows.loaded],
         glue,
     )
@@ -336,12 +368,16 @@ def kept(typed: RowCount, rows: int) -> RowCount:
     return RowCount(typed.read, rows, typed.rejected + repeated, repeated)
 
 
-def _normalized_days(lake: Lake, days: Sequence[str]) -> tuple[dict[str, MadeDay], dict[str, str]]:
-    """What was made of days, and why others that were to be made keep their old rows."""
+def _normalized_days(
+    lake: Lake, days: Sequence[str]
+) -> tuple[dict[str, MadeDay], dict[str, str], dict[str, str]]:
+    """What was made of days, which others were overwritten meanwhile, and which the job could not make."""
     found = lake.get_manifests("shipments_normalized", days)
-    refused = {day: it["refused"] for day, it in found.items() if it.get("refused")}
     done = {day: MadeDay.from_json(it) for day, it in found.items() if "refused" not in it}
-    return done, refused
+    overwritten, refused = (
+        {day: it[why] for day, it in found.items() if it.get(why)} for why in ("overwritten", "refused")
+    )
+    return done, overwritten, refused
 
 
 def _commit(
@@ -361,7 +397,7 @@ def _commit(
     alert = loaded_alert(
         SHIPMENTS,
         {name: sum(of_day[name] for of_day in rows) for name in rows[0]},
-        first_rejects(lake, SHIPMENTS, done),
+        first_rejects(lake, SHIPMENTS, days_with_rejects(done)),
         days=days,
         figures=figures(read_totals(answer), days, answer),
         run=run,
@@ -373,7 +409,7 @@ def _commit(
         standing = measures.standing_rows(session, SHIPMENTS, days, keys)
         counted = {checks.ROW_COUNT.name: measures.row_counts(of_days, standing)}
         outcomes = checks.judge(SHIPMENTS.last_asset, counted)
-        verdicts = entries_of(SHIPMENTS, done, run.run_id, "loaded")
+        verdicts = entries_of(SHIPMENTS, done, run.run_id)
         ledger.record(session, verdicts, landing.versions(SHIPMENTS, days))
         suspect = check_failed_alerts(SHIPMENTS.last_asset, SHIPMENTS.name, outcomes, run)
         outbox.put(session, [alert, *suspect])
@@ -392,7 +428,7 @@ def _describe(
         of_day = [row for row in entries if str(row["partition_date"]) == day]
         context.add_asset_metadata(
             {
-                **numbers("", totals[day]),
+                **numbers("", totals.get(day, NONE)),
                 **numbers("all_days_", totals[None]),
                 **done[day].rows,
                 "query": query_link(answer.query_id),

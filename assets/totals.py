@@ -51,6 +51,10 @@ class Totals:
         )
 
 
+NONE = Totals(0, Decimal(0), Decimal(0), Decimal(0))
+"""Of a day without shipments, of which the query says nothing."""
+
+
 def totals_sql(first: str, last: str) -> str:
     """The query for the days from the first to the last, ISO, both inclusive, and for all days there are.
 
@@ -99,7 +103,7 @@ def compare(totals: Mapping[str | None, Totals], done: Mapping[str, MadeDay]) ->
 
 def figures(totals: Mapping[str | None, Totals], days: Sequence[str], answer: QueryResult) -> list[str]:
     """The lines of an alert with what the shipments add up to."""
-    lines = [f"{day}: {totals[day]}" for day in days[:DAYS_TOLD]]
+    lines = [f"{day}: {totals.get(day, NONE)}" for day in days[:DAYS_TOLD]]
     if len(days) > DAYS_TOLD:
         lines.append(f"… and {len(days) - DAYS_TOLD} more days, in the query's result.")
     return [

@@ -18,27 +18,19 @@ from dagster import (
 
 from airline_platform.errors import CrawlerFailed, UnusableInput
 from airline_platform.feeds import FEEDS
-from airline_platform.marts import MARTS
 from airline_platform.settings import get_settings
-from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK, Column, Table
+from airline_platform.tables import Column, Table
 from assets.description import OWNERS, catalog_link, column_schema, describe
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
 from resources.glue import Glue
 from resources.notifier import Notifier
-from resources.warehouse import Warehouse
+from resources.warehouse import TABLES, Warehouse
 
 GROUP = "warehouse"
 CRAWLER = "warehouse"
 TABLE_PREFIX = "warehouse_"
 """What the template has the crawler put before each table's name."""
-
-TABLES = (
-    *(table for feed in FEEDS.values() for table in feed.tables),
-    *(mart.table for mart in MARTS.values()),
-    *(INGESTED_FILES, ALERT_OUTBOX, LOAD_LOCK),
-)
-"""Every table of the schema: the crawler sees them all."""
 
 AUTOMATION_TAG = "dagster/from_automation_condition"
 """On the runs that the automation sensor asks for."""
@@ -126,8 +118,8 @@ def warehouse_catalog(
             raise CrawlerFailed(
                 f"after the crawl, {glue.database} differs from the declared tables: {'; '.join(problems)}",
                 remedy=(
-                    "Run `airline deploy`, which makes missing tables; ALTER one that differs until it is as "
-                    "declared. Then materialize warehouse_catalog again."
+                    "Run `airline deploy`, which makes missing tables and columns, and says which it can't. "
+                    "Then materialize warehouse_catalog again."
                 ),
             )
         yield MaterializeResult(metadata=_metadata(glue, found, time.monotonic() - begun))
@@ -167,7 +159,10 @@ def registered(glue: Glue, database: str) -> dict[str, Mapping[str, Any] | None]
 
 
 def differences(found: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
-    """What the catalog lacks of the declared tables or has otherwise, a sentence for each table."""
+    """What the catalog lacks of the declared tables or has otherwise, a sentence for each table.
+
+    A column that nothing declares is no difference: a table keeps what an earlier declaration gave it.
+    """
     return [problem for table in TABLES if (problem := _difference(table, found[table.name]))]
 
 
@@ -176,9 +171,7 @@ def _difference(table: Table, found: Mapping[str, Any] | None) -> str:
         return f"{table.qualified_name} is missing"
     has, known = catalog_columns(found), {column.name.lower(): column for column in table.columns}
     lacking = [f"{name} {column.glue_type}" for name, column in known.items() if name not in has]
-    other = [
-        f"{name} {kind}" for name, kind in has.items() if name not in known or not _is(known[name], kind)
-    ]
+    other = [f"{name} {kind}" for name, kind in has.items() if name in known and not _is(known[name], kind)]
     told = [
         f"{verb} {', '.join(columns)}" for verb, columns in (("lacks", lacking), ("has", other)) if columns
     ]

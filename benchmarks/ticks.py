@@ -21,7 +21,7 @@ from airline_platform.definitions import defs, resources
 from airline_platform.feeds import FLIGHTS
 from airline_platform.settings import get_settings
 from resources.aws import make_client
-from resources.events import LandingEvent, LandingEvents, landing_event
+from resources.events import LandingEvents, Message, landing_event
 from resources.landing import Landing
 from sensors.landing import landing_sensor
 from sensors.reconciliation import reconciliation_sensor
@@ -39,7 +39,7 @@ SENSORS = {"landing": landing_sensor, "reconciliation": reconciliation_sensor}
 class NobodyWaits(LandingEvents):
     """The queue, but a tick that finds it empty does not listen until something comes."""
 
-    def receive(self, limit: int, *, wait: int = 0) -> list[LandingEvent]:
+    def receive(self, limit: int, *, wait: int = 0) -> list[Message]:
         """What is there now."""
         del wait
         return super().receive(limit)

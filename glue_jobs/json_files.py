@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from pyspark.sql.types import StringType, StructField, StructType
 
 from airline_platform.characters import composed
+from airline_platform.csv_records import lines_of
 from airline_platform.feeds import RESCUED, Feed, is_gzip
 from airline_platform.json_records import NotAnArray, elements
 from airline_platform.tables import SOURCE_FILE
@@ -61,7 +63,8 @@ def read(spark: SparkSession, batch: Batch) -> DataFrame:
     # Its paths are no URIs: a per cent sign stands for itself.
     content = content.select(F.col("path").alias(SOURCE_FILE.name), "content")
     schema = f"{SOURCE_FILE.name} string, {LINE} bigint, {RAW} string"
-    return with_manifest(content.mapInArrow(_split, schema), batch.files)
+    split = _split if batch.shape == "array" else _split_lines
+    return with_manifest(content.mapInArrow(split, schema), batch.files)
 
 
 def parse(objects: DataFrame, feed: Feed, batch: Batch, *, told: bool = True) -> DataFrame:
@@ -127,9 +130,7 @@ def read_object(
     """
     try:
         fields = _fields(text, aliases or {})
-        others = {name: fields[name] for name in fields if name not in names}
-        if others and drift == "refuse":
-            raise _Unusable(f"expected the fields {', '.join(names)} and no others, found {len(others)} more")
+        others = _others(fields, names, drift)
         values = [_value(fields.get(name), name, text=name in texts) for name in names]
     except _Unusable as problem:
         return (*(None for _ in names), None, str(problem))
@@ -154,6 +155,14 @@ def _fields(text: str, aliases: Mapping[str, str]) -> dict[str, Any]:
     if len(named) < len(found):
         raise _Unusable("expected each field once, found one under two names")
     return named
+
+
+def _others(fields: Mapping[str, Any], names: Sequence[str], drift: str) -> dict[str, Any]:
+    """The fields that nobody has declared."""
+    others = {name: value for name, value in fields.items() if name not in names}
+    if others and drift == "refuse":
+        raise _Unusable(f"expected the fields {', '.join(names)} and no others, found {len(others)} more")
+    return others
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -212,6 +221,19 @@ def _split(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _unbroken(pieces: Iterable[bytes]) -> Iterator[str]:
     with suppress(NotAnArray):
         yield from elements(pieces)
+
+
+def _split_lines(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The lines of whole files that are not blank, a batch at a time."""
+    for batch in batches:
+        for name, content in zip(batch[0].to_pylist(), batch[1], strict=True):
+            lines = chain.from_iterable(found for _, found in lines_of(_pieces(name, content.as_buffer())))
+            rows = (
+                (number, line[: 4 * LONGEST_LINE + 4].decode("utf-8-sig", "replace")[: LONGEST_LINE + 1])
+                for number, line in enumerate(lines, start=1)
+                if line and not line.isspace()
+            )
+            yield from batched(name, rows)
 
 
 def _pieces(name: str, content: pa.Buffer) -> Iterator[bytes]:

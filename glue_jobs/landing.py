@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.characters import composed, edge_class, hidden_class
-from airline_platform.feeds import REPEATED, RESCUED, UNKNOWN_MARK, Feed
+from airline_platform.feeds import REPEATED, RESCUED, UNKNOWN_MARK, Feed, is_gzip
 from airline_platform.reading import Reading
 from airline_platform.tables import (
     DECIMALS,
@@ -114,7 +114,8 @@ class Batch:
 
     Args:
         files: At least one.
-        shape: Of all of them, as are their header, columns and reading.
+        shape: Of all of them, as are their header, columns and reading. `records`: one reader takes each
+            file as a whole.
     """
 
     files: tuple[LandedFile, ...]
@@ -143,8 +144,14 @@ def batches(files: Sequence[LandedFile]) -> list[Batch]:
     """The files in as few batches as their ways of being written allow."""
     found: dict[Any, list[LandedFile]] = {}
     for file in files:
-        found.setdefault((file.shape, file.header, file.columns, file.reading), []).append(file)
+        found.setdefault((_shape(file), file.header, file.columns, file.reading), []).append(file)
     return [Batch(tuple(some), *key) for key, some in found.items()]
+
+
+def _shape(file: LandedFile) -> str:
+    """How a file's rows stand in it for Spark, which does not unpack what ends in `.GZ`."""
+    packed = is_gzip(file.url) and not file.url.endswith(".gz")
+    return "records" if packed and file.shape == "lines" else file.shape
 
 
 def paths(files: Sequence[LandedFile]) -> list[str]:
@@ -191,7 +198,7 @@ def read_lines(spark: SparkSession, batch: Batch, is_row: Callable[[SparkColumn]
 
 
 def _first_ids(lines: DataFrame, files: Sequence[LandedFile]) -> dict[tuple[str, int], int]:
-    """What to take from the id of a line to get its number in its file, by the file and where its part begins.
+    """What to take from a line's id to get its number in its file, by the file and where its part begins.
 
     Spark numbers the lines of a task one after the other, whosever they are.
     """

@@ -103,7 +103,7 @@ class FeedRun:
             FileCount(url, file.partition, read.get(url, 0), loaded.get(url, 0), *rejected.get(url, (0, 0)))
             for url, file in sorted(self.file_of.items())
         ]
-        judged = whole_days(self.feed, [replace(each, refused=self._why_refused(each)) for each in counts])
+        judged = [replace(each, refused=self._why_refused(each)) for each in counts]
         self._withdraw(transform, judged)
         return [asdict(count) for count in judged]
 
@@ -201,16 +201,3 @@ class FeedRun:
 
 NONE = "none"
 """Stands for nothing, in an argument."""
-
-
-def whole_days(feed: Feed, counts: Sequence[FileCount]) -> list[FileCount]:
-    """Refuse the other files of a day of which one is refused, where the feed says so."""
-    if feed.on_refused == "load_others":
-        return list(counts)
-    refused = {count.partition: count.url for count in counts if count.refused}
-    return [
-        replace(count, refused=f"{refused[count.partition]}, of the same day, is refused")
-        if count.partition in refused and not count.refused
-        else count
-        for count in counts
-    ]

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
 from airline_platform.feeds import SHIPMENTS, SHIPMENTS_TYPED
 from airline_platform.tables import SOURCE_FILE, SOURCE_LINE
-from glue_jobs.lake import LakePath, count_by_file, read_partitions, replace_partitions
+from glue_jobs.lake import LakePath, count_by_file, read_columns, read_partitions, replace_partitions
 from glue_jobs.program import job_run
 
 NEWEST_FIRST = ("landed_at", SOURCE_FILE.name, SOURCE_LINE.name)
@@ -48,15 +48,15 @@ def normalize(spark: SparkSession, manifest: str, output: str) -> list[dict[str,
 
     Args:
         spark: The session.
-        manifest: URI of the list of typed files.
+        manifest: URI of the list of typed files; with none in it, everything but files is tried.
         output: URI of the normalized table's folder.
 
     Returns:
         For every landed file its `url`, and how many rows were `read` and `loaded`.
     """
     entries = json.loads(LakePath(spark, manifest).read_text())["entries"]
-    schema = ", ".join(f"{column.name} {column.glue_type}" for column in SHIPMENTS_TYPED.columns)
-    typed = spark.read.schema(schema).parquet(*(entry["url"] for entry in entries))
+    types = {column.name: column.glue_type for column in SHIPMENTS_TYPED.columns}
+    typed = read_columns(spark, types, [entry["url"] for entry in entries])
     partition = SHIPMENTS.table.partition_column or ""
     replace_partitions(transform(typed), output, file_format="parquet", partition=partition)
     read = count_by_file(typed)

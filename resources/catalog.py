@@ -46,8 +46,6 @@ _FORMATS = {
 }
 """Input format, output format and SerDe of each format."""
 
-_SERDE_PARAMETERS = {"csv": {"field.delim": ",", "serialization.format": ","}}
-_TABLE_PARAMETERS = {"csv": {"skip.header.line.count": "1"}}
 
 _DAY_KEYS = [{"Name": "date", "Type": "string", "Comment": "The day, YYYY-MM-DD."}]
 
@@ -65,6 +63,8 @@ class CatalogTable:
         daily: Whether its files lie in folders `date=YYYY-MM-DD`, each a partition.
         crawler: Which one confirms it, by its name without the platform's; empty for none.
         projected_from: First day, where days are projected and so never registered.
+        delimiter: Between the fields of CSV.
+        header_lines: Lines before the first row of CSV.
     """
 
     name: str
@@ -75,12 +75,15 @@ class CatalogTable:
     daily: bool
     crawler: str = ""
     projected_from: str = ""
+    delimiter: str = ","
+    header_lines: int = 1
 
     @property
     def table_input(self) -> Any:
         """What CreateTable and UpdateTable take."""
         read, write, serde = _FORMATS[self.format]
-        serde_parameters = {"serialization.format": "1"} | _SERDE_PARAMETERS.get(self.format, {})
+        is_csv = self.format == "csv"
+        parting = {"field.delim": self.delimiter, "serialization.format": self.delimiter}
         return {
             "Name": self.name,
             "Description": self.description,
@@ -88,7 +91,7 @@ class CatalogTable:
             "Parameters": {
                 "EXTERNAL": "TRUE",
                 "classification": self.format,
-                **_TABLE_PARAMETERS.get(self.format, {}),
+                **({"skip.header.line.count": str(self.header_lines)} if is_csv else {}),
                 **self._projection(),
             },
             "PartitionKeys": _DAY_KEYS if self.daily else [],
@@ -100,7 +103,10 @@ class CatalogTable:
                 "Location": self.location,
                 "InputFormat": read,
                 "OutputFormat": write,
-                "SerdeInfo": {"SerializationLibrary": serde, "Parameters": serde_parameters},
+                "SerdeInfo": {
+                    "SerializationLibrary": serde,
+                    "Parameters": parting if is_csv else {"serialization.format": "1"},
+                },
             },
         }
 
@@ -108,7 +114,8 @@ class CatalogTable:
     def fingerprint(self) -> str:
         """Changes with all that a file can contradict (columns, format, place), and with no description."""
         columns = [(column.name.lower(), column.glue_type) for column in self.columns]
-        declared = json.dumps([columns, self.format, self.location, self.daily])
+        reading = [self.delimiter, self.header_lines]
+        declared = json.dumps([columns, self.format, self.location, self.daily, reading])
         return hashlib.sha256(declared.encode()).hexdigest()[:16]
 
     def is_confirmed(self, found: Mapping[str, Any]) -> bool:
@@ -157,6 +164,8 @@ def landing_table(settings: Settings, feed: Feed) -> CatalogTable:
         columns=feed.columns,
         daily=feed.daily,
         crawler=feed.name,
+        delimiter=feed.reading.delimiter,
+        header_lines=feed.reading.skip_lines + 1,
     )
 
 
@@ -198,15 +207,20 @@ def _tables_of(settings: Settings, feed: Feed) -> Iterator[CatalogTable]:
         return
     yield landing_table(settings, feed)
     if feed.daily:
-        yield CatalogTable(
-            name=f"{feed.name}_enriched",
-            description=feed.table.description,
-            location=lake + enriched_prefix(feed),
-            format="parquet",
-            columns=feed.table.staged_columns,
-            daily=True,
-            projected_from=first_day,
-        )
+        yield enriched_table(settings, feed)
+
+
+def enriched_table(settings: Settings, feed: Feed) -> CatalogTable:
+    """The table over a daily feed's clean Parquet."""
+    return CatalogTable(
+        name=f"{feed.name}_enriched",
+        description=feed.table.description,
+        location=f"s3://{settings.lake_bucket}/{enriched_prefix(feed)}",
+        format="parquet",
+        columns=feed.table.staged_columns,
+        daily=True,
+        projected_from=str(settings.start_date),
+    )
 
 
 def ensure_catalog_tables(settings: Settings) -> None:

@@ -244,11 +244,14 @@ class Glue(AuditedResource):
             context.log.info("Glue job %s: run %s started", job, run_id)
             run = self._wait(job, run_id, reader.read_new)
         if run["JobRunState"] != "SUCCEEDED":
-            self._forward_log(context, run_id)
+            output = self._forward_log(context, run_id)
+            words = run.get("ErrorMessage", "")
             raise GlueJobFailed(
-                f"Glue job {job} run {run_id} ended with {run['JobRunState']}: "
-                f"{run.get('ErrorMessage') or 'no reason given'}",
+                f"Glue job {job} run {run_id} ended with {run['JobRunState']}: {words or 'no reason given'}",
                 remedy="Read the end of its output in this run's log, mend the cause, re-run from this step.",
+                state=run["JobRunState"],
+                words=words,
+                output=output,
             )
         return run, list(session.get_custom_messages())
 
@@ -299,7 +302,7 @@ class Glue(AuditedResource):
             client.batch_stop_job_run(JobName=job, JobRunIds=[run_id])
             raise
 
-    def _forward_log(self, context: AssetExecutionContext, run_id: str) -> None:
+    def _forward_log(self, context: AssetExecutionContext, run_id: str) -> list[str]:
         """Show the last lines of a failed job run's error stream, which Glue writes also when it fails."""
         logs = make_client(get_settings(), "logs")
         try:
@@ -310,9 +313,11 @@ class Glue(AuditedResource):
                 startFromHead=False,
             )["events"]
         except logs.exceptions.ResourceNotFoundException:
-            return
-        if events:
-            context.log.error("Glue's error stream ends with:\n%s", "\n".join(e["message"] for e in events))
+            return []
+        lines = [event["message"] for event in events]
+        if lines:
+            context.log.error("Glue's error stream ends with:\n%s", "\n".join(lines))
+        return lines
 
 
 def copy_manifest(entries: Sequence[Mapping[str, Any]]) -> bytes:

@@ -1,7 +1,7 @@
 """The lake bucket: Parquet, and the manifests by which one asset tells the next what it made."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +120,24 @@ class Lake(AuditedResource):
                     whole = head["Body"].read().split(b"\n")[:-1]
                     rows += filter(where, map(json.loads, whole))
         return rows[:limit]
+
+    def rows(self, prefix: str) -> Iterator[dict[str, Any]]:
+        """The rows of the JSON lines below a prefix, read as they are asked for.
+
+        An object that is replaced while the others are read is passed over.
+
+        Raises:
+            StackUnavailable: S3 does not answer.
+        """
+        client = self.client()
+        with reaching(get_settings()):
+            for entry in self._entries(prefix):
+                key = entry["url"].removeprefix(self.uri(""))
+                try:
+                    body = client.get_object(Bucket=self.bucket, Key=key)["Body"]
+                except client.exceptions.NoSuchKey:
+                    continue
+                yield from (json.loads(line) for line in body.iter_lines(HEAD_BYTES) if line)
 
     def _entries(self, prefix: str) -> list[dict[str, Any]]:
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from airline_platform.feeds import Feed, LandedKey, UnknownKey, is_gzip, is_own, parse_key
+from airline_platform.feeds import Feed, LandedKey, NoLanding, UnknownKey, is_gzip, parse_key
 from airline_platform.headers import judge
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
@@ -85,7 +85,8 @@ class Page:
     """One call's worth of a listing.
 
     Args:
-        objects: Current objects in the order of their keys, whatever their names, but for the platform's own.
+        objects: Current objects in the order of their keys, whatever their names, but for markers and the
+            platform's own.
         first: Exclusive lower bound of the keys it speaks of.
         last: Inclusive upper bound; None where the listing ended.
         now: S3's clock, because ours may differ.
@@ -275,14 +276,14 @@ def page_of(answer: Any, after: str) -> Page:
     """What S3 answers to ListObjectsV2, read: its last key bounds the page, whosever object that is."""
     items = answer.get("Contents", [])
     return Page(
-        objects=tuple(_listed(item) for item in items if not is_own(item["Key"])),
+        objects=tuple(_listed(item) for item in items if not isinstance(_parse(item["Key"]), NoLanding)),
         first=after,
         last=items[-1]["Key"] if answer["IsTruncated"] else None,
         now=parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC),
     )
 
 
-def _parse(key: str) -> LandedKey | UnknownKey:
+def _parse(key: str) -> LandedKey | UnknownKey | NoLanding:
     return parse_key(key, first_day=get_settings().start_date, last_day=last_day())
 
 

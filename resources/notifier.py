@@ -10,7 +10,7 @@ from airline_platform.settings import get_settings
 from resources.audited import AuditedResource
 from resources.aws import make_client, reaching
 
-Event = Literal["loaded", "failed", "refused", "unknown_key", "gone", "check_failed", "overdue"]
+Event = Literal["loaded", "failed", "refused", "unknown_key", "gone", "check_failed", "overdue", "new_column"]
 
 MAX_SUBJECT = 100
 MAX_MESSAGE_BYTES = 60_000

@@ -27,11 +27,13 @@ from airline_platform.tables import (
     ALERT_OUTBOX,
     INGESTED_FILES,
     LOAD_LOCK,
+    Column,
     Table,
     column_definitions,
 )
 from resources.audited import AuditedResource
 from resources.aws import START_THE_STACK, make_client, reaching
+from resources.table_changes import COLUMNS, Changes, TableColumn, additions, changes_of, columns_by_table
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
@@ -44,6 +46,13 @@ AHEAD = 4
 LOAD_MEMORY = "256MB"
 """For one sort or grouping of a laptop's load, of which there is never more than one: a quarter's two million
 flights, grouped, take 220 MB."""
+
+TABLES = (
+    *(table for feed in FEEDS.values() for table in feed.tables),
+    *(mart.table for mart in MARTS.values()),
+    *(INGESTED_FILES, ALERT_OUTBOX, LOAD_LOCK),
+)
+"""Every table of the schema."""
 
 _T = TypeVar("_T")
 
@@ -72,10 +81,6 @@ class Session:
             changed: int = cursor.rowcount
             return changed
 
-    def commit(self) -> None:
-        """Keep what was written so far, also where the block ends with an error from here on."""
-        self._connection.commit()
-
     def wait_for_turn(self) -> None:
         """Keep every other load out until this transaction ends; has to be its first statement.
 
@@ -97,6 +102,40 @@ class Session:
                 [tuple(row[name] for name in names) for row in rows],
                 page_size=1000,
             )
+
+    def columns(self) -> dict[str, dict[str, TableColumn]]:
+        """The columns that every table of the schema has, by name, by the table's name."""
+        return columns_by_table(self.execute(COLUMNS, {"schema": Table.SCHEMA}))
+
+    def add_columns(self, table: Table, columns: Sequence[Column]) -> list[str]:
+        """Add those of the columns that the table lacks, in this transaction; they may be empty.
+
+        The table is locked only when one is missing, and looked at again behind the lock: another
+        transaction may have added it meanwhile.
+
+        Returns:
+            The names of the columns that were added.
+        """
+
+        def missing() -> list[Column]:
+            found = self.columns().get(table.name, {})
+            return [column for column in columns if column.name not in found]
+
+        if not missing():
+            return []
+        self._run(f"LOCK TABLE {table.qualified_name}")
+        lacking = missing()
+        for statement in additions(table, lacking, {}):
+            self.execute(statement)
+        return [column.name for column in lacking]
+
+    def changes(self, tables: Sequence[Table]) -> Changes:
+        """What the tables that exist need to have what they are declared to have.
+
+        Raises:
+            TableDiffers: Some column can't be made what it is declared to be.
+        """
+        return changes_of(tables, self.columns(), self._engine)
 
     def index(self, table: Table) -> None:
         """Where sort keys mean nothing, index by them: replacing a day is 8 times faster (58 ms, not 467).
@@ -128,12 +167,12 @@ class Session:
         with self._connection.cursor() as cursor:
             cursor.execute(sql, values)
 
-    def stage(self, table: Table, manifest_uri: str) -> str:
+    def stage(self, table: Table, manifest_uri: str | None) -> str:
         """Copy a manifest's Parquet files into a temporary table: the table's columns, then source_file.
 
         Args:
             table: The table whose columns the files hold, in its order, followed by source_file.
-            manifest_uri: `s3://` URI of a Redshift COPY manifest.
+            manifest_uri: `s3://` URI of a Redshift COPY manifest; None: nothing is copied.
 
         Returns:
             The temporary table's name; it is gone with the transaction.
@@ -141,6 +180,8 @@ class Session:
         staging = f"staging_{table.name}"
         self.execute(f"DROP TABLE IF EXISTS {staging}")
         self.execute(f"CREATE TEMP TABLE {staging} ({column_definitions(table.staged_columns)})")
+        if manifest_uri is None:
+            return staging
         if self._engine == "redshift":
             self.execute(COPY_PARQUET.format(table=staging), {"manifest": manifest_uri})
         else:
@@ -202,13 +243,31 @@ class Warehouse(AuditedResource):
         Raises:
             StackUnavailable: The warehouse does not answer.
         """
+        with self._connected() as (connection, session):
+            connection.set_session(readonly=read_only)
+            with connection:
+                yield session
+
+    def alter(self, statement: str) -> None:
+        """Run one statement of Redshift SQL outside of a transaction.
+
+        Redshift changes the type of no column inside one. And a statement that waits for its table while it
+        holds no other is part of no deadlock with a load.
+
+        Raises:
+            StackUnavailable: The warehouse does not answer.
+        """
+        with self._connected() as (connection, session):
+            connection.autocommit = True
+            session.execute(statement)
+
+    @contextmanager
+    def _connected(self) -> Iterator[tuple["Connection", Session]]:
         settings = self._settings or get_settings()
         secret = self._secret(settings)
         connection = self._connect(secret)
         try:
-            connection.set_session(readonly=read_only)
-            with connection:
-                yield Session(connection, secret["engine"], settings)
+            yield connection, Session(connection, secret["engine"], settings)
         finally:
             connection.close()
 
@@ -282,17 +341,36 @@ def to_postgres(sql: str) -> str:
     return ";\n".join(statements)
 
 
-def apply_schema(settings: Settings) -> None:
-    """Create the schema, the tables and, where sort keys mean nothing, their indexes; existing ones stay."""
-    tables = [
-        INGESTED_FILES,
-        ALERT_OUTBOX,
-        LOAD_LOCK,
-        *(table for feed in FEEDS.values() for table in feed.tables),
-        *(mart.table for mart in MARTS.values()),
-    ]
-    with Warehouse.of(settings).transaction() as session:
+def apply_schema(
+    settings: Settings,
+    tables: Sequence[Table] = TABLES,
+    on_progress: Callable[[str], None] = lambda _line: None,
+) -> None:
+    """Create the schema, its tables and indexes, and give tables that exist the columns they lack.
+
+    It can be repeated at any time and does only what is missing. Rows and columns that are there stay.
+
+    Args:
+        settings: Whose warehouse.
+        tables: What it is to have.
+        on_progress: Called with a line about each change, and about each column that nothing declares.
+
+    Raises:
+        StackUnavailable: The warehouse does not answer.
+        TableDiffers: Some column can't be made what it is declared to be; nothing was changed.
+    """
+    warehouse = Warehouse.of(settings)
+    with warehouse.transaction(read_only=True) as session:
+        changes = session.changes(tables)
+    with warehouse.transaction() as session:
         session.execute(f"CREATE SCHEMA IF NOT EXISTS {Table.SCHEMA}")
         for table in tables:
             session.execute(table.ddl())
+    for statement in changes.statements:
+        on_progress(statement)
+        warehouse.alter(statement)
+    for table_name, column in changes.kept:
+        on_progress(f"{table_name} keeps the column {column}, which its declaration does not have")
+    with warehouse.transaction() as session:
+        for table in tables:
             session.index(table)

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 
 from dagster import (
     DefaultSensorStatus,
@@ -17,14 +18,14 @@ from dagster import (
 )
 
 from airline_platform.errors import StackNotStarted
-from airline_platform.feeds import AIRPORTS, FEEDS, UNKNOWN, LandedKey, UnknownKey, is_own, parse_key
+from airline_platform.feeds import AIRPORTS, FEEDS, UNKNOWN, LandedKey, NoLanding, UnknownKey, parse_key
 from airline_platform.jobs import FEED_JOBS, request_run
 from airline_platform.partitions import last_day, ranges
 from airline_platform.settings import get_settings
 from assets import ledger
 from assets.gone import note_gone
 from resources import outbox
-from resources.events import LandingEvent, LandingEvents
+from resources.events import LandingEvent, LandingEvents, Message
 from resources.landing import LandedObject, Landing
 from resources.notifier import Alert, Notifier
 from resources.warehouse import Warehouse
@@ -45,83 +46,136 @@ LONGEST_KEY, LONGEST_ETAG = 1024, 128
 Version = tuple[str, str]
 """Key and entity tag."""
 
+Verdict = LandedKey | UnknownKey | NoLanding
+
+
+SOONEST = 2
+"""Seconds after which a message that waits for the airports is received again, at first."""
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What a tick does about its events."""
+    """What a tick does about its messages.
+
+    Args:
+        requests: Runs to ask for.
+        unknown: What no feed claims, and why.
+        deleted: Keys of feeds that are gone.
+        used: Receipts to acknowledge.
+        later: Receipts to give back, and after how many seconds they are to come again.
+        known: How many landings need no run: the ledger has them, or a run is under way.
+    """
 
     requests: list[RunRequest] = field(default_factory=list)
     unknown: list[tuple[LandingEvent, UnknownKey]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     used: list[str] = field(default_factory=list)
-    later: list[str] = field(default_factory=list)
+    later: dict[str, int] = field(default_factory=dict)
     known: int = 0
 
 
 def plan(
-    events: Sequence[LandingEvent],
+    messages: Sequence[Message],
     *,
+    bucket: str,
     days: tuple[date, date],
     longest_range: int,
     known: Callable[[str, Collection[str]], Collection[Version]],
+    now: datetime,
+    longest_wait: timedelta,
     under_way: Sequence[RunUnderWay] = (),
 ) -> Plan:
-    """Turn events into run requests. Pure, but for what `known` asks.
+    """Turn messages into run requests. Pure, but for what `known` asks.
 
     The dimension goes first: while airports are landing, what looks them up waits, or it would be enriched
-    without. What the platform itself wrote into the bucket is nobody's landing.
+    without; but not for ever. What the platform itself wrote into the bucket is nobody's landing, nor is what
+    tools leave beside their files.
+
+    A message is acknowledged when all its events are used. One that is given back asks for the runs of its
+    other events already, and is told of, with what no feed claims or is gone, when it comes again.
 
     Args:
-        events: In any order, with repeats.
+        messages: In any order, with repeats.
+        bucket: The landing bucket; no other one's objects are of this platform.
         days: First and last day the platform keeps.
         longest_range: Most days one run takes.
         known: Tells which of a feed's keys the ledger has, and in which version.
+        now: The present.
+        longest_wait: How long a message waits for the airports, from when it was received first.
         under_way: Runs that need not be asked for again. What they fail to do, the reconciliation asks for.
 
     Returns:
         The requests, the keys nobody knows or that are gone, and the receipts to acknowledge or give back.
     """
-    made = Plan()
-    landed: defaultdict[str, dict[LandingEvent, LandedKey]] = defaultdict(dict)
-    unknown: dict[LandingEvent, UnknownKey] = {}
-    for event in events:
-        verdict = _judge(event, days)
-        if is_own(event.key or ""):
-            made.used.append(event.receipt)
-        elif event.deleted:
-            made.deleted.extend([event.key] if event.key and isinstance(verdict, LandedKey) else [])
-            made.used.append(event.receipt)
-        elif isinstance(verdict, UnknownKey):
-            unknown[event] = verdict
-            made.used.append(event.receipt)
-        else:
-            landed[verdict.feed.name][event] = verdict
-    airports_pending = any(AIRPORTS.name in run.feeds for run in under_way)
-    told = (
-        known(UNKNOWN, {event.key for event in unknown if event.key and _storable(event)}) if unknown else ()
-    )
-    made.unknown.extend((e, found) for e, found in unknown.items() if (e.key, e.etag) not in told)
+    verdicts = {event: _judge(event, bucket, days) for message in messages for event in message.events}
+    landed = _by_feed(verdicts)
     new = {
         feed: _without(found, known(feed, {e.key or "" for e in found}), under_way)
         for feed, found in landed.items()
     }
-    wait = airports_pending or bool(new.get(AIRPORTS.name))
-    known_count = sum(len(landed[feed]) - len(found) for feed, found in new.items())
-    for feed, found in new.items():
-        receipts = [event.receipt for event in landed[feed]]
-        if FEEDS[feed].lookups and wait and found:
-            made.later.extend(receipts)
-            continue
-        made.used.extend(receipts)
-        landings = ((key.day or "", (e.key or "", e.etag, e.version)) for e, key in found.items())
-        made.requests.extend(request_runs(feed, landings, longest_range))
-    return replace(made, known=known_count)
+    later = {}
+    if new.get(AIRPORTS.name) or any(AIRPORTS.name in run.feeds for run in under_way):
+        look_up = {event for feed, found in new.items() if FEEDS[feed].lookups for event in found}
+        waiting = (message for message in messages if not look_up.isdisjoint(message.events))
+        waited = {message.receipt: now - message.waiting_since for message in waiting}
+        later = {receipt: pause(age, longest_wait) for receipt, age in waited.items() if age < longest_wait}
+    used = [message for message in messages if message.receipt not in later]
+    ready = {event: verdicts[event] for message in used for event in message.events}
+    return Plan(
+        requests=[
+            request
+            for feed, found in new.items()
+            for request in _requests(feed, found, ready if FEEDS[feed].lookups else found, longest_range)
+        ],
+        unknown=_untold(ready, known),
+        deleted=[
+            e.key for e, verdict in ready.items() if e.deleted and e.key and isinstance(verdict, LandedKey)
+        ],
+        used=[message.receipt for message in used],
+        later=later,
+        known=sum(len(found) - len(new[feed]) for feed, found in landed.items()),
+    )
 
 
-def _judge(event: LandingEvent, days: tuple[date, date]) -> LandedKey | UnknownKey:
+def pause(waited: timedelta, longest: timedelta) -> int:
+    """Seconds for which a message is given back that has waited for so long, of so long at most.
+
+    Ever more, because SQS takes a message that was received 20 times for one nobody can use.
+    """
+    return max(SOONEST, math.ceil(min(waited / 2, longest - waited).total_seconds()))
+
+
+def _judge(event: LandingEvent, bucket: str, days: tuple[date, date]) -> Verdict:
     if event.key is None:
-        return UnknownKey(event.body[:500], "the message is not an Object Created event")
+        return UnknownKey(event.text[:500], "the message is not an Object Created event")
+    if event.bucket and event.bucket != bucket:
+        return UnknownKey(
+            f"s3://{event.bucket}/{event.key}", f"it is in another bucket; files land in {bucket}"
+        )
     return parse_key(event.key, first_day=days[0], last_day=days[1])
+
+
+def _by_feed(verdicts: Mapping[LandingEvent, Verdict]) -> dict[str, dict[LandingEvent, LandedKey]]:
+    """What has landed, by its feed's name."""
+    landed: defaultdict[str, dict[LandingEvent, LandedKey]] = defaultdict(dict)
+    for event, verdict in verdicts.items():
+        if isinstance(verdict, LandedKey) and not event.deleted:
+            landed[verdict.feed.name][event] = verdict
+    return landed
+
+
+def _untold(
+    verdicts: Mapping[LandingEvent, Verdict], known: Callable[[str, Collection[str]], Collection[Version]]
+) -> list[tuple[LandingEvent, UnknownKey]]:
+    """What no feed claims, but for what the ledger has: people were told of that."""
+    unknown = [
+        (event, verdict)
+        for event, verdict in verdicts.items()
+        if isinstance(verdict, UnknownKey) and not event.deleted
+    ]
+    keys = {found.key for event, found in unknown if _storable(event, found)}
+    told = known(UNKNOWN, keys) if keys else ()
+    return [(event, found) for event, found in unknown if (found.key, event.etag) not in told]
 
 
 def _without(
@@ -134,6 +188,13 @@ def _without(
         if (event.key, event.etag) not in known
         and not (event.at and any(run.takes(key, event.at) for run in under_way))
     }
+
+
+def _requests(
+    feed: str, new: Mapping[LandingEvent, LandedKey], ready: Collection[LandingEvent], longest: int
+) -> Iterator[RunRequest]:
+    landings = ((key.day or "", (e.key or "", e.etag, e.version)) for e, key in new.items() if e in ready)
+    return request_runs(feed, landings, longest)
 
 
 def request_runs(
@@ -185,21 +246,24 @@ def landing_sensor(
     """One tick; the cursor holds the receipts to acknowledge at the next."""
     try:
         landing_events.acknowledge(json.loads(context.cursor or "[]"))
-        events = landing_events.receive(MESSAGES_PER_TICK, wait=LISTEN_SECONDS)
+        messages = landing_events.receive(MESSAGES_PER_TICK, wait=LISTEN_SECONDS)
     except StackNotStarted as error:
         return SkipReason(str(error))
-    if not events:
+    if not messages:
         context.update_cursor("[]")
         return SkipReason("Nothing has landed.")
     settings = get_settings()
     made = plan(
-        events,
+        messages,
+        bucket=landing.bucket,
         days=(settings.start_date, last_day()),
         longest_range=settings.max_partitions_per_run,
         known=lambda feed, keys: _known(warehouse, feed, keys),
+        now=datetime.now(UTC),
+        longest_wait=timedelta(seconds=settings.wait_for_airports),
         under_way=runs_under_way(context.instance),
     )
-    landing_events.give_back(made.later, seconds=2)
+    landing_events.give_back(made.later)
     if made.unknown:
         record_unknown(made.unknown, landing.bucket, warehouse, by="landing_sensor")
     if made.deleted:
@@ -207,8 +271,8 @@ def landing_sensor(
     if (made.unknown or made.deleted) and (why := outbox.try_to_send(warehouse, notifier)):
         context.log.warning("The alerts wait, because they could not be sent: %s", why)
     context.log.info(
-        "%d events: %d runs, %d known or under way, %d wait for the airports, %d unknown",
-        len(events),
+        "%d messages: %d runs, %d known or under way, %d wait for the airports, %d unknown",
+        len(messages),
         len(made.requests),
         made.known,
         len(made.later),
@@ -229,10 +293,10 @@ def record_unknown(
 ) -> None:
     """Write the verdict on keys no feed claims, and the alert about them; `by` stands in a run's place."""
     entries = {
-        (event.key, event.etag): ledger.entry(
+        (found.key, event.etag): ledger.entry(
             LandedObject(
-                bucket=bucket,
-                key=event.key,
+                bucket=event.bucket or bucket,
+                key=found.key,
                 day=None,
                 etag=event.etag,
                 size=event.size,
@@ -244,7 +308,7 @@ def record_unknown(
             state="rejected",
         )
         for event, found in unknown
-        if event.key and _storable(event)
+        if _storable(event, found)
     }
     with warehouse.transaction() as session:
         session.wait_for_turn()
@@ -252,14 +316,14 @@ def record_unknown(
         outbox.put(session, [unknown_alert(unknown)])
 
 
-def _storable(event: LandingEvent) -> bool:
-    """Whether a message's key and entity tag can be S3's; others are told, and are in no ledger."""
+def _storable(event: LandingEvent, found: UnknownKey) -> bool:
+    """Whether an event's key and entity tag can be S3's; others are told, and are in no ledger."""
     try:
-        sizes = len((event.key or "").encode()), len(event.etag.encode())
+        sizes = len(found.key.encode()), len(event.etag.encode())
     except UnicodeEncodeError:
         return False
     fits = sizes[0] <= LONGEST_KEY and sizes[1] <= LONGEST_ETAG
-    return fits and "\0" not in f"{event.key}{event.etag}"
+    return bool(event.key) and fits and "\0" not in f"{found.key}{event.etag}"
 
 
 def unknown_alert(unknown: Sequence[tuple[LandingEvent, UnknownKey]]) -> Alert:
@@ -269,7 +333,7 @@ def unknown_alert(unknown: Sequence[tuple[LandingEvent, UnknownKey]]) -> Alert:
         "",
         "What to do: move the file to where its feed lands, or delete it; nothing was loaded from it.",
     ]
-    about = sorted(f"{event.key or event.body[:500]} {event.etag} {event.version}" for event, _ in unknown)
+    about = sorted(f"{found.key} {event.etag} {event.version}" for event, found in unknown)
     return Alert("unknown_key", f"{len(unknown)} landed key(s) belong to no feed", lines, about=about)
 
 

@@ -14,7 +14,7 @@ from dagster import (
 )
 
 from airline_platform.errors import StackNotStarted
-from airline_platform.feeds import FEEDS, Feed, UnknownKey, parse_key
+from airline_platform.feeds import FEEDS, Feed, LandedKey, UnknownKey, parse_key
 from airline_platform.jobs import FEED_JOBS, FRESHNESS_JOB
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
@@ -76,13 +76,15 @@ def due(
         found = parse_key(version.key, first_day=days[0], last_day=days[1])
         if isinstance(found, UnknownKey):
             unknown[version.key] = _as_event(version), found
-        elif not any(run.takes(found, version.landed_at) for run in under_way):
+        elif isinstance(found, LandedKey) and not any(
+            run.takes(found, version.landed_at) for run in under_way
+        ):
             landings.append((found.day or "", (version.key, version.etag, tick.isoformat())))
     return Due(tuple(request_runs(feed.name, landings, longest_range)), tuple(unknown.values()))
 
 
 def _as_event(version: Version) -> LandingEvent:
-    return LandingEvent("", version.key, version.etag, "", size=version.size, at=version.landed_at)
+    return LandingEvent(version.key, version.etag, size=version.size, at=version.landed_at)
 
 
 def cron_of(feed: Feed, cron: str) -> str:

@@ -24,6 +24,9 @@ SAMPLES = 5
 SAMPLE_BYTES = 1 << 20
 """Read of each text file; a schema shows early."""
 
+UNPACKED_BYTES = 64 << 20
+"""Most that is unpacked of a file: a gzip of 1 MB can hold 1 GB, and it comes from other people."""
+
 SUFFIXES = {
     "csv": "csv", "tsv": "csv", "txt": "csv", "json": "json", "jsonl": "json", "ndjson": "json",
     "parquet": "parquet", "pq": "parquet",
@@ -132,13 +135,13 @@ def _text(s3: "S3Client", uri: ObjectUri, size: int, *, whole_arrays: bool) -> b
 
 
 def unpack(body: bytes) -> bytes:
-    """Gzipped bytes unpacked, also when their end is missing; others as they are."""
+    """Gzipped bytes unpacked, also when their end is missing, up to a limit; others as they are."""
     if not body.startswith(b"\x1f\x8b"):
         return body
     unpacked = bytearray()
     with gzip.open(io.BytesIO(body)) as file:
         try:
-            while chunk := file.read1(1 << 16):
+            while len(unpacked) < UNPACKED_BYTES and (chunk := file.read1(1 << 16)):
                 unpacked += chunk
         except EOFError:
             pass

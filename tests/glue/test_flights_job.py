@@ -11,7 +11,6 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from spark_lake import Lake, Transform
 
 from airline_platform.feeds import FLIGHTS, Feed
-from airline_platform.tables import SOURCE_FILE
 from glue_jobs.flights_job import transform
 from glue_jobs.runner import FeedRun
 

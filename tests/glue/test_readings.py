@@ -1,4 +1,4 @@
-"""How a feed's files are written is declared, for all of them or for some keys; and what strange columns come to."""
+"""How files are written is declared, for a feed or for some keys; and what strange columns come to."""
 
 import gzip
 import json
@@ -72,7 +72,10 @@ def test_files_are_read_as_their_feed_declares_by_key(new_lake: NewLake) -> None
     assert found["Excels-hint"].source_line == 3
 
 
-BOOKING = "B1;05.01.2013 10:00:00;Jörg Müller;Jo\u0308rg@Example.COM\u200b;UA;1;1;2;31.12.2013;ECONOMY;129,90;EUR;CONFIRMED"
+BOOKING = (
+    "B1;05.01.2013 10:00:00;Jörg Müller;Jo\u0308rg@Example.COM\u200b;UA;1;1;2;31.12.2013;ECONOMY;129,90;EUR;"
+    "CONFIRMED"
+)
 
 
 def booking_key(name: str) -> str:
@@ -112,7 +115,7 @@ def test_a_name_may_be_empty_in_a_file_that_has_other_letters_than_ascii(new_lak
 ODD_BOOKINGS = {
     "0001-01-01 00:00:00": "booked_at: expected a year from 1900 to 2100",
     "1899-12-30 00:00:00": "booked_at: expected a year from 1900 to 2100",
-    "0000-01-01 00:00:00": "booked_at: expected a timestamp YYYY-MM-DD HH:MM:SS, in UTC where it names no offset",
+    "0000-01-01 00:00:00": "booked_at: expected a",
     "2101-01-01 00:00:00": "booked_at: expected a year from 1900 to 2100",
     "1900-01-01 00:00:00+05:00": "booked_at: expected a year from 1900 to 2100",
 }
@@ -126,9 +129,9 @@ def test_times_that_no_calendar_of_aviation_has_are_rejects_of_their_rows(new_la
 
     assert counts == {booking_key("a.csv"): (len(rows), 1, len(rows) - 1)}
     reasons = [reject["reject_reason"] for reject in lake.rejects()]
-    expected = list(ODD_BOOKINGS.values())
-    assert reasons[:2] + reasons[3:] == expected[:2] + expected[3:]
-    assert reasons[2].startswith("booked_at: expected a")
+    assert [
+        told for told, begins in zip(reasons, ODD_BOOKINGS.values(), strict=True) if begins not in told
+    ] == []
 
 
 def test_unknown_columns_are_left_out_or_rescued_as_the_feed_says(new_lake: NewLake) -> None:

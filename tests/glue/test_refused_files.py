@@ -1,5 +1,6 @@
 """A file that may not be loaded leaves no row behind; its neighbours are loaded as if it were not there."""
 
+import gzip
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,8 +11,8 @@ from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from spark_lake import Lake, Transform
 
 from airline_platform.feeds import FLIGHTS, SHIPMENTS, Feed
-from glue_jobs import shipments_to_parquet_job
 from glue_jobs.flights_job import transform
+from glue_jobs.shipments_to_parquet_job import transform as to_parquet
 
 NewLake = Callable[[Feed, Transform], Lake]
 
@@ -61,20 +62,6 @@ def test_a_file_with_too_many_rejects_is_refused_alone_and_its_rejects_are_kept(
     ]
 
 
-def test_a_feed_may_say_that_a_refused_file_refuses_its_day(new_lake: NewLake) -> None:
-    lake = new_lake(replace(FLIGHTS, on_refused="refuse_day"), transform)
-    counts = lake.counts(
-        lake.land(key("bad.csv"), csv_file(GOOD, BAD)),
-        lake.land(key("good.csv"), csv_file(GOOD)),
-        lake.land(key("good.csv", NEXT), csv_file(GOOD)),
-        max_rejected_share=0.05,
-    )
-
-    assert refused(counts)[key("good.csv")] == f"s3://landing/{key('bad.csv')}, of the same day, is refused"
-    assert refused(counts)[key("good.csv", NEXT)] == ""
-    assert {row.source_file for row in lake.loaded()} == {f"s3://landing/{key('good.csv', NEXT)}"}
-
-
 def test_a_file_of_which_spark_reads_other_rows_than_its_lines_were_counted_is_refused(lake: Lake) -> None:
     entry = lake.land(key("a.csv"), csv_file(GOOD, GOOD))
     counts = lake.counts(
@@ -89,7 +76,7 @@ def test_a_file_of_which_spark_reads_other_rows_than_its_lines_were_counted_is_r
 
 
 def test_an_array_that_is_broken_only_when_the_job_reads_it_is_refused_alone(new_lake: NewLake) -> None:
-    lake = new_lake(SHIPMENTS, shipments_to_parquet_job.transform)
+    lake = new_lake(SHIPMENTS, to_parquet)
     row = (
         '{"shipping_id": %d, "shipping_date": "2013/01/01", "destination_city": "Newark", '
         '"shipping_cost": 1, '
@@ -179,3 +166,27 @@ def test_lines_of_a_file_that_several_tasks_read_are_numbered_through(lake: Lake
     loaded = lake.loaded()
     assert len(loaded) == 20_007
     assert all(row.source_line == row.dest_airport_id for row in loaded)
+
+
+@pytest.mark.filterwarnings("ignore:distutils Version classes are deprecated:DeprecationWarning")
+def test_what_is_packed_and_named_in_capitals_is_read_like_any_other(lake: Lake, new_lake: NewLake) -> None:
+    packed = gzip.compress(csv_file(GOOD, BAD).encode())
+    assert lake.run(lake.land(key("FLIGHTS.CSV.GZ"), packed)) == {key("FLIGHTS.CSV.GZ"): (2, 1, 1)}
+    assert [reject["line_number"] for reject in lake.rejects()] == [3]
+
+    shipments = new_lake(SHIPMENTS, to_parquet)
+    row = (
+        '{"shipping_id": 1, "shipping_date": "2013/01/01", "destination_city": "Newark", "shipping_cost": 1, '
+        '"shipping_distance": 2, "quantity": 3, "product_id": 4}'
+    )
+    names = {
+        f"shipments/date={DAY}/{name}": body
+        for name, body in (
+            ("LINES.JSON.GZ", f"\n{row}\n\nno object\n"),
+            ("ARRAY.JSON.GZ", f"[{row}, {row}]"),
+        )
+    }
+    entries = [shipments.land(name, gzip.compress(body.encode())) for name, body in names.items()]
+    lines, array = names
+    assert shipments.run(*entries) == {lines: (2, 1, 1), array: (2, 2, 0)}
+    assert [reject["line_number"] for reject in shipments.rejects()] == [4]

@@ -67,15 +67,15 @@ def typed(lake: Lake) -> dict[int, Row]:
     return found
 
 
-@pytest.mark.parametrize(("write", "shape"), [(lines, "lines"), (array, "array")])
+@pytest.mark.parametrize("write", [lines, array])
 @pytest.mark.parametrize("packed", [False, True])
 def test_every_shipment_is_typed_with_its_people_and_its_place(
-    lake: Lake, write: Callable[..., str], shape: str, packed: bool
+    lake: Lake, write: Callable[..., str], packed: bool
 ) -> None:
     text = write(shipment(1), shipment(2, shipping_cost=15000000.0, customer_name=None), shipment(3)).encode()
     name = "day.json.gz" if packed else "day.json"
 
-    counts = lake.run(lake.land(key(name), gzip.compress(text) if packed else text, shape=shape))
+    counts = lake.run(lake.land(key(name), gzip.compress(text) if packed else text))
 
     assert counts == {key(name): (3, 3, 0)}
     found = typed(lake)
@@ -90,13 +90,13 @@ def test_every_shipment_is_typed_with_its_people_and_its_place(
         "shipping_distance": Decimal("50.500"),
         "quantity": Decimal("2500.000"),
         "product_id": 67890,
-        "record_number": 1,
         "landed_at": found[1].landed_at,
         "source_file": f"s3://landing/{key(name)}",
+        "source_line": 1,
         "date": None,
     }
     assert (found[2].shipping_cost, found[2].customer_name) == (Decimal("15000000.000"), None)
-    assert [found[number].record_number for number in (1, 2, 3)] == [1, 2, 3]
+    assert [found[number].source_line for number in (1, 2, 3)] == [1, 2, 3]
 
 
 FIELDS = ", ".join(column.name for column in SHIPMENTS.columns)
@@ -154,7 +154,7 @@ def test_what_is_no_shipment_is_rejected_with_its_place_and_reason_and_names_nob
 ) -> None:
     bad = [text for text in BAD if shape == "lines" or text not in OF_LINES_ONLY]
     write = lines if shape == "lines" else array
-    entry = lake.land(key("day.json"), write(shipment(100), *bad, shipment(101)), shape=shape)
+    entry = lake.land(key("day.json"), write(shipment(100), *bad, shipment(101)))
 
     assert lake.run(entry) == {key("day.json"): (len(bad) + 2, 2, len(bad))}
     rejects = lake.rejects()
@@ -182,7 +182,7 @@ def test_a_byte_that_is_not_utf_8_costs_its_row_alone(lake: Lake) -> None:
     text = lines(shipment(1), shipment(2, street_address="X"), shipment(3)).encode().replace(b"X", b"\xff")
     one = lake.land(key("lines.json"), text)
     text = array(shipment(4), shipment(5, street_address="X"), shipment(6)).encode().replace(b"X", b"\xff")
-    other = lake.land(key("array.json"), text, shape="array")
+    other = lake.land(key("array.json"), text)
 
     assert lake.run(one, other) == {key("lines.json"): (3, 2, 1), key("array.json"): (3, 2, 1)}
     assert sorted(typed(lake)) == [1, 3, 4, 6]
@@ -221,6 +221,13 @@ def rows_of(spark: SparkSession) -> list[Row]:
     return spark.read.parquet("s3://lake/normalized/").orderBy("date", "shipping_id").collect()
 
 
+def test_over_no_files_the_second_job_runs_and_leaves_what_is_there(lake: Lake, spark: SparkSession) -> None:
+    normalized(lake, lake.land(key("day.json"), lines(shipment(1))))
+
+    assert normalize(spark, lake.manifest([]), "s3://lake/normalized/") == []
+    assert len(rows_of(spark)) == 1
+
+
 def test_people_are_gone_and_cities_are_spelled_in_one_way(lake: Lake, spark: SparkSession) -> None:
     spelled = ["newark", "NEW YORK", " San\u00a0 Juan ", "winston-SALEM", "st. john's", "serverless_island"]
     rows = [shipment(number, destination_city=city) for number, city in enumerate(spelled)]
@@ -243,7 +250,7 @@ def test_of_a_days_shipment_the_newest_row_counts_and_the_others_are_counted(
         key("z-old.json"),
         lines(shipment(1, quantity=1), shipment(1, quantity=2), shipment(2, quantity=3)),
     )
-    new = lake.land(key("a-new.json"), array(shipment(2, quantity=4)), at=LATER, shape="array")
+    new = lake.land(key("a-new.json"), array(shipment(2, quantity=4)), at=LATER)
     other_day = lake.land(key("day.json", SECOND), lines(shipment(1, quantity=5)))
 
     assert normalized(lake, old, new, other_day) == {

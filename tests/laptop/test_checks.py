@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     DagsterInstance,
+    DagsterRun,
     EventLogRecord,
     materialize,
 )
@@ -28,10 +29,11 @@ from airline_platform.feeds import AIRPORTS, BOOKINGS, FEEDS, FLIGHTS, SHIPMENTS
 from airline_platform.marts import MARTS, Mart
 from airline_platform.settings import get_settings
 from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES
-from assets import ledger, measures
+from assets import drift, ledger, measures
 from assets.airports import dim_airport_codes
 from assets.bookings import bookings_assets
 from assets.checks import CHECKS
+from assets.fact_feed import fact_feed_assets
 from assets.flights import flights_assets
 from assets.loading import MadeDay, RowCount
 from assets.marts import mart_assets
@@ -50,6 +52,7 @@ LAKE = Lake(bucket="airline-lake")
 FACT, BOOKINGS_FACT = flights_assets[-1], bookings_assets[-1]
 TABLE = FLIGHTS.table.name
 MONDAY, TUESDAY, WEDNESDAY = "2013-02-04", "2013-02-05", "2013-02-06"
+WEEK = [f"2013-02-{number:02}" for number in range(4, 11)]
 LANDED_AT = datetime(2013, 2, 10, tzinfo=UTC)
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
@@ -123,6 +126,8 @@ def flight(day: str, number: int, **others: Any) -> dict[str, Any]:
         **dict.fromkeys(("dep_city", "arr_city", "dep_state", "arr_state"), "X"),
         "dep_delay": 1,
         "arr_delay": 1,
+        "source_file": "s3://airline-landing/x.csv",
+        "source_line": number + 2,
         **others,
     }
 
@@ -152,6 +157,7 @@ def booking(
         "status": "CONFIRMED",
         "landed_at": datetime(2013, 2, 10),  # noqa: DTZ001
         "source_file": source,
+        "source_line": number + 2,
         **others,
     }
 
@@ -171,11 +177,18 @@ def landed(feed: Feed, day: str, name: str = "a") -> LandedObject:
 
 
 def enrich(
-    feed: Feed, day: str, rows: Sequence[Mapping[str, Any]], rejected: int = 0, repeated: int = 0
+    feed: Feed,
+    day: str,
+    rows: Sequence[Mapping[str, Any]],
+    rejected: int = 0,
+    repeated: int = 0,
+    *,
+    evolved: tuple[str, ...] = (),
+    **version: Any,
 ) -> None:
     """Put a day into the lake as the Glue job leaves it: Parquet, and what was made of which file."""
-    found = landed(feed, day)
-    columns = feed.table.staged_columns
+    found = replace(landed(feed, day), **version)
+    columns = drift.grown(feed, evolved).table.staged_columns
     schema = pa.schema([(column.name, TYPES[column.type]) for column in columns])
     sink = io.BytesIO()
     whole = [{**row, "source_file": found.url} for row in rows]
@@ -184,7 +197,9 @@ def enrich(
     file = {"url": uri, "mandatory": True, "meta": {"content_length": len(sink.getvalue())}}
     rejected += repeated
     count = RowCount(len(rows) + rejected, len(rows), rejected, repeated)
-    LAKE.put_manifests(f"{feed.name}_enriched", {day: MadeDay("jr_1", (file,), ((found, count),)).as_json()})
+    LAKE.put_manifests(
+        f"{feed.name}_enriched", {day: MadeDay("jr_1", (file,), ((found, count),), evolved).as_json()}
+    )
 
 
 def known(warehouse: Warehouse, feed: Feed, day: str, rows: int, name: str = "earlier") -> None:
@@ -333,39 +348,44 @@ def test_a_range_has_one_result_a_check_and_one_alert_for_all_that_only_warns(wa
     assert f"missing_delays: {WEDNESDAY}: " in message
 
 
-def test_a_day_whose_delays_cannot_be_keeps_its_rows_and_the_others_are_loaded(warehouse: Warehouse) -> None:
-    for day in (MONDAY, TUESDAY, WEDNESDAY):
+def test_a_day_that_the_warehouse_refuses_keeps_its_rows_and_the_others_are_loaded(
+    warehouse: Warehouse,
+) -> None:
+    for day in WEEK:
         enrich(FLIGHTS, day, flights(day, rows=10))
-    assert run(FACT, MONDAY, WEDNESDAY).success
-    enrich(FLIGHTS, MONDAY, flights(MONDAY, rows=20, odd=4, dep_delay=-181))
-    enrich(FLIGHTS, TUESDAY, flights(TUESDAY, rows=20, odd=5, arr_delay=2881))
-    enrich(FLIGHTS, WEDNESDAY, flights(WEDNESDAY, rows=20, odd=9, dep_delay=-180, arr_delay=2880))
+    assert run(FACT, WEEK[0], WEEK[-1]).success
+    for day in WEEK:
+        enrich(FLIGHTS, day, flights(day, rows=20), etag="newer")
+    enrich(FLIGHTS, TUESDAY, flights(TUESDAY, rows=20, odd=1, carrier=None), etag="newer")
 
-    done = run(FACT, MONDAY, WEDNESDAY)
+    for _ in range(2):
+        done = run(FACT, WEEK[0], WEEK[-1])
 
-    assert not done.success
-    assert [count(warehouse, day) for day in (MONDAY, TUESDAY, WEDNESDAY)] == [20, 10, 20]
-    assert done.days == [MONDAY, WEDNESDAY]
-    assert done.checks["delays_plausible"] == FAILED
-    assert done.checks["rows_accounted"] == PASSED
-    text = f"{TUESDAY}: found 5 of 20 rows (25.0%) have a delay outside -180 to 2,880 minutes, expected at"
-    assert text in done.of("delays_plausible")
-    (failed,) = [message for message in told(warehouse, "failed") if "delays_plausible" in message]
-    assert "have a delay outside" in failed
-    sql = "SELECT reason FROM airlines.ingested_files WHERE partition_date = %(day)s AND state = 'rejected'"
-    (row,) = warehouse.query(sql, {"day": TUESDAY})
-    assert row["reason"].startswith("delays_plausible: found 5 of 20 rows")
-    assert "land it again" in row["reason"]
+        assert not done.success
+        assert [count(warehouse, day) for day in WEEK] == [20, 10, 20, 20, 20, 20, 20]
+        assert done.days == [day for day in WEEK if day != TUESDAY]
+        assert done.checks == dict.fromkeys((check.name for check in CHECKS[TABLE]), PASSED)
+    sql = (
+        "SELECT etag, state, reason FROM airlines.ingested_files WHERE partition_date = %(day)s ORDER BY etag"
+    )
+    newer, older = sorted(warehouse.query(sql, {"day": TUESDAY}), key=lambda row: row["state"], reverse=True)
+    assert (older["state"], newer["state"], newer["etag"]) == ("loaded", "rejected", "newer")
+    assert "the warehouse refused its rows: NotNullViolation: " in newer["reason"]
+    (message,) = told(warehouse, "refused")
+    assert f"date={TUESDAY}/a.csv, the warehouse refused its rows" in message
+    assert told(warehouse, "failed") == []
 
 
-def test_a_single_day_whose_delays_cannot_be_fails_alone(warehouse: Warehouse) -> None:
-    enrich(FLIGHTS, MONDAY, flights(MONDAY, rows=20, odd=20, dep_delay=3_600_000))
+def test_a_day_that_is_refused_alone_is_told_once_and_leaves_no_row(warehouse: Warehouse) -> None:
+    enrich(FLIGHTS, MONDAY, flights(MONDAY, rows=20, odd=20, carrier=None))
 
-    done = run(FACT, MONDAY)
+    for _ in range(2):
+        done = run(FACT, MONDAY)
+        assert (done.success, done.checks, done.days) == (False, {}, [])
 
-    assert (done.success, done.checks, done.days) == (False, {"delays_plausible": FAILED}, [])
     assert count(warehouse, MONDAY) == 0
     assert told(warehouse, "loaded") == []
+    assert len(told(warehouse, "refused")) == 1
 
 
 def test_rows_that_are_not_accounted_for_are_not_committed(warehouse: Warehouse) -> None:
@@ -381,9 +401,10 @@ def test_rows_that_are_not_accounted_for_are_not_committed(warehouse: Warehouse)
     assert (count(warehouse, MONDAY), done.days) == (10, [])
     assert done.checks["rows_accounted"] == FAILED
     assert done.of("rows_accounted") == "found in the table 9, expected in the table 16"
-    (failed,) = told(warehouse, "failed")
-    assert "the check rows_accounted" in failed
-    assert "the old rows stand" in failed
+    (refused,) = told(warehouse, "refused")
+    assert "the check rows_accounted" in refused
+    sql = "SELECT key, state FROM airlines.ingested_files ORDER BY key"
+    assert [row["state"] for row in warehouse.query(sql)] == ["loaded", "loaded"]
 
 
 def test_bookings_have_checks_of_their_own(warehouse: Warehouse) -> None:
@@ -479,7 +500,29 @@ def test_a_mart_that_says_something_else_than_its_source_is_rolled_back(
     assert sources.query(everything) == before != []
     assert done.days == []
     (failed,) = told(sources, "failed")
-    assert f"{name}: the check sums_match" in failed
+    day = f"{MONDAY}: " if days else ""
+    assert f"{name}: {day}the check sums_match" in failed
+
+
+def test_a_day_of_a_mart_that_cannot_be_made_does_not_end_its_neighbours(
+    sources: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mart = MARTS["carrier_daily_delays"]
+
+    def overflow(session: Session, made: Mart, days: Sequence[str] = ()) -> None:
+        refresh(session, made, days)
+        if TUESDAY in days:
+            session.execute("SELECT 1 / 0")
+
+    monkeypatch.setattr(assets.marts, "refresh", overflow)
+    done = run(asset_of(mart), *WEEK[:3])
+
+    assert not done.success
+    assert done.days == [MONDAY, WEDNESDAY]
+    assert done.checks == {"sums_match": PASSED}
+    (failed,) = told(sources, "failed")
+    assert f"carrier_daily_delays: {TUESDAY}: the warehouse refused its rows: DivisionByZero" in failed
+    assert "the old rows stand" in failed
 
 
 @pytest.mark.parametrize("name", ["carrier_daily_delays", "long_delays", "bookings_daily"])
@@ -600,3 +643,37 @@ def test_all_measures_of_a_load_take_no_query_more_for_more_days(
         measures.of_loaded(session, FLIGHTS, rows, {}, set())
 
     assert len(asked) == 2
+
+
+def test_a_column_nobody_has_declared_is_told_of_once_and_becomes_one_of_a_feed_that_evolves(
+    warehouse: Warehouse,
+) -> None:
+    feed = replace(FLIGHTS, drift="evolve")
+    found = replace(landed(feed, MONDAY), columns=(*(column.name for column in feed.columns), "?Tail Number"))
+    for run_id in ("first", "second"):
+        drift.take_in(DagsterRun("flights_job", run_id=run_id), feed, [found], warehouse)
+    assert [message.splitlines()[2:4] for message in told(warehouse, "new_column")] == [
+        [f"File:      {found.url}", "Column:    'Tail Number'"]
+    ]
+    evolved = drift.evolved(feed, warehouse)
+    assert evolved == ("tail_number",)
+    enrich(feed, MONDAY, [flight(MONDAY, n, tail_number=f"N{n}") for n in range(3)], evolved=evolved)
+    enrich(feed, TUESDAY, [flight(TUESDAY, n) for n in range(3)])
+
+    done = run(fact_feed_assets(feed)[-1], MONDAY, TUESDAY)
+
+    assert done.success
+    rows = warehouse.query(f"SELECT flight_date, tail_number FROM airlines.{TABLE} ORDER BY flight_date, 2")
+    assert [row["tail_number"] for row in rows] == ["N0", "N1", "N2", None, None, None]
+    with warehouse.transaction() as session:
+        session.execute(f"ALTER TABLE airlines.{TABLE} DROP COLUMN tail_number")
+
+
+def test_a_rescued_column_is_told_of_once_and_changes_no_table(warehouse: Warehouse) -> None:
+    feed = replace(FLIGHTS, drift="rescue")
+    found = replace(landed(feed, MONDAY), columns=("?Tail Number",))
+
+    drift.take_in(DagsterRun("flights_job", run_id="r"), feed, [found], warehouse)
+
+    assert "rescued" in told(warehouse, "new_column")[0]
+    assert drift.evolved(feed, warehouse) == ()

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from dagster import AssetKey, DagsterInstance, materialize
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, Feed
 from airline_platform.marts import MARTS, marts_of
 from airline_platform.settings import get_settings
-from airline_platform.tables import Table
+from airline_platform.tables import DECIMALS, DIGITS, LARGEST_NUMBER, Column, Table, mean_of, sum_of
+from assets import checks, measures
 from assets.gone import _empty_day
 from assets.loading import fill_airports
 from assets.marts import mart_assets
@@ -48,6 +51,8 @@ def flight(day: str, carrier: str, way: Sequence[tuple], dep: int | None, arr: i
         "arr_state": arr_state,
         "dep_delay": dep,
         "arr_delay": arr,
+        "source_file": "s3://airline-landing/x.csv",
+        "source_line": 2,
     }
 
 
@@ -328,3 +333,60 @@ def test_a_range_run_makes_all_daily_marts_of_it_with_their_metadata(warehouse: 
         assert metadata("carrier_on_time")["dagster/row_count"] == 2
         lineage = metadata("carrier_on_time")["dagster/column_lineage"]
         assert lineage.deps_by_column["on_time_flights"][0].asset_key == AssetKey("carrier_daily_delays")
+
+
+def extremes(column: Column) -> list[Any]:
+    """The values at which a column of a fact ends, and none where it may be empty."""
+    none = [] if column.required else [None]
+    if column.one_of:
+        return [*column.one_of[:3], *none]
+    if column.type == "bigint":
+        default = LARGEST_NUMBER
+        return [
+            -default if column.minimum is None else column.minimum,
+            default if column.maximum is None else column.maximum,
+            *none,
+        ]
+    if column.type == "decimal":
+        most = Decimal("9" * (DIGITS - DECIMALS)) + 1 - Decimal("0.001")
+        return [-most if column.minimum is None else Decimal(column.minimum), most, *none]
+    if column.type in ("date", "timestamp"):
+        return [datetime(year, 1, 1) for year in column.years]  # noqa: DTZ001
+    return ["ZZ", "9" * min(column.length, 3), *none]
+
+
+def extreme_rows(feed: Feed, day: str) -> st.SearchStrategy[list[dict[str, Any]]]:
+    partition = feed.table.partition_column or ""
+    values = {column.name: st.sampled_from(extremes(column)) for column in feed.table.columns}
+    rows = st.lists(st.fixed_dictionaries(values | {partition: st.just(day)}), min_size=1, max_size=12)
+    # Several files may speak of one booking; none does so twice.
+    return rows.map(
+        lambda some: [
+            row | {"source_file": f"s3://landing/{n}", "source_line": n + 2} for n, row in enumerate(some)
+        ]
+    )
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(extreme_rows(FLIGHTS, MONDAY), extreme_rows(BOOKINGS, MONDAY))
+def test_no_mart_overflows_on_anything_a_fact_can_hold(
+    warehouse: Warehouse, flown: list[dict[str, Any]], booked: list[dict[str, Any]]
+) -> None:
+    with warehouse.transaction() as session:
+        for table in (FLIGHTS.table, BOOKINGS.table, *(mart.table for mart in MARTS.values())):
+            session.execute(f"DELETE FROM {table.qualified_name}")
+        session.insert(FLIGHTS.table, flown)
+        session.insert(BOOKINGS.table, booked)
+        for mart in MARTS.values():
+            days = (MONDAY,) if mart.table.partition_column else ()
+            refresh(session, mart, days)
+            checks.require(
+                mart.table.name, checks.judge(mart.table.name, measures.of_mart(session, mart, days))
+            )
+
+
+def test_a_sum_without_bounds_has_no_type_and_says_so() -> None:
+    with pytest.raises(ValueError, match="the sum of shipping_id needs more room than a BIGINT"):
+        sum_of(Column("shipping_id", "bigint", "Any."), "total", "Their sum.")
+    with pytest.raises(ValueError, match="the mean of shipping_id needs more than 14 digits"):
+        mean_of(Column("shipping_id", "bigint", "Any."), "mean", "Their mean.")

@@ -85,7 +85,6 @@ class KeepsOldRows(Case):
     """The rows of the key's earlier version stand."""
 
     reason: str = ""
-    event: str = "failed"
 
 
 @dataclass(frozen=True)
@@ -348,7 +347,6 @@ KEEP = [
         "a newer version with a wrong header",
         file(GOOD, header="Carrier,From"),
         reason="line 1: columns missing 'OriginAirportID'",
-        event="refused",
     ),
 ]
 
@@ -536,7 +534,7 @@ def test_what_can_not_replace_a_day_leaves_its_old_rows(landed: Landed, case: Ke
     assert new["state"] == "rejected"
     assert new["reason"].startswith(case.reason)
     assert len(landed.rows[DAY_OF[case.name]]) == 3
-    told = landed.told(case, case.event)
+    told = landed.told(case, "refused")
     assert case.reason in told
     assert key_of(case) in told
 
@@ -692,6 +690,25 @@ def test_events_no_warehouse_could_store_are_told_and_stop_nothing(stack: Any) -
     assert all(
         key in lines for key in (r"\x00.csv", r"\ud800.csv", "x" * 5000, "invoices/1.csv", "invoices/2.csv")
     )
+
+
+@pytest.mark.usefixtures("landed")
+def test_markers_and_s3_trying_the_queue_are_passed_over_in_silence(stack: Any) -> None:
+    day = NEIGHBOURS[-1] + timedelta(6)
+    sqs, before = stack.client("sqs"), len(stack.alerts("unknown_key"))
+    queue = sqs.get_queue_url(QueueName=stack.settings.landing_queue)["QueueUrl"]
+    names = ("", "_SUCCESS", ".flights.csv.crc", "_temporary/0/task/flights.csv", "Thumbs.db")
+    markers = [*(FLIGHTS.key(name, day) for name in names), f"{FLIGHTS.prefix}date={day}_$folder$"]
+
+    sqs.send_message(QueueUrl=queue, MessageBody='{"Service": "Amazon S3", "Event": "s3:TestEvent"}')
+    put(stack, dict.fromkeys(markers, b"") | {FLIGHTS.key("flights.csv", day): file(GOOD)})
+    stack.wait()
+    stack.wait_until_idle()
+
+    assert loaded_rows(stack, day) == 1
+    assert len(stack.alerts("unknown_key")) == before
+    recorded = stack.query(f"SELECT key FROM airlines.ingested_files WHERE key LIKE '%{day}%'")
+    assert [row["key"] for row in recorded] == [FLIGHTS.key("flights.csv", day)]
 
 
 def loaded_rows(stack: Any, day: date) -> int:

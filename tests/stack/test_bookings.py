@@ -278,7 +278,7 @@ def test_an_airport_that_arrives_later_is_filled_into_both_tables(stack, story: 
 @pytest.mark.usefixtures("story")
 def test_a_day_with_too_many_bad_rows_keeps_its_old_rows(stack):
     assert statuses(stack, "K-") == {"K-1": "CONFIRMED"}
-    (told,) = [alert for alert in stack.alerts("failed") if key("2013-06-19") in alert["message"]]
+    (told,) = [alert for alert in stack.alerts("refused") if key("2013-06-19") in alert["message"]]
     assert "line 3: status: expected one of CONFIRMED, CANCELLED, PENDING" in told["message"]
 
 

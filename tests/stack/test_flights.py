@@ -141,18 +141,17 @@ def test_a_day_with_too_many_bad_rows_keeps_its_old_rows(stack, story: Story):
     old, new = ledger(stack, DIRTY)
     assert (old["state"], new["state"]) == ("loaded", "rejected")
     assert "found 50.0% of 2" in new["reason"]
-    (told,) = [alert for alert in stack.alerts("failed") if "2013-02-08" in alert["message"]]
-    assert "Step:      daily_flights_processed" in told["message"]
-    assert "AIRLINE_MAX_REJECTED_SHARE" in told["message"]
+    (told,) = [alert for alert in stack.alerts("refused") if DIRTY in alert["message"]]
+    assert f"{DIRTY}, line 3: " in told["message"]
+    assert "mend them and land the file again" in told["message"]
 
 
 def test_a_day_whose_delays_cannot_be_true_keeps_its_old_rows(stack, story: Story):
     assert len(day_rows(stack, "2013-02-06")) == story.counts[6]
     assert [entry["state"] for entry in ledger(stack, SIXTH)] == ["loaded", "rejected"]
-    (told,) = [
-        alert for alert in stack.alerts("failed") if "2013-02-06: delays_plausible" in alert["message"]
-    ]
-    assert "found 10 of 10 rows (100.0%) have a delay outside" in told["message"]
+    (told,) = [alert for alert in stack.alerts("refused") if SIXTH in alert["message"]]
+    assert "found 100.0% of 10" in told["message"]
+    assert "-180 to 2,880" in told["message"]
 
 
 @pytest.mark.usefixtures("story")

@@ -174,7 +174,7 @@ def test_a_bad_file_is_refused_alone_and_the_good_ones_are_loaded() -> None:
     )
     files = [landed(key, body) for key, body in bodies.bodies.items()]
 
-    found = read_airports(cast(Landing, bodies), files, 0.05)
+    found = read_airports(cast("Landing", bodies), files, 0.05)
 
     assert sorted(found.airports) == list(range(1, 21))
     assert list(found.refused) == ["s3://landing/airport_codes/bad.csv"]

@@ -52,6 +52,11 @@ def airline(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
             "expected a range of days of a daily feed, got flights 2013-02-01 to 2013-01-01",
         ),
         (["backfill", "airports", *DAYS], "expected a range of days of a daily feed, got airports"),
+        (["rejects", "trains"], "expected a feed, got 'trains'"),
+        (["rejects", "airports", "--date", "2013-01-01"], "expected no day, got airports 2013-01-01"),
+        (["replay", "trains"], "expected a feed, got 'trains'"),
+        (["replay", "airports", "--date", "2013-01-01"], "expected no day, got airports 2013-01-01"),
+        (["replay", "flights"], "expected a day of flights, got none"),
     ],
 )
 def test_a_wrong_call_is_status_2_with_the_reason_and_what_to_do(
@@ -100,6 +105,9 @@ def test_a_day_nobody_said_is_status_2_with_the_option_to_use(airline, tmp_path:
         ["query", "--json", "SELECT 1"],
         ["status", "--json"],
         ["alerts", "--json"],
+        ["rejects", "flights"],
+        ["rejects", "flights", "--json"],
+        ["replay", "airports"],
         ["backfill", "flights", *DAYS],
     ],
     ids=" ".join,
@@ -147,7 +155,8 @@ def test_every_command_of_a_person_has_a_line_of_help() -> None:
     assert answer.exit_code == 0
     commands = {command.callback.__name__: command for command in cli.app.registered_commands}
     assert set(commands) >= {
-        "up", "down", "status", "land", "wait", "query", "alerts", "backfill", "demo", "deploy", "doctor",
+        "up", "down", "status", "land", "wait", "query", "alerts", "rejects", "replay",
+        "backfill", "demo", "deploy", "doctor",
     }  # fmt: skip
     assert [name for name, command in commands.items() if not command.callback.__doc__] == []
     assert [name for name in commands if name not in answer.output] == []

@@ -6,12 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airline_platform.feeds import AIRPORTS, FEEDS, FLIGHTS, Feed, LandedKey, UnknownKey, is_own, parse_key
+from airline_platform.feeds import (
+    AIRPORTS,
+    BOOKINGS,
+    FEEDS,
+    FLIGHTS,
+    SHIPMENTS,
+    Feed,
+    LandedKey,
+    NoLanding,
+    UnknownKey,
+    is_own,
+    parse_key,
+)
 
 FIRST, LAST = date(2013, 1, 1), date(2013, 12, 31)
 
 
-def parse(key: str) -> LandedKey | UnknownKey:
+def parse(key: str) -> LandedKey | UnknownKey | NoLanding:
     return parse_key(key, first_day=FIRST, last_day=LAST)
 
 
@@ -27,6 +39,86 @@ def parse(key: str) -> LandedKey | UnknownKey:
 )
 def test_both_layouts_are_flights_of_their_day(key: str) -> None:
     assert parse(key) == LandedKey(FLIGHTS, "2013-02-28")
+
+
+@pytest.mark.parametrize(
+    ("key", "landed"),
+    [
+        ("daily_flights/date=2013-02-28/FLIGHTS.CSV.GZ", LandedKey(FLIGHTS, "2013-02-28")),
+        ("daily_flights/date=2013-02-28/Flights.Csv", LandedKey(FLIGHTS, "2013-02-28")),
+        ("daily_flights/2013-02-28.CSV", LandedKey(FLIGHTS, "2013-02-28")),
+        ("bookings/2013-02-28.csv.GZ", LandedKey(BOOKINGS, "2013-02-28")),
+        ("shipments/2013-02-28.JSON", LandedKey(SHIPMENTS, "2013-02-28")),
+        ("airport_codes/AIRPORTS.CSV", LandedKey(AIRPORTS, None)),
+    ],
+)
+def test_suffixes_may_be_in_capitals(key: str, landed: LandedKey) -> None:
+    assert parse(key) == landed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "_SUCCESS",
+        "_SUCCESS.crc",
+        "_started_8421437561",
+        "_committed_8421437561",
+        "_committed_vacuum8421437561",
+        "_metadata",
+        "_common_metadata",
+        "_temporary/0/task_201301010000_0001_m_000000/part-00000.csv",
+        ".spark-staging-0c2f/date=2013-01-01/part-00000.csv",
+        "_spark_metadata/0",
+        ".part-00000-1b2c3d4e.c000.csv.crc",
+        "8f8c0b6a.csv.metadata",
+        ".DS_Store",
+        "._flights.csv",
+        "__MACOSX/flights.csv",
+        "Thumbs.db",
+        "desktop.ini",
+        "DESKTOP.INI",
+        "~$flights.csv",
+        ".~lock.flights.csv#",
+        ".gitkeep",
+    ],
+)
+@pytest.mark.parametrize("folder", ["daily_flights/date=2013-01-01/", "airport_codes/", "invoices/"])
+def test_what_tools_leave_beside_their_files_is_passed_over_wherever_it_stands(
+    folder: str, name: str
+) -> None:
+    assert parse(f"{folder}{name}") == NoLanding(f"{folder}{name}")
+
+
+@pytest.mark.parametrize(
+    "key", ["daily_flights/", "daily_flights/date=2013-01-01_$folder$", "daily_flights_$folder$", "x//"]
+)
+def test_what_stands_for_a_folder_is_passed_over(key: str) -> None:
+    assert parse(key) == NoLanding(key)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_flights.csv",
+        ".flights.csv",
+        "SUCCESS",
+        "_SUCCESS.csv",
+        "_started",
+        "_metadata.json",
+        "x.crc",
+        ".csv",
+    ],
+)
+def test_what_only_looks_like_a_marker_is_still_told(name: str) -> None:
+    assert isinstance(parse(f"daily_flights/date=2013-01-01/{name}"), UnknownKey)
+
+
+@pytest.mark.parametrize(
+    "name", ["f_$folder$.csv", "SUCCESS.csv", "thumbs.db.csv", "a~$b.csv", "x_temporary.csv"]
+)
+def test_a_file_whose_name_has_a_markers_in_it_is_a_file(name: str) -> None:
+    assert parse(f"daily_flights/date=2013-01-01/{name}") == LandedKey(FLIGHTS, "2013-01-01")
 
 
 @pytest.mark.parametrize("name", ["airport_codes.csv", "airport_codes.csv.gz", "2013-02-28.csv"])
@@ -70,7 +162,7 @@ def test_a_key_under_no_feeds_prefix_is_told_where_feeds_land(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["flights.parquet", "flights.csv.zip", "flights.CSV", "flights", "flights.csv.tmp"]
+    "name", ["flights.parquet", "flights.csv.zip", "flights.c\u017fv", "flights", "flights.csv.tmp"]
 )
 def test_another_kind_of_file_is_told_which_kinds_land(name: str) -> None:
     found = parse(f"daily_flights/date=2013-01-01/{name}")
@@ -112,6 +204,7 @@ def test_a_key_in_neither_layout_is_told_the_layouts(key: str) -> None:
 )
 def test_the_platforms_own_keys_are_those_of_typed_rows(key: str, *, own: bool) -> None:
     assert is_own(key) is own
+    assert not own or parse(key) == NoLanding(key)
 
 
 def test_the_documented_header_is_the_columns_in_their_order() -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from airline_platform import cli
+from airline_platform import cli, currencies
 from airline_platform.demo_data import airports
 from airline_platform.errors import AirlineError, WrongCall
 from airline_platform.feeds import BOOKINGS, FEEDS, FLIGHTS, SHIPMENTS, Feed
@@ -352,7 +352,8 @@ def test_what_is_drawn_from_is_declared_and_exists() -> None:
     assert Shipment._fields == tuple(column.name for column in SHIPMENTS.columns)
     assert sum(share for share, _ in SPELLINGS) == 100
     assert tuple(CABINS) == columns["cabin"].one_of
-    assert set(CURRENCIES) <= set(columns["currency"].one_of)
+    assert set(CURRENCIES) <= set(currencies.CURRENCIES)
+    assert columns["currency"].one_of == (*currencies.CURRENCIES, *currencies.WITHDRAWN)
     assert statuses | set(LASTING) == set(columns["status"].one_of)
     assert {airport.iata for airport in airports()} >= HUBS
 

@@ -27,6 +27,7 @@ from airline_platform.local.glue_crawler import (
 )
 from airline_platform.local.glue_jdbc import JdbcTarget
 from airline_platform.local.glue_schema import (
+    UNPACKED_BYTES,
     Schema,
     SchemaError,
     arrow_type,
@@ -35,6 +36,7 @@ from airline_platform.local.glue_schema import (
     glue_type,
     infer,
     spread,
+    unpack,
 )
 from airline_platform.local.glue_staging import ObjectUri
 from airline_platform.settings import Settings
@@ -100,6 +102,10 @@ def test_a_failed_crawl_quotes_no_line_of_the_file():
 def test_a_file_of_nothing_but_blanks_has_no_schema(body: bytes):
     with pytest.raises(SchemaError, match=r"s3://b/a\.csv has nothing but blanks"):
         Bucket(**{"a.csv": body}).infer()
+
+
+def test_a_gzip_bomb_is_not_unpacked_whole():
+    assert len(unpack(gzip.compress(bytes(2 * UNPACKED_BYTES)))) < UNPACKED_BYTES + (1 << 20)
 
 
 def test_csv_without_a_header_numbers_its_columns():

@@ -6,7 +6,7 @@ import pytest
 
 from airline_platform.feeds import BOOKINGS, SHIPMENTS, Feed
 from assets.gone import gone_alert, has_expired
-from assets.landed import why_blocked
+from assets.refusals import why_blocked
 
 NOW = datetime(2013, 6, 30, 12, tzinfo=UTC)
 KEY = "shipments/date=2013-05-01/a.json"
@@ -35,7 +35,7 @@ def test_files_expire_only_where_their_feed_says_so_and_not_before_their_time(
 
 
 def test_a_day_whose_file_has_expired_is_not_told_to_bring_it_back() -> None:
-    assert why_blocked(ROW, gone=True, expired=True) == (
+    assert why_blocked(ROW, "gone", expired=True) == (
         f"2013-05-01 keeps its rows: {KEY}, loaded at 2013-05-01 08:30, has expired, as its feed's files do; "
         "expected every file of the day. Land a new file under a later day (its rows have dates of their "
         f"own), or let its rows go: `airline forget '{KEY}'`."
@@ -43,7 +43,7 @@ def test_a_day_whose_file_has_expired_is_not_told_to_bring_it_back() -> None:
 
 
 def test_a_day_whose_file_is_lost_is_told_both_ways_out() -> None:
-    assert why_blocked(ROW, gone=True) == (
+    assert why_blocked(ROW, "gone") == (
         f"2013-05-01 keeps its rows: {KEY}, loaded at 2013-05-01 08:30, is gone from the landing bucket; "
         "expected every file of the day. Land it again under the same key, "
         f"or let its rows go: `airline forget '{KEY}'`."
@@ -51,7 +51,7 @@ def test_a_day_whose_file_is_lost_is_told_both_ways_out() -> None:
 
 
 def test_rows_of_a_file_that_is_there_are_not_to_be_forgotten() -> None:
-    told = why_blocked(ROW, gone=False)
+    told = why_blocked(ROW, "refused")
 
     assert told.endswith("expected every file of the day. Land it again under the same key.")
     assert "has a newer version that was refused" in told

@@ -1,4 +1,4 @@
-"""A file is read once to tell whether it can be its feed and how many rows it has; a refusal says what to do."""
+"""A file is read once: can it be its feed, and how many rows has it? A refusal says what to do."""
 
 import gzip
 import tracemalloc
@@ -153,8 +153,7 @@ def test_latin_1_in_the_header_is_refused_with_the_byte() -> None:
 
     assert (found.line, found.found) == (1, "byte 10 is not UTF-8")
     assert (
-        found.remedy
-        == "Export the file in UTF-8, or declare its encoding (Feed.reading), such as encoding='latin-1'."
+        found.remedy == "Export the file in UTF-8, or declare its encoding (Feed.reading), such as 'latin-1'."
     )
 
 
@@ -194,7 +193,7 @@ def test_another_delimiter_is_named_with_what_to_do(delimiter: str, header: str)
     assert (found.line, found.found) == (1, f"columns separated by {DELIMITERS[delimiter]}")
     assert found.expected == f"the header {HEADER}, separated by commas"
     assert found.remedy == (
-        f"Export the file with commas as separators, or declare delimiter={delimiter!r} for it (Feed.reading)."
+        f"Export the file with commas as separators, or declare delimiter={delimiter!r} (Feed.reading)."
     )
 
 

@@ -7,7 +7,7 @@ from dagster import DagsterInstance, DagsterRun, Failure
 
 from airline_platform.errors import LoadRefused, PermanentError, StackUnavailable, UnusableInput
 from airline_platform.settings import Settings
-from assets.alerts import failure_alert, partition_of, reason, run_link
+from assets.alerts import failure_alert, is_told, partition_of, reason, run_link
 from assets.failures import permanent_errors_end_the_step
 from resources.notifier import Alert, describe_days
 
@@ -23,6 +23,19 @@ def test_a_permanent_error_keeps_its_text_and_its_remedy_through_dagster() -> No
         raise UnusableInput("nothing has landed", remedy="Land it.")
 
     assert reason(failure.value) == "nothing has landed\nWhat to do: Land it."
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_step_that_ends_for_what_an_alert_says_already_is_not_told_again(told: bool) -> None:
+    with pytest.raises(Failure) as failure, permanent_errors_end_the_step():
+        raise UnusableInput("every file is refused", remedy="Land them again.", told=told)
+
+    assert is_told(failure.value) is told
+
+
+@pytest.mark.parametrize("error", [None, ZeroDivisionError(), Failure("no")])
+def test_what_nobody_expected_is_told(error: BaseException | None) -> None:
+    assert is_told(error) is False
 
 
 @pytest.mark.parametrize("kind", [PermanentError, UnusableInput, LoadRefused])

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from airline_platform.settings import Settings
 from airline_platform.uploads import plan_upload
 from assets.airports import why_refused
 from assets.loading import RowCount
-from resources.events import parse_event
+from resources.events import Message, read_events
 from resources.warehouse import apply_schema
 from sensors.landing import plan
 
@@ -34,19 +34,30 @@ def test_old_macintosh_line_ends_are_read_as_spark_reads_them(body: bytes) -> No
 
 
 def test_a_message_nested_too_deep_to_read_is_no_event() -> None:
-    assert parse_event("r", "[" * 100_000).key is None
+    (found,) = read_events("[" * 100_000)
+
+    assert found.key is None
 
 
 def test_an_event_whose_key_is_no_text_has_no_key() -> None:
-    assert parse_event("r", '{"detail": {"object": {"key": null}}}').key is None
+    (found,) = read_events('{"detail": {"object": {"key": null}}}')
+
+    assert found.key is None
 
 
 def test_a_file_put_back_to_what_it_once_was_asks_for_a_new_run() -> None:
     def asked(version: str) -> str | None:
         found = {"key": "daily_flights/2013-01-01.csv", "etag": "e1", "version-id": version}
-        events = [parse_event("r", json.dumps({"detail": {"object": found}}))]
-        days = (date(2013, 1, 1), date(2013, 12, 31))
-        made = plan(events, days=days, longest_range=92, known=lambda _f, _k: set())
+        now = datetime(2013, 6, 1, tzinfo=UTC)
+        made = plan(
+            [Message("r", read_events(json.dumps({"detail": {"object": found}})), now)],
+            bucket="landing",
+            days=(date(2013, 1, 1), date(2013, 12, 31)),
+            longest_range=92,
+            known=lambda _f, _k: set(),
+            now=now,
+            longest_wait=timedelta(minutes=2),
+        )
         return made.requests[0].run_key
 
     assert asked("v1") != asked("v3")

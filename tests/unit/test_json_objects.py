@@ -27,8 +27,9 @@ NOT_TEXT = "expected text without NUL, found other characters"
 
 def read(text: str) -> tuple[dict[str, str | None], str | None]:
     """The fields there are, and the reason why not."""
-    *values, problem = read_object(text, NAMES, TEXTS)
+    *values, rescued, problem = read_object(text, NAMES, TEXTS)
     assert len(values) == len(NAMES)
+    assert rescued is None
     return {name: value for name, value in zip(NAMES, values, strict=True) if value is not None}, problem
 
 
@@ -246,3 +247,20 @@ def test_any_text_is_fields_or_a_reason_made_of_our_own_words(text: str) -> None
     if problem is not None:
         assert fields == {}
         assert REASON.fullmatch(problem)
+
+
+def test_fields_nobody_has_declared_are_left_out_or_rescued_as_the_feed_says() -> None:
+    text = '{"quantity": 1, "colour": "red", "size": {"cm": 1.50}}'
+
+    assert read_object(text, NAMES, TEXTS, {}, "ignore")[-2:] == (None, None)
+    rescued, problem = read_object(text, NAMES, TEXTS, {}, "rescue")[-2:]
+    assert (json.loads(rescued or ""), problem) == ({"colour": "red", "size": {"cm": "1.50"}}, None)
+
+
+def test_a_field_may_have_another_name_and_not_two() -> None:
+    aliases = {"qty": "quantity"}
+
+    assert "1" in read_object('{"qty": 1}', NAMES, TEXTS, aliases)
+    assert read_object('{"qty": 1, "quantity": 1}', NAMES, TEXTS, aliases)[-1] == (
+        "expected each field once, found one under two names"
+    )

@@ -10,12 +10,12 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 FOUNDATION = {
     *("settings", "errors", "jobs", "partitions"),
-    *("characters", "csv_records", "currencies", "feeds", "marts", "reading", "tables"),
+    *("characters", "csv_records", "currencies", "feeds", "markers", "marts", "reading", "tables"),
     *("headers", "json_heads", "json_records", "verdicts"),
 }
 """Modules of airline_platform on which every room may stand."""
 
-TRAVELS = {"characters", "csv_records", "currencies", "feeds", "json_records", "reading", "tables"}
+TRAVELS = {"characters", "csv_records", "currencies", "feeds", "json_records", "markers", "reading", "tables"}
 """Those that go to Glue beside the jobs."""
 
 # Each room, and the rooms it may import besides itself and the foundation.

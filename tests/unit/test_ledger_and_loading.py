@@ -11,7 +11,7 @@ from airline_platform.errors import LoadRefused
 from airline_platform.feeds import BOOKINGS, FLIGHTS, Feed
 from airline_platform.tables import INGESTED_FILES
 from assets import ledger
-from assets.loading import MadeDay, RowCount, _compare, columns_telling_apart, days_with_many_rejects
+from assets.loading import MadeDay, RowCount, _compare, columns_telling_apart, days_with_rejects
 from resources.landing import LandedObject
 
 
@@ -73,30 +73,10 @@ def test_a_days_rows_are_the_sum_of_its_files() -> None:
     }
 
 
-def test_only_the_days_with_too_large_a_share_of_rejects_are_refused() -> None:
-    made = {"2013-01-01": enriched(1000, 1000), "2013-01-02": enriched(1000, 900)}
+def test_rows_that_are_only_repeated_are_not_to_be_mended() -> None:
+    repeated = MadeDay("jr_1", (), ((landed("a"), RowCount(100, 50, 50, repeated=50)),))
 
-    refused = days_with_many_rejects(made, 0.05)
-
-    assert list(refused) == ["2013-01-02"]
-    assert "at most 5.0%" in str(refused["2013-01-02"])
-    assert "10.0% of 1,000" in str(refused["2013-01-02"])
-
-
-def test_rows_that_are_only_repeated_do_not_keep_a_day_from_being_loaded() -> None:
-    files = ((landed("a"), RowCount(100, 50, 50, repeated=45)),)
-
-    assert days_with_many_rejects({"2013-01-01": MadeDay("jr_1", (), files)}, 0.05) == {}
-
-
-def test_exactly_the_allowed_share_is_loaded() -> None:
-    assert days_with_many_rejects({"2013-01-01": enriched(100, 95)}, 0.05) == {}
-
-
-def test_rejects_of_one_file_count_against_its_whole_day() -> None:
-    files = ((landed("a"), RowCount(900, 900, 0)), (landed("b"), RowCount(100, 60, 40)))
-
-    assert days_with_many_rejects({"2013-01-01": MadeDay("jr_1", (), files)}, 0.05) == {}
+    assert days_with_rejects({"2013-01-01": repeated, "2013-01-02": enriched(100, 99)}) == ["2013-01-02"]
 
 
 def test_staged_rows_that_are_the_jobs_rows_are_not_refused() -> None:
@@ -130,7 +110,8 @@ def test_what_a_job_looks_up_by_a_column_tells_no_rows_apart(feed: Feed) -> None
     apart = columns_telling_apart(feed)
 
     names = {f"{side}_{what}" for side in ("dep", "arr") for what in ("airport", "city", "state")}
-    assert set(feed.table.column_names) - set(apart) == names
+    provenance = {"source_line"} if feed.newest else {"source_file", "source_line"}
+    assert set(feed.table.column_names) - set(apart) == names | provenance
     assert {lookup.key for lookup in feed.lookups} <= set(apart)
 
 

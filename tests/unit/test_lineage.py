@@ -125,7 +125,7 @@ def test_it_goes_step_by_step_as_the_assets_do() -> None:
 def test_only_what_comes_from_the_key_of_a_file_has_no_source(feed) -> None:
     without = set(feed.table.column_names) - set(enriched(feed))
 
-    of_the_object = {feed.table.partition_column, "landed_at", "source_file"}
+    of_the_object = {feed.table.partition_column, "landed_at", "source_file", "source_line"}
     assert without == of_the_object & set(feed.table.column_names)
 
 

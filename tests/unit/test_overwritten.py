@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds import FLIGHTS
 from assets import ledger
-from assets.loading import MadeDay, RowCount, overwritten, overwritten_days
+from assets.loading import MadeDay, RowCount, overwritten_days
+from assets.refusals import overwritten
 from resources.landing import LandedObject, Version, shared_prefix, spans
 
 AT = datetime(2013, 1, 2, tzinfo=UTC)

@@ -88,10 +88,13 @@ def listing(keys: Sequence[str], *, more: bool) -> dict[str, Any]:
     return answer | {"Contents": contents} if contents else answer
 
 
-def test_a_listing_is_without_what_the_platform_wrote_and_goes_on_behind_it() -> None:
-    page = page_of(listing([LANDED.format(1), OWN.format(0), OWN.format(1)], more=True), "shipments/")
+def test_a_listing_is_without_markers_and_what_the_platform_wrote_and_goes_on_behind_it() -> None:
+    markers = ["shipments/_SUCCESS", "shipments/date=2013-01-01/", "shipments/date=2013-01-01_$folder$"]
+    keys = [*markers, LANDED.format(1), "shipments/_x.json", OWN.format(0), OWN.format(1)]
 
-    assert [version.key for version in page.objects] == [LANDED.format(1)]
+    page = page_of(listing(keys, more=True), "shipments/")
+
+    assert [version.key for version in page.objects] == [LANDED.format(1), "shipments/_x.json"]
     assert (page.first, page.last, page.now) == ("shipments/", OWN.format(1), NOW)
     assert page_of(listing([], more=False), "z").last is None
 

@@ -43,6 +43,8 @@ def test_an_empty_environment_is_a_laptop(no_stack: Settings) -> None:
         ("AIRLINE_MAX_PARTITIONS_PER_RUN", "0"),
         ("AIRLINE_PEOPLE_DAYS", "0"),
         ("AIRLINE_RECONCILE_SECONDS", "-1"),
+        ("AIRLINE_WAIT_FOR_AIRPORTS", "-1"),
+        ("AIRLINE_WAIT_FOR_AIRPORTS", "1801"),
         ("AIRLINE_UI_PORT", "70000"),
         ("AIRLINE_TRIGGER", "sometimes"),
         ("AIRLINE_DUE_HOUR", "24"),

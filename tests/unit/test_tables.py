@@ -99,6 +99,7 @@ def test_the_fact_keeps_the_columns_its_users_know_and_adds_day_and_keys() -> No
 
     assert set(FLIGHTS.table.column_names) == known | {
         "dep_delay", "arr_delay", "flight_date", "origin_airport_id", "dest_airport_id",
+        "source_file", "source_line",
     }  # fmt: skip
     assert FLIGHTS.table.qualified_name == "airlines.daily_flights_processed"
 

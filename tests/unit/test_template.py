@@ -19,6 +19,7 @@ from dagster._core.utils import make_new_run_id
 from airline_platform.deploy import BUCKETS, PROGRAM_PACKAGE, REPOSITORY, TEMPLATE, glue_programs
 from airline_platform.feeds import FEEDS
 from airline_platform.local.glue_crawler import LOG_GROUP, inherits
+from airline_platform.local.glue_schema import excluded
 from airline_platform.settings import Settings
 from airline_platform.tables import Table
 from resources.catalog import catalog_tables
@@ -145,9 +146,10 @@ def test_dagster_may_read_what_the_platforms_crawlers_warn_of(template: dict[str
 def test_crawlers_of_landed_days_pass_over_the_files_of_the_flat_layout(template: dict[str, Any]) -> None:
     rows = {row["Prefix"]: row for row in template["Mappings"]["Crawlers"].values()}
     for feed in FEEDS.values():
-        excluded = set(rows[feed.typed_prefix or feed.prefix]["Exclusions"])
-        flat = {f"*{suffix}" for suffix in feed.suffixes}
-        assert (flat <= excluded) == (feed.daily and not feed.typed)
+        globs = tuple(rows[feed.typed_prefix or feed.prefix]["Exclusions"])
+        for suffix in (spell(suffix) for suffix in feed.suffixes for spell in (str, str.upper, str.title)):
+            assert excluded(f"2013-01-01{suffix}", globs) == (feed.daily and not feed.typed)
+            assert not excluded(f"date=2013-01-01/flights{suffix}", globs)
 
 
 def test_the_warehouse_has_its_crawler_wherever_its_url_is_given(template: dict[str, Any]) -> None:

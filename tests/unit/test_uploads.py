@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airline_platform.errors import WrongCall
-from airline_platform.feeds import AIRPORTS, FLIGHTS, SHIPMENTS, LandedKey, parse_key
+from airline_platform.feeds import AIRPORTS, FLIGHTS, SHIPMENTS, LandedKey, is_gzip, parse_key
 from airline_platform.uploads import expand, plan_upload
 
 FLIGHTS_CSV = b"Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay\nUA,11618,12266,2,11\n"
@@ -49,10 +49,12 @@ def test_the_header_is_read_through_gzip(tmp_path: Path) -> None:
         ),
         ("2013-01-05.json", "shipments/2013-01-05.json"),
         ("2013-01-05.json.gz", "shipments/2013-01-05.json.gz"),
+        ("2013-01-05.JSON.GZ", "shipments/2013-01-05.JSON.GZ"),
+        ("date=2013-01-05/A.Json", "shipments/date=2013-01-05/A.Json"),
     ],
 )
 def test_shipments_are_told_by_their_objects(tmp_path: Path, name: str, key: str, body: bytes) -> None:
-    upload = plan_upload(write(tmp_path / name, gzip.compress(body) if name.endswith(".gz") else body))
+    upload = plan_upload(write(tmp_path / name, gzip.compress(body) if is_gzip(name) else body))
 
     assert (upload.feed, upload.day, upload.key) == (SHIPMENTS, "2013-01-05", key)
 
@@ -158,11 +160,18 @@ def test_an_empty_file_is_told_to_be_empty(tmp_path: Path) -> None:
 
 
 def test_a_folder_stands_for_its_data_files_at_any_depth_in_order(tmp_path: Path) -> None:
-    for name in ("b/2.csv", "b/1.csv.gz", "b/3.json", "b/4.json.gz", "a.csv", "notes.txt", "b/c.parquet"):
+    for name in ("b/2.csv", "b/1.CSV.gz", "b/3.json", "b/4.json.gz", "a.csv", "notes.txt", "b/c.parquet"):
         write(tmp_path / name)
+    for marker in ("b/._2.csv", "b/_temporary/0/2.csv", "b/~$2.csv", "b/__MACOSX/2.csv"):
+        write(tmp_path / marker)
     named = write(tmp_path / "elsewhere" / "named.txt")
 
     found = list(expand([named, tmp_path / "b", tmp_path / "a.csv"]))
 
-    inside = [tmp_path / "b" / name for name in ("1.csv.gz", "2.csv", "3.json", "4.json.gz")]
+    inside = [tmp_path / "b" / name for name in ("1.CSV.gz", "2.csv", "3.json", "4.json.gz")]
     assert found == [named, *inside, tmp_path / "a.csv"]
+
+
+def test_a_marker_can_not_be_landed(tmp_path: Path) -> None:
+    with pytest.raises(WrongCall, match="such a file is never data"):
+        plan_upload(write(tmp_path / "date=2013-01-05" / "~$flights.csv"))

@@ -1,0 +1,51 @@
+"""The landing bucket: which of its objects are files of a day, and what the beginning of each one says."""
+
+import gzip
+
+from airline_platform.feeds import AIRPORTS, FLIGHTS
+from airline_platform.settings import get_settings
+from assets.airports import _text
+from resources.aws import make_client
+from resources.landing import Landing
+from resources.warehouse import Warehouse
+
+FLIGHTS_CSV = f"{FLIGHTS.header}\nB6,12478,12892,4,5\n".encode()
+AIRPORTS_CSV = f"{AIRPORTS.header}\n1,Newark,NJ,Newark Liberty\n"
+
+
+def land(objects: dict[str, bytes]) -> Landing:
+    landing = Landing(bucket=get_settings().landing_bucket)
+    for key, body in objects.items():
+        make_client(get_settings(), "s3").put_object(Bucket=landing.bucket, Key=key, Body=body)
+    return landing
+
+
+def test_a_name_in_capitals_says_what_is_packed_and_markers_are_no_files(server: Warehouse) -> None:
+    del server
+    folder, packed = "daily_flights/date=2013-01-05/", gzip.compress(FLIGHTS_CSV)
+    landing = land(
+        {
+            f"{folder}FLIGHTS.CSV.GZ": packed,
+            f"{folder}Text.Csv.Gz": FLIGHTS_CSV,
+            "daily_flights/2013-01-05.CSV": FLIGHTS_CSV,
+            folder: b"",
+            f"{folder}_SUCCESS": b"",
+            f"{folder}~$flights.csv": b"",
+        }
+    )
+
+    found = {it.key: it for it in landing.manifest(FLIGHTS, ["2013-01-05"])}
+
+    assert list(found) == ["daily_flights/2013-01-05.CSV", f"{folder}FLIGHTS.CSV.GZ", f"{folder}Text.Csv.Gz"]
+    refused = [it.refused for it in found.values()]
+    assert refused[:2] == [None, None]
+    assert "gzip" in (refused[2] or "")
+
+
+def test_airports_in_capitals_are_unpacked(server: Warehouse) -> None:
+    del server
+    landing = land({"airport_codes/AIRPORTS.CSV.GZ": gzip.compress(AIRPORTS_CSV.encode())})
+
+    (found,) = landing.manifest(AIRPORTS)
+
+    assert (found.refused, _text(landing, found)) == (None, AIRPORTS_CSV)

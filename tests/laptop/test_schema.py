@@ -1,0 +1,154 @@
+"""A warehouse that an older version has made follows today's declaration, and keeps its rows."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from airline_platform.errors import TableDiffers
+from airline_platform.settings import get_settings
+from airline_platform.tables import SOURCE_LINE, Column, Table
+from assets.airports import INSERT_STAGED
+from resources.warehouse import TABLES, Session, Warehouse, apply_schema
+
+OLDER = Table(
+    "flown",
+    "A flight.",
+    (
+        Column("flight_date", "date", "Day.", required=True),
+        Column("carrier", "string", "Carrier.", required=True, length=2),
+        Column("gate", "string", "Gate.", required=True, length=4),
+        Column("fare", "decimal", "Fare.", digits=6),
+    ),
+    partition_column="flight_date",
+    sort_key=("flight_date",),
+)
+TODAYS = replace(
+    OLDER,
+    columns=(
+        Column("flight_date", "date", "Day.", required=True),
+        Column("flight_number", "bigint", "Number.", required=True),
+        Column("carrier", "string", "Carrier.", required=True, length=10),
+        Column("fare", "decimal", "Fare.", digits=24),
+        SOURCE_LINE,
+        Column("seen_at", "timestamptz", "When."),
+    ),
+    sort_key=("flight_date", "flight_number"),
+)
+
+
+@pytest.fixture
+def flown(server: Warehouse) -> Iterator[Warehouse]:
+    """A warehouse with a table that an older declaration has made, and a row in it."""
+    apply_schema(get_settings(), [OLDER])
+    with server.transaction() as session:
+        row = {"flight_date": "2013-01-01", "carrier": "UA", "gate": "B12", "fare": 99}
+        session.insert(OLDER, [row])
+    yield server
+    with server.transaction() as session:
+        session.execute(f"DROP TABLE {OLDER.qualified_name}")
+
+
+def types(session: Session, table: Table) -> dict[str, str]:
+    return {name: column.type for name, column in session.columns()[table.name].items()}
+
+
+def test_a_table_of_an_older_declaration_gets_what_it_lacks_and_keeps_its_rows(flown: Warehouse) -> None:
+    told: list[str] = []
+    apply_schema(get_settings(), [TODAYS], on_progress=told.append)
+
+    with flown.transaction() as session:
+        assert types(session, TODAYS) == {
+            "flight_date": "DATE",
+            "carrier": "VARCHAR(10)",
+            "gate": "VARCHAR(4)",
+            "fare": "DECIMAL(24, 3)",
+            "flight_number": "BIGINT",
+            "source_line": "BIGINT",
+            "seen_at": "TIMESTAMPTZ",
+        }
+        new = {"carrier": "FEDEX", "flight_number": 7, "fare": 10**20, "source_line": 2, "seen_at": None}
+        session.insert(TODAYS, [{"flight_date": "2013-01-02", **new}])
+        rows = session.execute("SELECT carrier, gate, flight_number FROM airlines.flown ORDER BY flight_date")
+    assert rows == [
+        {"carrier": "UA", "gate": "B12", "flight_number": None},
+        {"carrier": "FEDEX", "gate": None, "flight_number": 7},
+    ]
+    assert "airlines.flown keeps the column gate, which its declaration does not have" in told
+    assert "ALTER TABLE airlines.flown ADD COLUMN source_line BIGINT" in told
+
+
+def test_a_second_time_nothing_is_changed(flown: Warehouse) -> None:
+    apply_schema(get_settings(), [TODAYS])
+    with flown.transaction() as session:
+        assert session.changes([TODAYS]).statements == ()
+    told: list[str] = []
+    apply_schema(get_settings(), [TODAYS], on_progress=told.append)
+
+    assert told == ["airlines.flown keeps the column gate, which its declaration does not have"]
+
+
+def test_the_declared_tables_as_they_are_made_need_no_change(server: Warehouse) -> None:
+    with server.transaction() as session:
+        changes = session.changes(TABLES)
+        assert set(session.columns()) >= {table.name for table in TABLES}
+    assert (changes.statements, changes.kept) == ((), ())
+
+
+def test_a_type_that_cannot_be_changed_stops_it_before_anything_is_changed(flown: Warehouse) -> None:
+    columns = tuple(
+        replace(column, type="bigint") if column.name == "gate" else column for column in OLDER.columns
+    )
+    wrong = replace(OLDER, columns=(*columns, SOURCE_LINE))
+    unmade = replace(OLDER, name="unmade")
+
+    with pytest.raises(TableDiffers, match=r"airlines\.flown\.gate is VARCHAR\(4\), declared is BIGINT"):
+        apply_schema(get_settings(), [unmade, wrong])
+
+    with flown.transaction() as session:
+        assert "source_line" not in types(session, OLDER)
+        assert "unmade" not in session.columns()
+
+
+def test_columns_are_added_inside_a_transaction_and_gone_with_it(flown: Warehouse) -> None:
+    rescued = Column("rescued", "string", "The rest.", length=65535)
+
+    def add_and_fail() -> None:
+        with flown.transaction() as session:
+            assert session.add_columns(OLDER, [SOURCE_LINE, rescued]) == ["source_line", "rescued"]
+            assert session.add_columns(OLDER, [SOURCE_LINE, rescued]) == []
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        add_and_fail()
+    with flown.transaction() as session:
+        assert session.add_columns(OLDER, [*OLDER.columns, SOURCE_LINE]) == ["source_line"]
+    with flown.transaction() as session:
+        assert types(session, OLDER)["source_line"] == "BIGINT"
+
+
+def test_of_two_transactions_that_add_a_column_one_does_and_the_other_finds_it(flown: Warehouse) -> None:
+    def add(_: int) -> list[str]:
+        with flown.transaction() as session:
+            return session.add_columns(OLDER, [SOURCE_LINE])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(add, range(8))) == [[]] * 7 + [["source_line"]]
+
+
+def test_airports_are_inserted_by_name_whatever_the_order_of_the_tables_columns(server: Warehouse) -> None:
+    names = ("name", "state", "city", "airport_id")
+    with server.transaction() as session:
+        session.execute("CREATE TEMP TABLE staged (name TEXT, state TEXT, city TEXT, airport_id BIGINT)")
+        session.execute(
+            "INSERT INTO staged (name, state, city, airport_id) VALUES ('Logan', 'MA', 'Boston', 10721)"
+        )
+        session.execute("ALTER TABLE airlines.dim_airport_codes RENAME TO as_declared")
+        columns = ", ".join(f"{name} {'BIGINT' if name == 'airport_id' else 'TEXT'}" for name in names)
+        session.execute(f"CREATE TABLE airlines.dim_airport_codes ({columns})")
+        session.execute(INSERT_STAGED.format(staging="staged"))
+        (row,) = session.execute("SELECT airport_id, city, state, name FROM airlines.dim_airport_codes")
+        session.execute("DROP TABLE airlines.dim_airport_codes")
+        session.execute("ALTER TABLE airlines.as_declared RENAME TO dim_airport_codes")
+    assert row == {"airport_id": 10721, "city": "Boston", "state": "MA", "name": "Logan"}
