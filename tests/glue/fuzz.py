@@ -225,7 +225,9 @@ def files_of_a_run(draw: Callable[[st.SearchStrategy[Any]], Any], feed: Feed) ->
     files = []
     for place in range(FILES - 1):
         body, packed = draw(packed_bodies(feed))
-        name = f"{draw(st.sampled_from(NAMES))}{place}.{feed.format}{'.gz' if packed else ''}"
+        ending = f".{feed.format}{'.gz' if packed else ''}"
+        ending = draw(st.sampled_from([ending, ending, ending.upper()]))
+        name = f"{draw(st.sampled_from(NAMES))}{place}{ending}"
         files.append(FuzzedFile(name, body))
     good = FuzzedFile(f"good.{feed.format}", good_body(feed), good=True)
     files.insert(draw(st.integers(0, len(files))), good)

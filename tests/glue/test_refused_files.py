@@ -16,7 +16,11 @@ from glue_jobs.shipments_to_parquet_job import transform as to_parquet
 
 NewLake = Callable[[Feed, Transform], Lake]
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    # PySpark compares pandas's version with it.
+    pytest.mark.filterwarnings("ignore:distutils Version classes are deprecated:DeprecationWarning"),
+]
 
 DAY, NEXT = "2013-01-01", "2013-01-02"
 GOOD = "UA,1,2,3,4"
@@ -69,6 +73,27 @@ def test_a_file_of_which_spark_reads_other_rows_than_its_lines_were_counted_is_r
         key("b.csv"): "",
     }
     assert len(lake.loaded()) == 1
+
+
+def test_an_array_that_is_broken_only_when_the_job_reads_it_is_refused_alone(new_lake: NewLake) -> None:
+    lake = new_lake(SHIPMENTS, to_parquet)
+    row = (
+        '{"shipping_id": %d, "shipping_date": "2013/01/01", "destination_city": "Newark", '
+        '"shipping_cost": 1, '
+        '"shipping_distance": 2, "quantity": 3, "product_id": 4}'
+    )
+    entries = [
+        lake.land(f"shipments/date={DAY}/{name}.json", f"[{row % 1}, {row % 2}]")
+        for name in ("broken", "good")
+    ]
+    (lake.landing / f"shipments/date={DAY}/broken.json").write_text(f"[{row % 1}, {{")
+    counts = lake.counts(*entries)
+
+    assert refused(counts) == {
+        f"shipments/date={DAY}/broken.json": "expected 2 rows, by the count of its lines, found 1",
+        f"shipments/date={DAY}/good.json": "",
+    }
+    assert {row.source_file for row in lake.loaded()} == {f"s3://landing/shipments/date={DAY}/good.json"}
 
 
 def test_a_row_behind_more_blanks_than_a_line_may_have_is_rejected_and_not_taken_for_a_blank_line(
