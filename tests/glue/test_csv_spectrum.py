@@ -45,8 +45,8 @@ CASES: dict[str, tuple[str, bytes, str | None, str]] = {
     "location_coordinates_latin_1": (
         LF,
         PLACE.encode("latin-1"),
-        "rejected: expected utf-8 text without NUL, found other bytes",
-        "expected utf-8 text without NUL, found other bytes",
+        "rejected: expected UTF-8 text without NUL, found other bytes",
+        "expected UTF-8 text without NUL, found other bytes",
     ),
 }
 
