@@ -547,7 +547,7 @@ def evolved_columns(names: Iterable[str]) -> list[Column]:
 def evolved_name(name: str, table: Table) -> str:
     """The table's name for a file's column that nobody has declared: lower case, letters, digits and `_`."""
     plain = re.sub("[^a-z0-9]+", "_", unicodedata.normalize("NFKD", name).lower()).strip("_")[:60]
-    named = plain if re.match("[a-z]", plain) else f"column_{plain}".rstrip("_")
+    named = plain if re.match("[a-z]", plain) else f"column_{plain or name.encode().hex()[:32]}"
     taken = {column.name for column in table.columns} | {SOURCE_FILE.name, SOURCE_LINE.name}
     return f"landed_{named}" if named in taken or named in _RESERVED else named
 
