@@ -14,6 +14,8 @@ from dagster_pipes import encode_param
 
 from airline_platform.errors import GlueJobFailed
 from airline_platform.feeds import AIRPORTS, FLIGHTS
+from airline_platform.headers import judge
+from airline_platform.verdicts import Accepted
 from benchmarks.agreement import TOTALS, Totals, require_agreement
 from benchmarks.figures import Figure, Section
 from benchmarks.laptop import ROWS_A_DAY, Bench
@@ -143,22 +145,39 @@ def _seconds(bench: Bench, days: Days) -> dict[Who, float]:
 def _ours(bench: Bench, days: Days, output: str) -> tuple[str, dict[str, str]]:
     """The platform's job and its arguments, as the asset `flights_enriched` gives them."""
     lake = bench.settings.lake_bucket
-    entries = [
-        {
-            "url": f"s3://{lake}/{key}",
-            "mandatory": True,
-            "partition": day,
-            "landed_at": f"{day}T06:00:00+00:00",
-            "header": FLIGHTS.header,
-            "columns": [column.name for column in FLIGHTS.columns],
-            "shape": "lines",
-        }
-        for day, key in days.files.items()
-    ]
+    entries = [_entry(bench, day, key) for day, key in days.files.items()]
     manifest = f"{output}flights.manifest"
     bench.client("s3").put_object(Bucket=lake, Key=manifest, Body=copy_manifest(entries))
-    named = {"manifest": f"s3://{lake}/{manifest}", "caller": "nobody"}
+    named = {
+        "manifest": f"s3://{lake}/{manifest}",
+        "max_rejected_share": "1",
+        "evolved": "none",
+        "caller": "nobody",
+    }
     return bench.settings.job_name(FLIGHTS.name), named | _places(lake, output) | _pipes(bench, output)
+
+
+def _entry(bench: Bench, day: str, key: str) -> dict[str, object]:
+    """A file in the job's manifest, as the platform accepts it."""
+    lake = bench.settings.lake_bucket
+    body = bench.client("s3").get_object(Bucket=lake, Key=key)["Body"].read()
+    found = judge(FLIGHTS, [body], len(body))
+    if not isinstance(found, Accepted):
+        raise RuntimeError(f"{key}: {found}")  # noqa: TRY004 - the file is wrong, not its type
+    return {
+        "url": f"s3://{lake}/{key}",
+        "mandatory": True,
+        "partition": day,
+        "landed_at": f"{day}T06:00:00+00:00",
+        "header": found.header,
+        "columns": found.columns,
+        "shape": found.shape,
+        "first": found.first,
+        "rows": found.rows,
+        "size": len(body),
+        "ascii": found.ascii,
+        "reading": found.reading.as_json(),
+    }
 
 
 def _peer(bench: Bench, days: Days, output: str) -> tuple[str, dict[str, str]]:

@@ -181,7 +181,7 @@ def test_crawlers_and_jobs_are_defined_under_the_names_the_settings_give(deploye
 
     (target,) = flights["Targets"]["S3Targets"]
     assert target["Path"] == f"s3://{deployed.landing_bucket}/daily_flights/"
-    assert "*.csv" in target["Exclusions"]
+    assert "*.[cC][sS][vV]" in target["Exclusions"]
     assert airports["Targets"]["S3Targets"][0]["Path"] == f"s3://{deployed.landing_bucket}/airport_codes/"
     assert [each["Targets"]["S3Targets"][0]["Path"] for each in (typed, normalized)] == [
         f"s3://{deployed.landing_bucket}/shipments/shipments_parquet/",

@@ -49,6 +49,7 @@ def flight(day: str, way: tuple[tuple, tuple], dep: int | None, arr: int | None,
         "arr_city": arr_city,
         "dep_delay": dep,
         "arr_delay": arr,
+        "source_file": "s3://airline-landing/x.csv",
     }
 
 
