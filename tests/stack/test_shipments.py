@@ -98,7 +98,7 @@ MALFORMED: dict[str, tuple[bytes | str, tuple[Any, ...]]] = {
         (
             "rejected", 30, 0, 30,
             (
-                "expected at most 5.0% of the rows to be rejected, found 33.3% of 30 in {key}; "
+                "expected at most 5.0% of the rows to be rejected, found 33.3% of 30; "
                 "s3://airline-landing/{key}, line 21: quantity: expected a number, found text"
             ),
         ),
@@ -150,7 +150,8 @@ MALFORMED: dict[str, tuple[bytes | str, tuple[Any, ...]]] = {
         lines({"booking_id": NAME}),
         refused(
             f"line 1: none of the feed's fields in the first object; expected the fields {FIELDS}. Name the "
-            "fields so, or land the file under its own feed's prefix instead of shipments/."
+            "fields so, or land the file under its own feed's prefix instead of shipments/; other names of "
+            "fields can be declared (Feed.reading)."
         ),
     ),
     "nothing": ("", refused(f"line 1: the file is empty; expected the fields {FIELDS}. {WHOLE}")),
