@@ -82,12 +82,12 @@ def test_a_day_of_which_every_file_is_refused_again_is_told_and_fails(stack: "La
 
 
 def test_airports_are_replayed_without_a_day(stack: "Laptop") -> None:
-    lines = [f"{990_000 + n},Nowhere,XX,Nowhere {n}" for n in range(3)]
+    lines = [f"{990_000 + n},Nowhere,XX,Nowhere {n}" for n in range(30)]
     stack.put(AIRPORTS, "\n".join(["airport_id,city,state,name", *lines, "x,Nowhere,XX,Nowhere", ""]))
     stack.wait()
 
     (shown,) = stack.json("rejects", "airports")
-    assert (shown["file"], shown["line"], shown["day"]) == (AIRPORTS, 5, None)
+    assert (shown["file"], shown["line"], shown["day"]) == (AIRPORTS, 32, None)
     (file,) = stack.json("replay", "airports", "--wait")["files"]
     assert file["before"] == file["after"] | {"reason": None}
     assert (file["after"]["state"], file["after"]["rows_rejected"]) == ("loaded", 1)
