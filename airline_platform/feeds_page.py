@@ -11,6 +11,10 @@ INTRODUCTION = """# Feeds and tables
 What lands, what it becomes, and what is read from that. This page is written from `airline_platform/feeds.py`
 and `airline_platform/marts.py` by `make docs`; a test compares them. Times are in UTC, dates are `YYYY-MM-DD`
 where nothing else is said, a decimal has a point and at most three decimals.
+
+A row of which a value is not as its column says is a reject, with the reason. What holds for every column: white
+space and characters nobody sees do not count at the ends of a string, letters are composed (NFC), and inside there is
+no control and no invisible character. Whole numbers lie within ±9,007,199,254,740,991, and years from 1900 to 2100.
 """
 
 MARTS_INTRODUCTION = """## marts
@@ -129,8 +133,14 @@ def _rules(column: Column) -> Iterator[str]:
         yield f"One of {', '.join(shown)}."
     if column.pattern:
         yield f"{column.pattern[1].capitalize()}."
-    if column.minimum is not None:
-        yield f"{column.minimum} or more."
+    if column.several_lines:
+        yield "May have several lines."
+    if column.minimum is not None and column.maximum is not None:
+        yield f"{column.minimum:,} to {column.maximum:,}."
+    elif column.minimum is not None:
+        yield f"{column.minimum:,} or more."
+    elif column.maximum is not None:
+        yield f"{column.maximum:,} or less."
 
 
 if __name__ == "__main__":
