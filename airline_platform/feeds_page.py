@@ -13,9 +13,9 @@ and `airline_platform/marts.py` by `make docs`; a test compares them. Times are 
 where nothing else is said, a decimal has a point and at most three decimals.
 
 A row of which a value is not as its column says is a reject, with the reason. What holds for every
-column: white space and characters nobody sees do not count at the ends of a string, letters are composed (NFC), and inside
-there is no control and no invisible character. Whole numbers lie within ±9,007,199,254,740,991, and years from
-1900 to 2100.
+column: white space and characters nobody sees do not count at the ends of a string, letters are composed
+(NFC), and inside there is no control and no invisible character. Whole numbers lie within
+±9,007,199,254,740,991, and years from 1900 to 2100.
 """
 
 MARTS_INTRODUCTION = """## marts
