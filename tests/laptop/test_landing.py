@@ -1,12 +1,16 @@
 """The landing bucket: which of its objects are files of a day, and what the beginning of each one says."""
 
 import gzip
+from collections.abc import Iterator
 
-from airline_platform.feeds import AIRPORTS, FLIGHTS
+import pytest
+
+from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS
 from airline_platform.settings import get_settings
+from airline_platform.verdicts import Refused
 from assets.airports import parse_airports
 from resources.aws import make_client
-from resources.landing import Landing
+from resources.landing import Landing, _judged
 from resources.warehouse import Warehouse
 
 FLIGHTS_CSV = f"{FLIGHTS.header}\nB6,12478,12892,4,5\n".encode()
@@ -51,3 +55,21 @@ def test_airports_in_capitals_are_unpacked(server: Warehouse) -> None:
     assert found.refused is None
     good, bad = parse_airports(found, landing.read(found))
     assert ([row["airport_id"] for row in good], bad) == ([1], [])
+
+
+def test_whatever_a_file_raises_while_it_is_judged_is_its_own_verdict_and_not_s3s() -> None:
+    def broken(error: Exception, first: bytes = FLIGHTS_CSV) -> Iterator[bytes]:
+        yield first
+        raise error
+
+    found = _judged(
+        FLIGHTS, "daily_flights/2013-01-05.csv", broken(RuntimeError("nobody thought of it")), 100
+    )
+    assert isinstance(found, Refused)
+    assert found.found == "it can't be read: RuntimeError: nobody thought of it"
+    header = f"{BOOKINGS.header}\n".encode()
+    told = _judged(BOOKINGS, "bookings/2013-01-05.csv", broken(RuntimeError("Ada Lovelace"), header), 100)
+    assert isinstance(told, Refused)
+    assert told.found == "it can't be read: RuntimeError"
+    with pytest.raises(ConnectionError):
+        _judged(FLIGHTS, "daily_flights/2013-01-05.csv", broken(ConnectionError("S3 is away")), 100)
