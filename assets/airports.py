@@ -24,7 +24,7 @@ from assets.cataloging import register_and_confirm
 from assets.description import OWNERS, column_schema, columns_metadata, describe, s3_link, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
-from assets.landed import accept, nothing_usable, send_alerts
+from assets.landed import accept, nothing_usable, read_listed, send_alerts
 from assets.loading import FIRST_REJECTS, RowCount, fill_airports
 from assets.refusals import Refusal, overwritten, record_refusals
 from resources import outbox
@@ -146,7 +146,7 @@ def dim_airport_codes(
                 "dim_airport_codes: expected a manifest of landed airport codes, found none",
                 remedy="Materialize raw_airport_codes first.",
             )
-        landed = sorted((LandedObject.from_json(found) for found in manifest), key=lambda f: f.landed_at)
+        landed = sorted(read_listed(manifest, "raw_airport_codes"), key=lambda found: found.landed_at)
         allowed = get_settings().rejected_share_allowed(AIRPORTS.name, AIRPORTS.max_rejected_share)
         read = read_airports(landing, landed, allowed)
         lake.put_bytes(REJECTS, json_lines(read.rejects))

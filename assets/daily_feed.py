@@ -16,7 +16,7 @@ from assets import lineage
 from assets.description import OWNERS, column_schema, describe, job_run_link, s3_link
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.hooks import tell_failed
-from assets.landed import accept, nothing_usable, send_alerts
+from assets.landed import accept, nothing_usable, read_listed, send_alerts
 from assets.landed_job import JudgedFile, LandedJob
 from assets.loading import MadeDay, first_rejects
 from assets.refusals import DAY_REFUSED, Refusal, blocked_days, record_refusals
@@ -99,7 +99,8 @@ def landed_files(lake: Lake, feed: Feed, days: Sequence[str]) -> list[LandedObje
         UnusableInput: It has listed none.
     """
     manifests = lake.get_manifests(f"raw_{feed.name}", days)
-    landed = [LandedObject.from_json(found) for day in days for found in manifests.get(day, ())]
+    listed = [found for day in days for found in manifests.get(day, ())]
+    landed = read_listed(listed, f"raw_{feed.name}")
     if not landed:
         raise UnusableInput(
             f"{feed.name} {describe_days(days)}: expected a manifest of landed files, found none",

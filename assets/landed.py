@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from dagster import AssetExecutionContext
 
@@ -93,6 +94,24 @@ def nothing_usable(feed: Feed, days: Sequence[str], reasons: Sequence[str]) -> U
         remedy="Land the files (`airline land`), then materialize this partition again.",
         told=bool(reasons),
     )
+
+
+def read_listed(documents: Sequence[dict[str, Any]], asset: str) -> list[LandedObject]:
+    """The files that a raw asset has listed.
+
+    Args:
+        documents: Of its manifest.
+        asset: Its name.
+
+    Raises:
+        UnusableInput: An older version of the platform listed them, which did not count their rows.
+    """
+    if any("rows" not in document for document in documents):
+        raise UnusableInput(
+            f"expected a manifest with the rows of each file, found one that an older version of {asset} wrote",
+            remedy=f"Materialize {asset} for these days again, and what follows from it.",
+        )
+    return [LandedObject.from_json(document) for document in documents]
 
 
 def send_alerts(context: AssetExecutionContext, warehouse: Warehouse, notifier: Notifier) -> None:

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from airline_platform.errors import GlueJobFailed
+from airline_platform.errors import GlueJobFailed, UnusableInput
 from airline_platform.feeds import FLIGHTS, Feed
 from airline_platform.settings import Settings
 from assets.daily_feed import with_their_days
+from assets.landed import read_listed
 from assets.landed_job import JudgedFile, LandedJob
 from assets.loading import RowCount
 from assets.refusals import Refusal
@@ -157,3 +158,15 @@ def test_what_is_typed_and_names_people_is_tried_below_its_own_prefix() -> None:
     assert {output.startswith(f"s3://{LANDING}/shipments/shipments_parquet/") for output, _ in glue.runs} == {
         True
     }
+
+
+def test_a_manifest_of_an_older_version_is_no_reason_to_refuse_its_files() -> None:
+    found = LandedObject(LANDING, "a.csv", "2013-01-01", "e", 1, datetime(2013, 1, 1, tzinfo=UTC))
+    listed = found.as_json()
+    assert read_listed([listed], "raw_flights") == [found]
+    del listed["rows"]
+
+    with pytest.raises(UnusableInput, match="an older version of raw_flights") as refused:
+        read_listed([listed], "raw_flights")
+
+    assert "Materialize raw_flights" in refused.value.remedy
