@@ -108,7 +108,7 @@ def read_listed(documents: Sequence[dict[str, Any]], asset: str) -> list[LandedO
     """
     if any("rows" not in document for document in documents):
         raise UnusableInput(
-            f"expected a manifest with the rows of each file, found one that an older version of {asset} wrote",
+            f"expected a manifest with the rows of each file, found one of an older version of {asset}",
             remedy=f"Materialize {asset} for these days again, and what follows from it.",
         )
     return [LandedObject.from_json(document) for document in documents]
