@@ -122,6 +122,17 @@ class Feed:
                 f"feed {self.name}: drift is 'evolve', and each object of JSON names its own fields; "
                 "expected 'rescue', which keeps them"
             )
+        in_warehouse = self.daily and not self.typed
+        if self.drift in ("rescue", "evolve") and not in_warehouse:
+            raise ValueError(
+                f"feed {self.name}: drift is {self.drift!r}, and only fact tables keep columns that nobody "
+                "has declared; expected 'refuse' or 'ignore'"
+            )
+        if self.no_rows == "load" and not in_warehouse:
+            raise ValueError(
+                f"feed {self.name}: no_rows is 'load', and only a fact table has days without rows; expected "
+                "'refuse'"
+            )
         if self.drift == "rescue" and RESCUED not in self.table.columns:
             object.__setattr__(self, "table", self.table.with_columns([RESCUED]))
 

@@ -5,7 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airline_platform.feeds import BOOKINGS, FLIGHTS, RESCUED, SHIPMENTS, Feed, evolved_columns, evolved_name
+from airline_platform.feeds import (
+    AIRPORTS,
+    BOOKINGS,
+    FLIGHTS,
+    RESCUED,
+    SHIPMENTS,
+    Feed,
+    evolved_columns,
+    evolved_name,
+)
 from airline_platform.headers import judge
 from airline_platform.reading import Reading
 from airline_platform.verdicts import Accepted, Refused
@@ -46,6 +55,15 @@ def test_json_does_not_evolve_because_each_object_names_its_own_fields() -> None
 
     with pytest.raises(ValueError, match="expected 'rescue'"):
         replace(SHIPMENTS, columns=columns, drift="evolve")
+
+
+def test_only_facts_keep_strange_columns_and_have_days_without_rows() -> None:
+    people = tuple(replace(column, personal=False) for column in SHIPMENTS.columns)
+    for feed in (AIRPORTS, replace(SHIPMENTS, columns=people)):
+        with pytest.raises(ValueError, match="only fact tables keep columns"):
+            replace(feed, drift="rescue")
+        with pytest.raises(ValueError, match="only a fact table has days without rows"):
+            replace(feed, no_rows="load")
 
 
 def test_a_feed_that_rescues_has_a_column_for_it_once() -> None:
