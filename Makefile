@@ -66,7 +66,7 @@ stack: stack-1 stack-2
 PATIENT := --timeout 600
 
 # Two halves that take about as long.
-HALF := tests/stack/chaos tests/stack/test_up_down.py tests/stack/test_shipments.py
+HALF := tests/stack/chaos $(patsubst %,tests/stack/test_%.py,up_down shipments poison replay)
 
 stack-1: jvm chromium
 	$(BIN)/pytest tests/stack $(HALF:%=--ignore=%) $(PATIENT) --durations=20
