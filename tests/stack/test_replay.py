@@ -10,7 +10,7 @@ from resources.warehouse import Warehouse
 if TYPE_CHECKING:
     from conftest import Laptop
 
-DAY = "2013-06-03"
+DAY = "2015-03-03"
 GOOD, BAD, PARTLY = (f"daily_flights/date={DAY}/{name}.csv" for name in ("good", "bad", "partly"))
 AIRPORTS = "airport_codes/one_bad_line.csv"
 ROW = "B6,12478,12892,4,5"
@@ -69,7 +69,7 @@ def test_rejects_are_shown_and_a_replay_loads_what_older_rules_have_refused(stac
 
 
 def test_a_day_of_which_every_file_is_refused_again_is_told_and_fails(stack: "Laptop") -> None:
-    day = "2013-06-04"
+    day = "2015-03-04"
     stack.put(f"daily_flights/date={day}/bad.csv", "Carrier;Origin\n1;2\n")
     stack.wait()
 
