@@ -44,6 +44,8 @@ def test_what_is_money_today_is_not_among_the_withdrawn(code: str) -> None:
     assert code not in WITHDRAWN
 
 
-@pytest.mark.parametrize("code", ["XAU", "X" * 3, "XTS", "CLF", "CHE", "ZAL", "BEC", "XFO", "BRC", "GWE", "DM"])
+@pytest.mark.parametrize(
+    "code", ["XAU", "X" * 3, "XTS", "CLF", "CHE", "ZAL", "BEC", "XFO", "BRC", "GWE", "DM"]
+)
 def test_metals_funds_tests_and_what_went_before_1990_are_no_currency_of_a_fare(code: str) -> None:
     assert code not in {*CURRENCIES, *WITHDRAWN}
