@@ -36,7 +36,7 @@ lint: setup
 	$(BIN)/cfn-lint infra/*.yaml
 
 docs: setup
-	$(BIN)/python -m airline_platform.feeds_page > docs/feeds.md
+	$(BIN)/python -m command.feeds_page > docs/feeds.md
 
 unit: setup
 	$(BIN)/pytest tests/unit
@@ -46,7 +46,7 @@ glue: setup
 
 # Spark's classes in an archive, once per environment: a worker is then warm in 9 s instead of 15.
 jvm: setup
-	$(BIN)/python -m airline_platform.local.spark_jvm $(VENV)/var/spark-jvm
+	$(BIN)/python -m laptop.spark.jvm $(VENV)/var/spark-jvm
 
 # The parts of AWS on a laptop, each alone: gateway, Glue engine, Athena, CloudFormation, PostgreSQL.
 laptop: jvm

@@ -4,21 +4,21 @@ from dagster import Definitions, in_process_executor
 
 from airline_platform.jobs import FEED_JOBS, FRESHNESS_JOB
 from airline_platform.settings import Settings, get_settings
-from assets.airports import airport_codes_catalog, dim_airport_codes, raw_airport_codes
-from assets.bookings import bookings_assets
-from assets.flights import flights_assets
-from assets.freshness import landed_in_time
-from assets.marts import mart_assets
-from assets.report import delay_report
-from assets.shipping import shipping_assets
+from assets.checks.freshness import landed_in_time
+from assets.ingest.airports import airport_codes_catalog, dim_airport_codes, raw_airport_codes
+from assets.ingest.bookings import bookings_assets
+from assets.ingest.flights import flights_assets
+from assets.ingest.shipping import shipping_assets
+from assets.marts.assets import mart_assets
+from assets.report.asset import delay_report
 from assets.warehouse_catalog import warehouse_catalog
 from resources.athena import Athena
-from resources.events import LandingEvents
 from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import Landing
-from resources.notifier import Notifier
-from resources.warehouse import Warehouse
+from resources.queue import LandingEvents
+from resources.topic import Notifier
+from resources.warehouse.session import Warehouse
 from sensors.alerts import alert_sensor
 from sensors.automation import automation_sensor
 from sensors.landing import landing_sensor

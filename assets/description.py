@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableSchema
 
-from airline_platform.feeds import FLIGHTS
+from airline_platform.contract.table import Column, Table
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from airline_platform.tables import Column, Table
 from assets.lineage import LINEAGE, Sources, column_lineage
 
 OWNERS = ["team:data-platform"]

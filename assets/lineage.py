@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dagster import AssetExecutionContext, TableColumnDep, TableColumnLineage
 
-from airline_platform.feeds import AIRPORTS, Feed
-from airline_platform.marts import Mart
-from airline_platform.tables import Column
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.table import Column
+from airline_platform.feeds.airports import AIRPORTS
+from assets.marts.declarations import Mart
 
 LINEAGE = "dagster/column_lineage"
 

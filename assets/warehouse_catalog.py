@@ -16,16 +16,17 @@ from dagster import (
     asset,
 )
 
+from airline_platform.contract.table import Column, Table
 from airline_platform.errors import CrawlerFailed, UnusableInput
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import get_settings
-from airline_platform.tables import Column, Table
+from assets.alerts.hooks import tell_failed
 from assets.description import OWNERS, catalog_link, column_schema, describe
 from assets.failures import RETRIES, permanent_errors_end_the_step
-from assets.hooks import tell_failed
+from assets.schema import TABLES
 from resources.glue import Glue
-from resources.notifier import Notifier
-from resources.warehouse import TABLES, Warehouse
+from resources.topic import Notifier
+from resources.warehouse.session import Warehouse
 
 GROUP = "warehouse"
 CRAWLER = "warehouse"

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from airline_platform.console import err, out, show_table, tell
 from benchmarks.circumstances import circumstances
 from benchmarks.laptop import bench
 from benchmarks.picture import draw
 from benchmarks.results import PICTURE_NAME, Circumstances, Outcome, Results, rows
+from command.console import err, out, show_table, tell
 
 BENCHMARKS = ("landing", "backfill", "growth", "burst", "transform", "whole_path")
 """Modules of this package, in the order in which they run; each has `measure(bench: Bench) -> Section`."""

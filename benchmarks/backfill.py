@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from airline_platform.dagster_client import days_between
 from airline_platform.errors import AirlineError
-from airline_platform.feeds import FLIGHTS
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.jobs import FEED_TAG, job_name, range_tags
 from benchmarks.figures import Figure, Section
 from benchmarks.laptop import ROWS_A_DAY, Bench
 from benchmarks.records import RunRecord, records, run_ids, step_seconds
+from command.dagster_client import days_between
 
 YEAR = date(2014, 1, 1), date(2014, 12, 31)
 PEERS_DAYS = date(2015, 3, 1), date(2015, 3, 10)

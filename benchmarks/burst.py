@@ -9,14 +9,14 @@ from pathlib import Path
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform.accounting import account, queue_depth
 from airline_platform.errors import AirlineError
-from airline_platform.feeds import FLIGHTS
-from airline_platform.generators.files import Order, generate_files
+from airline_platform.feeds.flights import FLIGHTS
 from benchmarks.figures import Figure, Section
 from benchmarks.laptop import WAIT_SECONDS, Bench
 from benchmarks.memory import idle_memory, watched_memory
 from benchmarks.records import RunRecord, records, run_ids, step_seconds
+from command.generators.files import Order, generate_files
+from resources.accounts import account, queue_depth
 
 FIRST_DAY = date(2014, 1, 1)
 DAYS, FILES_A_DAY, ROWS_A_FILE = 200, 10, 200

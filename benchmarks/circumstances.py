@@ -11,11 +11,11 @@ from typing import Any
 
 import psutil
 
-from airline_platform.feeds import FLIGHTS
-from airline_platform.generators.files import Order, generate_files
-from airline_platform.local.postgres import version_check
+from airline_platform.feeds.flights import FLIGHTS
 from benchmarks.laptop import ROWS_A_DAY
 from benchmarks.results import Circumstances
+from command.generators.files import Order, generate_files
+from laptop.postgres import version_check
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGES = ("dagster", "pyspark", "duckdb", "pandas", "dlt")

@@ -12,15 +12,15 @@ from statistics import median
 from typing import Any
 
 from airline_platform.errors import AirlineError
-from airline_platform.feeds import FLIGHTS
-from airline_platform.local import dagster_home
-from airline_platform.local.postgres import DAGSTER
+from airline_platform.feeds.flights import FLIGHTS
 from benchmarks.figures import Figure, Section
 from benchmarks.laptop import ROWS_A_DAY, WAIT_SECONDS, Bench
 from benchmarks.million_keys import FIRST_DAY as FIRST_OF_MILLION
 from benchmarks.million_keys import KEYS, LEDGER, MODIFIED, key_of, million_keys
 from benchmarks.records import glue_seconds, server, warehouse
 from benchmarks.stages import STAGES, recorded_run, stages_of
+from laptop.dagster import dagster_home
+from laptop.postgres import DAGSTER
 
 HISTORY_ROWS = 200
 FEW, MANY = 10, 1_000

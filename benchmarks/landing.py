@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, TypeVar
 
-from airline_platform.demo_data import write_airports
 from airline_platform.errors import AirlineError
-from airline_platform.feeds import AIRPORTS, FLIGHTS
-from airline_platform.local.postgres import PostgresServer
-from airline_platform.uploads import Upload, expand, plan_upload
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.flights import FLIGHTS
 from benchmarks.classic.pipeline import BUCKET, TABLE, ClassicPipeline, classic_pipeline, connect
 from benchmarks.figures import Figure, Section
 from benchmarks.laptop import ROWS_A_DAY, Bench
 from benchmarks.stages import STAGES, RecordedRun, recorded_run, stages_of
+from command.demo.new_york import write_airports
+from command.land import Upload, expand, plan_upload
+from laptop.postgres import PostgresServer
 
 FIRST_DAY = date(2017, 5, 1)
 DAYS, CLASSIC_DAYS = 7, 3

@@ -13,17 +13,17 @@ from typing import Any
 
 import requests
 
-from airline_platform import travel
-from airline_platform.dagster_client import DagsterClient
-from airline_platform.demo_data import write_airports
 from airline_platform.errors import AirlineError
-from airline_platform.feeds import FLIGHTS
-from airline_platform.generators.files import Order, generate_files
-from airline_platform.local.stack import HEALTH_PATH
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings
-from airline_platform.uploads import expand, plan_upload
-from resources.aws import make_client
-from resources.warehouse import Warehouse
+from command import follow
+from command.dagster_client import DagsterClient
+from command.demo.new_york import write_airports
+from command.generators.files import Order, generate_files
+from command.land import expand, plan_upload
+from laptop.stack import HEALTH_PATH
+from resources.aws.client import make_client
+from resources.warehouse.session import Warehouse
 
 ROWS_A_DAY = 20_000
 AIRLINE = Path(sys.executable).with_name("airline")
@@ -89,7 +89,7 @@ class Bench:
 
     def put(self, folder: Path) -> None:
         """Land every file of a folder, in this process."""
-        travel.land(self.settings, [plan_upload(path, settings=self.settings) for path in expand([folder])])
+        follow.land(self.settings, [plan_upload(path, settings=self.settings) for path in expand([folder])])
 
     def land(self, folder: Path) -> float:
         """Land files and wait until all are loaded; the seconds it took.
@@ -99,7 +99,7 @@ class Bench:
         """
         began = time.monotonic()
         self.put(folder)
-        accounts = travel.wait(self.settings, self.dagster, WAIT_SECONDS)
+        accounts = follow.wait(self.settings, self.dagster, WAIT_SECONDS)
         if left := [each.key for each in accounts if each.state != "loaded"]:
             raise AirlineError(f"not loaded: {left[:20]}", remedy="See `airline alerts`.")
         return time.monotonic() - began

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg2
 from psycopg2.extras import RealDictCursor
 
-from airline_platform.local.postgres import PostgresServer
 from benchmarks.laptop import Bench
+from laptop.postgres import PostgresServer
 
 RUNS = "SELECT run_id, status FROM runs"
 

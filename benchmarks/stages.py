@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2
 
 from airline_platform.errors import AirlineError
-from airline_platform.feeds import FLIGHTS
+from airline_platform.feeds.flights import FLIGHTS
 
 STAGES = {
     "event": "S3's event, until a tick of the sensor begins; none where one listens already",

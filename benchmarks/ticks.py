@@ -18,11 +18,11 @@ from uuid import uuid4
 from dagster import DagsterInstance, SensorDefinition, build_sensor_context
 
 from airline_platform.definitions import defs, resources
-from airline_platform.feeds import FLIGHTS
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from resources.aws import make_client
-from resources.events import LandingEvents, Message, landing_event
+from resources.aws.client import make_client
 from resources.landing import Landing
+from resources.queue import LandingEvents, Message, landing_event
 from sensors.landing import landing_sensor
 from sensors.reconciliation import reconciliation_sensor
 

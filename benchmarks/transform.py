@@ -13,12 +13,13 @@ import duckdb
 from dagster_pipes import encode_param
 
 from airline_platform.errors import GlueJobFailed
-from airline_platform.feeds import AIRPORTS, FLIGHTS
-from airline_platform.headers import judge
-from airline_platform.verdicts import Accepted
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.flights import FLIGHTS
 from benchmarks.agreement import TOTALS, Totals, require_agreement
 from benchmarks.figures import Figure, Section
 from benchmarks.laptop import ROWS_A_DAY, Bench
+from resources.acceptance.heads import judge
+from resources.acceptance.verdicts import Accepted
 from resources.glue import ENDED, copy_manifest
 
 FIRST_DAY = date(2016, 4, 1)

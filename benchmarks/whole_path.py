@@ -10,12 +10,13 @@ from pathlib import Path
 from statistics import median
 
 from airline_platform.errors import AirlineError
-from airline_platform.feeds import AIRPORTS, FLIGHTS
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.flights import FLIGHTS
 from benchmarks.agreement import TOTALS, Totals, require_agreement
 from benchmarks.figures import Figure, Section
 from benchmarks.laptop import ROWS_A_DAY, Bench
 from benchmarks.peers.task import Task
-from resources.warehouse import Warehouse
+from resources.warehouse.session import Warehouse
 
 MONTHS = (date(2017, 4, 1), date(2017, 6, 1), date(2017, 9, 1))
 """A fresh one each time, for what has landed once does no more work; all of `DAYS` days."""

@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.feeds import BOOKINGS
+from airline_platform.feeds.bookings import BOOKINGS
 from glue_jobs.landing import PARTITION, REASON, selected
 from glue_jobs.lookups import look_up
 from glue_jobs.people import with_key_of

@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.feeds import FLIGHTS
+from airline_platform.feeds.flights import FLIGHTS
 from glue_jobs.landing import PARTITION, PROVENANCE, selected
 from glue_jobs.lookups import look_up
 from glue_jobs.program import run_feed_job

@@ -18,11 +18,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from pyspark.sql.types import StringType, StructField, StructType
 
-from airline_platform.characters import composed
-from airline_platform.csv_records import lines_of
-from airline_platform.feeds import RESCUED, Feed, is_gzip
-from airline_platform.json_records import NotAnArray, elements
-from airline_platform.tables import SOURCE_FILE
+from airline_platform.contract.feed import RESCUED, Feed
+from airline_platform.contract.table import SOURCE_FILE
+from airline_platform.files.characters import composed
+from airline_platform.files.csv_records import lines_of
+from airline_platform.files.json_records import NotAnArray, elements
+from airline_platform.files.names import is_gzip
 from glue_jobs.landing import (
     FIELDS,
     LINE,

@@ -6,7 +6,7 @@ from typing import Any, cast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.tables import SOURCE_FILE
+from airline_platform.contract.table import SOURCE_FILE
 
 DATE_FOLDER = "date"
 

@@ -14,10 +14,9 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.characters import composed, edge_class, hidden_class
-from airline_platform.feeds import REPEATED, RESCUED, UNKNOWN_MARK, Feed, is_gzip
-from airline_platform.reading import Reading
-from airline_platform.tables import (
+from airline_platform.contract.feed import REPEATED, RESCUED, UNKNOWN_MARK, Feed
+from airline_platform.contract.reading import Reading
+from airline_platform.contract.table import (
     DECIMALS,
     DIGITS,
     LARGEST_NUMBER,
@@ -27,6 +26,8 @@ from airline_platform.tables import (
     ColumnType,
     Table,
 )
+from airline_platform.files.characters import composed, edge_class, hidden_class
+from airline_platform.files.names import is_gzip
 from glue_jobs.lake import LakePath
 
 REASON = "reject_reason"

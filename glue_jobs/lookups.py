@@ -3,7 +3,8 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.feeds import AIRPORTS, Feed
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds.airports import AIRPORTS
 
 
 def look_up(rows: DataFrame, feed: Feed, airports: DataFrame) -> DataFrame:

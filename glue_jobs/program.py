@@ -20,7 +20,8 @@ from botocore.config import Config
 from pyspark.context import SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
-from airline_platform.feeds import AIRPORTS, Feed
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds.airports import AIRPORTS
 from glue_jobs.reporting import reporting
 from glue_jobs.runner import FeedRun
 

@@ -7,8 +7,8 @@ from functools import reduce
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.feeds import REPEATED, RESCUED, Feed, evolved_columns
-from airline_platform.tables import SOURCE_FILE
+from airline_platform.contract.feed import REPEATED, RESCUED, Feed, evolved_columns
+from airline_platform.contract.table import SOURCE_FILE
 from glue_jobs import csv_files, json_files
 from glue_jobs.lake import count_by_file, read_columns, read_partitions, remove_partitions, replace_partitions
 from glue_jobs.landing import (

@@ -10,8 +10,8 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.feeds import SHIPMENTS, SHIPMENTS_TYPED
-from airline_platform.tables import SOURCE_FILE, SOURCE_LINE
+from airline_platform.contract.table import SOURCE_FILE, SOURCE_LINE
+from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
 from glue_jobs.lake import LakePath, count_by_file, read_columns, read_partitions, replace_partitions
 from glue_jobs.program import job_run
 

@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.feeds import SHIPMENTS, SHIPMENTS_TYPED
+from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
 from glue_jobs.landing import PARTITION, REASON, selected
 from glue_jobs.program import run_feed_job
 

@@ -10,8 +10,8 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 
 from airline_platform.errors import AirlineError, QueryFailed
 from airline_platform.settings import get_settings
-from resources.audited import AuditedResource
-from resources.aws import make_client, reaching
+from resources.aws.audited import AuditedResource
+from resources.aws.client import make_client, reaching
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient

@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from airline_platform.feeds import FEEDS, Feed
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.table import SOURCE_FILE, Column, Table
+from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings
-from airline_platform.tables import SOURCE_FILE, Column, Table
-from resources.aws import make_client, reaching
+from resources.aws.client import make_client, reaching
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient

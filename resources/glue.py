@@ -21,9 +21,9 @@ from tenacity import (
 
 from airline_platform.errors import AirlineError, CrawlerFailed, GlueJobFailed
 from airline_platform.settings import get_settings
-from resources import caller
-from resources.audited import AuditedResource
-from resources.aws import make_client, reaching
+from resources.aws import caller
+from resources.aws.audited import AuditedResource
+from resources.aws.client import make_client, reaching
 from resources.catalog import CatalogTable, ensure_table, mark_confirmed
 
 if TYPE_CHECKING:

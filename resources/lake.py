@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airline_platform.errors import AirlineError
 from airline_platform.settings import get_settings
-from resources.audited import AuditedResource
-from resources.aws import make_client, reaching
+from resources.aws.audited import AuditedResource
+from resources.aws.client import make_client, reaching
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from airline_platform.feeds import Feed, LandedKey, NoLanding, UnknownKey, is_gzip, parse_key
-from airline_platform.headers import judge
+from airline_platform.contract.feed import Feed
+from airline_platform.files.keys import LandedKey, NoLanding, UnknownKey, parse_key
+from airline_platform.files.names import is_gzip
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
-from airline_platform.verdicts import Accepted, Refused, Shape
-from resources.audited import AuditedResource
-from resources.aws import make_client, reaching
+from resources.acceptance.heads import judge
+from resources.acceptance.verdicts import Accepted, Refused, Shape
+from resources.aws.audited import AuditedResource
+from resources.aws.client import make_client, reaching
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -17,11 +17,11 @@ from dagster import (
 
 from airline_platform.errors import StackNotStarted
 from airline_platform.jobs import FEED_TAG
-from assets.alerts import failure_alert
-from assets.hooks import TOLD_TAG
-from resources import outbox
-from resources.notifier import Notifier
-from resources.warehouse import Warehouse
+from assets.alerts.hooks import TOLD_TAG
+from assets.alerts.messages import failure_alert
+from resources.topic import Notifier
+from resources.warehouse import outbox
+from resources.warehouse.session import Warehouse
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 RUNS_PER_TICK = 200

@@ -3,7 +3,7 @@
 from dagster import AssetSelection, AutomationConditionSensorDefinition, DefaultSensorStatus
 
 from assets import warehouse_catalog
-from assets.marts import GROUP
+from assets.marts.assets import GROUP
 
 automation_sensor = AutomationConditionSensorDefinition(
     "automation_sensor",

@@ -18,17 +18,18 @@ from dagster import (
 )
 
 from airline_platform.errors import StackNotStarted
-from airline_platform.feeds import AIRPORTS, FEEDS, UNKNOWN, LandedKey, NoLanding, UnknownKey, parse_key
+from airline_platform.feeds import FEEDS
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.files.keys import UNKNOWN, LandedKey, NoLanding, UnknownKey, parse_key
 from airline_platform.jobs import FEED_JOBS, request_run
 from airline_platform.partitions import last_day, ranges
 from airline_platform.settings import get_settings
-from assets import ledger
-from assets.gone import note_gone
-from resources import outbox
-from resources.events import LandingEvent, LandingEvents, Message
+from assets.ingest.deleted_sources import note_gone
 from resources.landing import LandedObject, Landing
-from resources.notifier import Alert, Notifier
-from resources.warehouse import Warehouse
+from resources.queue import LandingEvent, LandingEvents, Message
+from resources.topic import Alert, Notifier
+from resources.warehouse import ledger, outbox
+from resources.warehouse.session import Warehouse
 from sensors.under_way import RunUnderWay, runs_under_way
 
 MESSAGES_PER_TICK = 1000

@@ -9,17 +9,19 @@ from typing import Any
 
 from dagster import SensorEvaluationContext, SkipReason, sensor
 
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.errors import StackNotStarted
-from airline_platform.feeds import FEEDS, Feed, LandedKey, parse_key
+from airline_platform.feeds import FEEDS
+from airline_platform.files.keys import LandedKey, parse_key
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
-from airline_platform.tables import INGESTED_FILES
-from assets.gone import note_gone
-from resources import outbox
-from resources.events import LandingEvents, landing_event
+from assets.ingest.deleted_sources import note_gone
 from resources.landing import Landing, Page, Version, shared_prefix, spans
-from resources.notifier import Notifier
-from resources.warehouse import Warehouse
+from resources.queue import LandingEvents, landing_event
+from resources.topic import Notifier
+from resources.warehouse import outbox
+from resources.warehouse.session import Warehouse
 from sensors.landing import BY_DEFAULT
 from sensors.under_way import RunUnderWay, runs_under_way
 

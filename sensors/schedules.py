@@ -13,17 +13,19 @@ from dagster import (
     schedule,
 )
 
+from airline_platform.contract.feed import Feed
 from airline_platform.errors import StackNotStarted
-from airline_platform.feeds import FEEDS, Feed, LandedKey, UnknownKey, parse_key
+from airline_platform.feeds import FEEDS
+from airline_platform.files.keys import LandedKey, UnknownKey, parse_key
 from airline_platform.jobs import FEED_JOBS, FRESHNESS_JOB
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
-from assets.gone import note_gone
-from resources import outbox
-from resources.events import LandingEvent
+from assets.ingest.deleted_sources import note_gone
 from resources.landing import Landing, Page, Version, spans
-from resources.notifier import Notifier
-from resources.warehouse import Warehouse
+from resources.queue import LandingEvent
+from resources.topic import Notifier
+from resources.warehouse import outbox
+from resources.warehouse.session import Warehouse
 from sensors.landing import record_unknown, request_runs
 from sensors.reconciliation import END, VERDICTS, Difference, between, compare, recent_pages
 from sensors.under_way import RunUnderWay, runs_under_way

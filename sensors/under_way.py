@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
-from airline_platform.feeds import FEEDS, LandedKey
+from airline_platform.feeds import FEEDS
+from airline_platform.files.keys import LandedKey
 from airline_platform.jobs import FEED_TAG, UNFINISHED, days_of
 
 RETRY_DELAY = timedelta(minutes=2)

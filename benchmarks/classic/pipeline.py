@@ -14,12 +14,13 @@ import requests
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from airline_platform.errors import AirlineError
-from airline_platform.feeds import AIRPORTS, FLIGHTS
-from airline_platform.local import processes
-from airline_platform.local.gateway import HEALTH_PATH, HOST, WORKERS_VARIABLE
-from airline_platform.local.stack import PortClaims
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings
-from resources.aws import make_client
+from laptop import processes
+from laptop.gateway import HEALTH_PATH, HOST, WORKERS_VARIABLE
+from laptop.stack import PortClaims
+from resources.aws.client import make_client
 
 NAME = "classic-flights"
 """Of its crawler, its job, its topic and its state machine."""

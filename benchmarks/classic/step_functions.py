@@ -19,8 +19,8 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from airline_platform.local import gateway
-from airline_platform.local.asgi import App
+from laptop import gateway
+from laptop.asgi import App
 
 SDK_TASK = "arn:aws:states:::aws-sdk:glue:"
 JOB_TASK = "arn:aws:states:::glue:startJobRun"

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from airline_platform.feeds import AIRPORTS, is_gzip
-from airline_platform.headers import judge
-from airline_platform.verdicts import Refused
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.files.names import is_gzip
+from resources.acceptance.heads import judge
+from resources.acceptance.verdicts import Refused
 from resources.landing import LandedObject
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from airline_platform.feeds import Feed
-from airline_platform.local.spark_jvm import SparkJvm, session_options
-from airline_platform.local.spark_pool import SHIM_FOLDER
-from airline_platform.local.spark_worker import mount_buckets, start_session
+from airline_platform.contract.feed import Feed
+from laptop.spark.jvm import SparkJvm, session_options
+from laptop.spark.pool import SHIM_FOLDER
+from laptop.spark.worker import mount_buckets, start_session
 
 # Glue has its own library; a laptop's worker puts the stand-in on the path just like this.
 sys.path.extend([str(SHIM_FOLDER), str(Path(__file__).parent)])

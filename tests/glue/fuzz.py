@@ -11,7 +11,11 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, SHIPMENTS, Feed
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds.shipments import SHIPMENTS
 
 FILES = 10
 """Of a run; one of them is good."""

@@ -8,10 +8,12 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from airline_platform.feeds import AIRPORTS, Feed, is_gzip
-from airline_platform.headers import judge
-from airline_platform.verdicts import Refused
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.files.names import is_gzip
 from glue_jobs.runner import FeedRun
+from resources.acceptance.heads import judge
+from resources.acceptance.verdicts import Refused
 
 SLICE = 1 << 20
 """Bytes of a landed file that are judged at once, as the landing reads them."""

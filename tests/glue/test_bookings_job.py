@@ -12,8 +12,9 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from spark_lake import Lake, Transform
 
-from airline_platform.currencies import CURRENCIES
-from airline_platform.feeds import BOOKINGS, Feed
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.currencies import CURRENCIES
 from glue_jobs.bookings_job import transform
 from glue_jobs.people import with_key_of
 

@@ -7,7 +7,9 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from spark_lake import Lake, Transform
 
-from airline_platform.feeds import AIRPORTS, FLIGHTS, Feed
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.flights import FLIGHTS
 from glue_jobs.flights_job import transform
 from glue_jobs.landing import REASON
 from glue_jobs.runner import COMPILED, FeedRun

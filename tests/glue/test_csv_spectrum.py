@@ -11,8 +11,9 @@ from airport_files import judged
 from pyspark.sql import Row
 from spark_lake import Lake
 
-from airline_platform.feeds import AIRPORTS, BOOKINGS
-from assets.airports import parse_airports
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.bookings import BOOKINGS
+from assets.ingest.airports import parse_airports
 from glue_jobs.bookings_job import transform
 from glue_jobs.runner import FeedRun
 from resources.landing import LandedObject

@@ -10,7 +10,8 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from spark_lake import Lake, Transform
 
-from airline_platform.feeds import FLIGHTS, Feed
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds.flights import FLIGHTS
 from glue_jobs.flights_job import transform
 from glue_jobs.runner import FeedRun
 

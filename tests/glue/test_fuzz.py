@@ -16,12 +16,16 @@ from airport_files import Bodies, judged
 from fuzz import FuzzedFile, fuzzed_runs
 from spark_lake import Lake
 
-from airline_platform.characters import first_hidden, trimmed
-from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, SHIPMENTS, Feed
-from airline_platform.tables import DECIMALS, LARGEST_NUMBER, Column
-from airline_platform.verdicts import Refused
-from assets.airports import read_airports
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.table import DECIMALS, LARGEST_NUMBER, Column
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds.shipments import SHIPMENTS
+from airline_platform.files.characters import first_hidden, trimmed
+from assets.ingest.airports import read_airports
 from glue_jobs import bookings_job, flights_job, shipments_to_parquet_job
+from resources.acceptance.verdicts import Refused
 from resources.landing import LandedObject, Landing
 
 pytestmark = [

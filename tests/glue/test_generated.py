@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame
 
-from airline_platform.feeds import BOOKINGS, FLIGHTS, Feed
-from airline_platform.generators.dirt import DIRT
-from airline_platform.generators.files import Order, generate_files, summary
-from airline_platform.local.spark_pool import SHIM_FOLDER
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
+from command.generators.dirt import DIRT
+from command.generators.files import Order, generate_files, summary
+from laptop.spark.pool import SHIM_FOLDER
 
 # Glue has its own library; a laptop's worker puts the stand-in on the path just like this.
 sys.path.extend([str(SHIM_FOLDER), str(Path(__file__).parent)])

@@ -16,9 +16,9 @@ from json_suite import EITHER, INVALID, VALID
 from pyspark.sql import Row
 from spark_lake import Lake
 
-from airline_platform.feeds import SHIPMENTS
-from airline_platform.verdicts import Refused
+from airline_platform.feeds.shipments import SHIPMENTS
 from glue_jobs.shipments_to_parquet_job import transform
+from resources.acceptance.verdicts import Refused
 
 pytestmark = pytest.mark.filterwarnings(
     # PySpark leaves the socket of every collect to the garbage collector, and compares pandas's version.

@@ -11,8 +11,11 @@ import pytest
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from spark_lake import Lake, Transform
 
-from airline_platform.feeds import BOOKINGS, FLIGHTS, SHIPMENTS, Feed
-from airline_platform.reading import Reading
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.reading import Reading
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds.shipments import SHIPMENTS
 from glue_jobs import shipments_to_parquet_job
 from glue_jobs.bookings_job import transform as bookings_transform
 from glue_jobs.flights_job import transform

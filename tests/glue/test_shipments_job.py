@@ -11,7 +11,8 @@ import pytest
 from pyspark.sql import Row, SparkSession
 from spark_lake import Lake, Transform
 
-from airline_platform.feeds import SHIPMENTS, Feed
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds.shipments import SHIPMENTS
 from glue_jobs.shipments_normalized_job import normalize
 from glue_jobs.shipments_to_parquet_job import transform
 

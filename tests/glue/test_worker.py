@@ -3,7 +3,7 @@
 import pytest
 from pyspark.sql import SparkSession
 
-from airline_platform.local.spark_worker import leave_clean
+from laptop.spark.worker import leave_clean
 
 
 def test_cached_rows_and_a_sessions_own_views_are_taken_back(spark: SparkSession) -> None:

@@ -14,13 +14,14 @@ import pytest
 import requests
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform.deploy import store_warehouse_secret
-from airline_platform.local.postgres import PostgresServer
-from airline_platform.local.stack import PortClaims
+from airline_platform.contract.table import Table
 from airline_platform.settings import get_settings
-from airline_platform.tables import Table
-from resources.aws import make_client
-from resources.warehouse import Warehouse, apply_schema
+from assets.schema import TABLES
+from command.deploy.deploy import store_warehouse_secret
+from laptop.postgres import PostgresServer
+from laptop.stack import PortClaims
+from resources.aws.client import make_client
+from resources.warehouse.session import Warehouse, apply_schema
 
 SECONDS = 60
 
@@ -30,7 +31,7 @@ def gateway(folder: Path, port: int) -> Iterator[None]:
     arguments = ["--port", str(port), "--state", str(folder / "state")]
     with (folder / "gateway.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "airline_platform.local.gateway", *arguments],
+            [sys.executable, "-m", "laptop.gateway", *arguments],
             env=os.environ | {"AIRLINE_SPARK_WORKERS": "0"},
             stdout=log,
             stderr=log,
@@ -95,7 +96,7 @@ def server(parts: Parts) -> Iterator[Warehouse]:
         found = Warehouse.of(settings)
         with found.transaction() as session:
             session.execute(f"DROP SCHEMA IF EXISTS {Table.SCHEMA} CASCADE")
-        apply_schema(settings)
+        apply_schema(settings, TABLES)
         yield found
         get_settings.cache_clear()
 

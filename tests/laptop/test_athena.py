@@ -22,7 +22,7 @@ from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_af
 from airline_platform.errors import QueryFailed
 from airline_platform.settings import get_settings
 from resources.athena import Athena
-from resources.aws import make_client
+from resources.aws.client import make_client
 
 DATABASE = "airline"
 ATHENA = Athena(database=DATABASE, workgroup=DATABASE)
@@ -57,7 +57,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Pop
     endpoint = f"http://127.0.0.1:{port}"
     with (folder / "gateway.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "airline_platform.local.gateway",
+            [sys.executable, "-m", "laptop.gateway",
              "--port", str(port), "--state", str(folder / "state")],
             env=os.environ | {"AIRLINE_SPARK_WORKERS": "0"}, stdout=log, stderr=log,
         )  # fmt: skip

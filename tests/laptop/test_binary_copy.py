@@ -11,10 +11,10 @@ import pytest
 from psycopg2.errors import BadCopyFileFormat
 from pyarrow import parquet
 
-from airline_platform.tables import Column, Table
-from resources import binary_copy
+from airline_platform.contract.table import Column, Table
 from resources.lake import Lake
-from resources.warehouse import Warehouse
+from resources.warehouse import binary_copy
+from resources.warehouse.session import Warehouse
 
 LAKE = Lake(bucket="airline-lake")
 TYPES = {

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from airline_platform.deploy import deploy_stack
-from airline_platform.feeds import BOOKINGS, FLIGHTS
+from airline_platform.contract.table import Column
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings, get_settings
-from airline_platform.tables import Column
-from assets.cataloging import register, register_and_confirm
+from assets.ingest.catalog import register, register_and_confirm
+from command.deploy.deploy import deploy_stack
 from resources.athena import Athena
-from resources.aws import make_client
+from resources.aws.client import make_client
 from resources.catalog import CatalogTable, catalog_tables, ensure_catalog_tables, landing_table
 from resources.glue import Glue
 

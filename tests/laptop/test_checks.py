@@ -22,30 +22,37 @@ from dagster import (
 )
 from pyarrow import parquet
 
-import assets.airports
-import assets.marts
-import assets.shipping
-from airline_platform.feeds import AIRPORTS, BOOKINGS, FEEDS, FLIGHTS, SHIPMENTS, Feed
-from airline_platform.marts import MARTS, Mart
+import assets.ingest.airports
+import assets.ingest.shipping
+import assets.marts.assets
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
+from airline_platform.feeds import FEEDS
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import get_settings
-from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES
-from assets import drift, ledger, measures
-from assets.airports import dim_airport_codes
-from assets.bookings import bookings_assets
-from assets.checks import CHECKS
-from assets.fact_feed import fact_feed_assets
-from assets.flights import flights_assets
-from assets.loading import MadeDay, RowCount
-from assets.marts import mart_assets
-from assets.refresh import refresh
-from assets.shipping import shipping_totals
+from assets.checks import measures
+from assets.checks.rules import CHECKS
+from assets.ingest import drift
+from assets.ingest.airports import dim_airport_codes
+from assets.ingest.bookings import bookings_assets
+from assets.ingest.fact_feed import fact_feed_assets
+from assets.ingest.flights import flights_assets
+from assets.ingest.loading import MadeDay, RowCount
+from assets.ingest.shipping import shipping_totals
+from assets.marts.assets import mart_assets
+from assets.marts.declarations import MARTS, Mart
+from assets.marts.replacement import refresh
 from resources.athena import Athena, QueryResult
-from resources.aws import make_client
+from resources.aws.client import make_client
 from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
-from resources.notifier import Notifier
-from resources.warehouse import Session, Warehouse
+from resources.topic import Notifier
+from resources.warehouse import ledger
+from resources.warehouse.session import Session, Warehouse
 
 LANDING = Landing(bucket="airline-landing")
 LAKE = Lake(bucket="airline-lake")
@@ -492,7 +499,7 @@ def test_a_mart_that_says_something_else_than_its_source_is_rolled_back(
         refresh(session, made, days)
         session.execute(f"UPDATE {made.table.qualified_name} {tampering}")
 
-    monkeypatch.setattr(assets.marts, "refresh", wrong)
+    monkeypatch.setattr(assets.marts.assets, "refresh", wrong)
     done = run(asset_of(mart), *days)
 
     assert not done.success
@@ -514,7 +521,7 @@ def test_a_day_of_a_mart_that_cannot_be_made_does_not_end_its_neighbours(
         if TUESDAY in days:
             session.execute("SELECT 1 / 0")
 
-    monkeypatch.setattr(assets.marts, "refresh", overflow)
+    monkeypatch.setattr(assets.marts.assets, "refresh", overflow)
     done = run(asset_of(mart), *WEEK[:3])
 
     assert not done.success
@@ -529,7 +536,7 @@ def test_a_day_of_a_mart_that_cannot_be_made_does_not_end_its_neighbours(
 def test_a_mart_that_lacks_its_rows_is_rolled_back(
     sources: Warehouse, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(assets.marts, "refresh", lambda *_: None)
+    monkeypatch.setattr(assets.marts.assets, "refresh", lambda *_: None)
     with sources.transaction() as session:
         session.execute(f"DELETE FROM {MARTS[name].table.qualified_name}")
 
@@ -569,7 +576,7 @@ def test_airports_that_are_there_twice_are_not_committed(
     land_airports(range(10))
     assert run(dim_airport_codes).success
     written = assets.airports._parquet
-    monkeypatch.setattr(assets.airports, "_parquet", lambda rows: written([*rows, *rows]))
+    monkeypatch.setattr(assets.ingest.airports, "_parquet", lambda rows: written([*rows, *rows]))
 
     done = run(dim_airport_codes)
 
@@ -604,7 +611,7 @@ class Counted(Athena):
 def test_shipments_are_counted_again(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, counted: int, before: int, checks: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(assets.shipping, "register", lambda *_args, **_more: None)
+    monkeypatch.setattr(assets.ingest.shipping, "register", lambda *_args, **_more: None)
     for day in ("2013-01-28", "2013-01-21"):
         known(warehouse, SHIPMENTS, day, before)
     made = MadeDay("jr_1", (), ((landed(SHIPMENTS, MONDAY), RowCount(12, 10, 2)),))

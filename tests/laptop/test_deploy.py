@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 import requests
 
-from airline_platform.deploy import (
+from airline_platform.errors import AirlineError, StackUnavailable
+from airline_platform.settings import Settings
+from command.deploy.deploy import (
     TEMPLATE,
     deploy_stack,
     glue_programs,
     store_warehouse_secret,
     upload_programs,
 )
-from airline_platform.errors import AirlineError, StackUnavailable
-from airline_platform.settings import Settings
-from resources.aws import make_client
+from resources.aws.client import make_client
 
 START_SECONDS = 30
 
@@ -52,7 +52,7 @@ class Gateway:
                 [
                     sys.executable,
                     "-m",
-                    "airline_platform.local.gateway",
+                    "laptop.gateway",
                     "--port",
                     str(self.port),
                     "--state",
@@ -259,7 +259,7 @@ def test_what_only_an_account_has_is_deployed_there(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     settings = gateway.settings("an-account")
-    monkeypatch.setattr("airline_platform.deploy.TEMPLATE", without_the_trail(tmp_path))
+    monkeypatch.setattr("command.deploy.deploy.TEMPLATE", without_the_trail(tmp_path))
     account_only = {
         "Stage": "aws",
         "WarehouseJdbcUrl": "jdbc:redshift://warehouse.example:5439/dev",

@@ -16,16 +16,21 @@ from dagster import (
     build_schedule_context,
 )
 
-from airline_platform.feeds import BOOKINGS, FEEDS, FLIGHTS, SHIPMENTS, UNKNOWN, Feed
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
+from airline_platform.feeds import FEEDS
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds.shipments import SHIPMENTS
+from airline_platform.files.keys import UNKNOWN
 from airline_platform.jobs import FRESHNESS_CHECKS, FRESHNESS_JOB
 from airline_platform.settings import Settings, get_settings
-from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES
-from assets import ledger
-from assets.freshness import find_overdue, landed_in_time, last_due, write_alerts
-from resources.aws import make_client
+from assets.checks.freshness import find_overdue, landed_in_time, last_due, write_alerts
+from resources.aws.client import make_client
 from resources.landing import LandedObject, Landing
-from resources.notifier import Notifier
-from resources.warehouse import Warehouse
+from resources.topic import Notifier
+from resources.warehouse import ledger
+from resources.warehouse.session import Warehouse
 from sensors import schedules
 from sensors.schedules import tick
 

@@ -21,9 +21,9 @@ import pytest
 import requests
 
 from airline_platform.errors import GlueJobFailed
-from airline_platform.local.spark_jvm import QUICK, THOROUGH
-from airline_platform.local.spark_pool import LARGE_BYTES
 from airline_platform.settings import get_settings
+from laptop.spark.jvm import QUICK, THOROUGH
+from laptop.spark.pool import LARGE_BYTES
 from resources import glue
 
 DATABASE = "airline"
@@ -70,7 +70,7 @@ class Stack:
         command = [
             sys.executable,
             "-m",
-            "airline_platform.local.gateway",
+            "laptop.gateway",
             "--port",
             str(self.port),
             "--state",
@@ -183,9 +183,7 @@ def lives(process: psutil.Process) -> bool:
 def jvm():
     """Spark's class archive, built once per checkout; with it a worker starts three times as fast."""
     folder = Path(sys.prefix) / "var" / "spark-jvm"  # as `make jvm` does; nothing to do where it is built
-    subprocess.run(
-        [sys.executable, "-m", "airline_platform.local.spark_jvm", folder], check=True, timeout=280
-    )
+    subprocess.run([sys.executable, "-m", "laptop.spark.jvm", folder], check=True, timeout=280)
     return folder
 
 
@@ -643,7 +641,7 @@ def test_what_would_harm_is_refused(stack, path, headers):
 
 
 def test_a_second_gateway_on_the_same_state_refuses_to_start(stack):
-    command = [sys.executable, "-m", "airline_platform.local.gateway", "--port", "0", "--state", stack.state]
+    command = [sys.executable, "-m", "laptop.gateway", "--port", "0", "--state", stack.state]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert answer.returncode == 1
     assert "Another gateway serves" in answer.stderr

@@ -4,14 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airline_platform.feeds import FLIGHTS, SHIPMENTS, Feed
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import get_settings
-from assets import ledger
-from assets.gone import forget, note_gone
-from resources.aws import make_client
+from assets.ingest.deleted_sources import forget, note_gone
+from resources.aws.client import make_client
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
-from resources.warehouse import Warehouse
+from resources.warehouse import ledger
+from resources.warehouse.session import Warehouse
 
 LANDING = Landing(bucket="airline-landing")
 LAKE = Lake(bucket="airline-lake")

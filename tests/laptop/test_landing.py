@@ -5,13 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from airline_platform.verdicts import Refused
-from assets.airports import parse_airports
-from resources.aws import make_client
+from assets.ingest.airports import parse_airports
+from resources.acceptance.verdicts import Refused
+from resources.aws.client import make_client
 from resources.landing import Landing, _judged
-from resources.warehouse import Warehouse
+from resources.warehouse.session import Warehouse
 
 FLIGHTS_CSV = f"{FLIGHTS.header}\nB6,12478,12892,4,5\n".encode()
 AIRPORTS_CSV = f"{AIRPORTS.header}\n1,Newark,NJ,Newark Liberty\n"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from airline_platform.settings import get_settings
-from resources.aws import make_client
-from resources.events import LandingEvents, Message
-from resources.warehouse import Warehouse
+from resources.aws.client import make_client
+from resources.queue import LandingEvents, Message
+from resources.warehouse.session import Warehouse
 
 KEY = "daily_flights/date=2013-01-01/JFK + LGA.csv"
 

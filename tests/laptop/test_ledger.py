@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from airline_platform.settings import get_settings
-from assets import gone, ledger
-from resources.warehouse import Warehouse, to_postgres
+from assets.ingest import deleted_sources as gone
+from resources.warehouse import ledger
+from resources.warehouse.session import Warehouse, to_postgres
 from sensors import reconciliation
 
 FILES = 20_000

@@ -10,17 +10,20 @@ from dagster import AssetKey, DagsterInstance, materialize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, Feed
-from airline_platform.marts import MARTS, marts_of
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.table import DECIMALS, DIGITS, LARGEST_NUMBER, Column, Table, mean_of, sum_of
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from airline_platform.tables import DECIMALS, DIGITS, LARGEST_NUMBER, Column, Table, mean_of, sum_of
-from assets import checks, measures
-from assets.gone import _empty_day
-from assets.loading import fill_airports
-from assets.marts import mart_assets
-from assets.refresh import figures_of, refresh
-from resources.notifier import Notifier
-from resources.warehouse import Warehouse
+from assets.checks import measures, rules
+from assets.ingest.deleted_sources import _empty_day
+from assets.ingest.loading import fill_airports
+from assets.marts.assets import mart_assets
+from assets.marts.declarations import MARTS, marts_of
+from assets.marts.replacement import figures_of, refresh
+from resources.topic import Notifier
+from resources.warehouse.session import Warehouse
 
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-07", "2013-01-08", "2013-01-09"
 JFK, BOS = (12478, "John F. Kennedy", "New York", "NY"), (10721, "Logan", "Boston", "MA")
@@ -380,8 +383,8 @@ def test_no_mart_overflows_on_anything_a_fact_can_hold(
         for mart in MARTS.values():
             days = (MONDAY,) if mart.table.partition_column else ()
             refresh(session, mart, days)
-            checks.require(
-                mart.table.name, checks.judge(mart.table.name, measures.of_mart(session, mart, days))
+            rules.require(
+                mart.table.name, rules.judge(mart.table.name, measures.of_mart(session, mart, days))
             )
 
 

@@ -14,10 +14,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from airline_platform.errors import StackUnavailable
-from airline_platform.local import processes
-from airline_platform.local.postgres import PostgresServer, launch_mode
-from airline_platform.local.processes import COMPONENT_VARIABLE, Child
-from airline_platform.local.stack import PortClaims
+from laptop import processes
+from laptop.postgres import PostgresServer, launch_mode
+from laptop.processes import COMPONENT_VARIABLE, Child
+from laptop.stack import PortClaims
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from dagster import DagsterRun
 
-from airline_platform.feeds import FLIGHTS
+from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from airline_platform.tables import ALERT_OUTBOX, INGESTED_FILES
-from assets import ledger
-from assets.refusals import Refusal, blocked_days, record_refusals
-from resources.aws import make_client
+from assets.ingest.refusals import Refusal, blocked_days, record_refusals
+from resources.aws.client import make_client
 from resources.landing import LandedObject, Landing
-from resources.warehouse import Warehouse
+from resources.warehouse import ledger
+from resources.warehouse.session import Warehouse
 
 LANDING = Landing(bucket="airline-landing")
 DAY = "2013-02-04"

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airline_platform import cli
 from airline_platform.settings import get_settings
-from assets import ledger
-from resources.aws import make_client
+from command import cli
+from resources.aws.client import make_client
 from resources.lake import Lake
 from resources.landing import LandedObject
-from resources.warehouse import Warehouse
+from resources.warehouse import ledger
+from resources.warehouse.session import Warehouse
 
 LAKE = Lake(bucket="airline-lake")
 LANDED_AT = datetime(2013, 1, 1, tzinfo=UTC)

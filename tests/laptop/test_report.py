@@ -9,18 +9,18 @@ import pytest
 import requests
 from dagster import AssetKey, DagsterInstance, materialize
 
-from airline_platform.feeds import FLIGHTS
-from airline_platform.marts import marts_of
-from airline_platform.tables import INGESTED_FILES
-from assets import ledger
-from assets.delays import Day, days_of_delays
+from airline_platform.contract.table import INGESTED_FILES
+from airline_platform.feeds.flights import FLIGHTS
 from assets.description import report_link
-from assets.refresh import refresh
-from assets.report import delay_report
+from assets.marts.declarations import marts_of
+from assets.marts.replacement import refresh
+from assets.report.asset import delay_report
+from assets.report.delays import Day, days_of_delays
 from resources.lake import Lake
 from resources.landing import LandedObject
-from resources.notifier import Notifier
-from resources.warehouse import Warehouse
+from resources.topic import Notifier
+from resources.warehouse import ledger
+from resources.warehouse.session import Warehouse
 
 LAKE = Lake(bucket="airline-lake")
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-07", "2013-01-08", "2013-01-09"

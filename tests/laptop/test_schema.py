@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from airline_platform.contract.table import SOURCE_LINE, Column, Table
 from airline_platform.errors import TableDiffers
 from airline_platform.settings import get_settings
-from airline_platform.tables import SOURCE_LINE, Column, Table
-from assets.airports import INSERT_STAGED
-from resources.warehouse import TABLES, Session, Warehouse, apply_schema
+from assets.ingest.airports import INSERT_STAGED
+from assets.schema import TABLES
+from resources.warehouse.session import Session, Warehouse, apply_schema
 
 OLDER = Table(
     "flown",

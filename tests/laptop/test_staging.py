@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from airline_platform.local.glue_staging import PARTITIONS_ARGUMENT, Staging, StagingError
 from airline_platform.settings import get_settings
-from resources.aws import make_client
+from laptop.glue.staging import PARTITIONS_ARGUMENT, Staging, StagingError
+from resources.aws.client import make_client
 from resources.glue import PARTITIONS
 
 LAKE = "airline-lake"

@@ -16,16 +16,17 @@ import requests
 from dagster import DagsterInstance, ExecuteInProcessResult, materialize
 from tenacity import Retrying, retry_if_exception_type, retry_if_not_result, stop_after_delay, wait_fixed
 
-from airline_platform.deploy import deploy, deploy_stack
-from airline_platform.feeds import BOOKINGS, FEEDS
-from airline_platform.local.postgres import PostgresServer
-from airline_platform.local.stack import PortClaims
+from airline_platform.feeds import FEEDS
+from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.settings import Settings, get_settings
 from assets.warehouse_catalog import AUTOMATION_TAG, TABLES, warehouse_catalog
-from resources.aws import make_client
+from command.deploy.deploy import deploy, deploy_stack
+from laptop.postgres import PostgresServer
+from laptop.stack import PortClaims
+from resources.aws.client import make_client
 from resources.glue import Glue
-from resources.notifier import Notifier
-from resources.warehouse import Warehouse
+from resources.topic import Notifier
+from resources.warehouse.session import Warehouse
 
 SECONDS = 60
 
@@ -44,7 +45,7 @@ def gateway(folder: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "airline_platform.local.gateway", "--port", str(port)]
+    command = [sys.executable, "-m", "laptop.gateway", "--port", str(port)]
     with (folder / "gateway.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--state", folder / "state"],

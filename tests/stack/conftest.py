@@ -16,16 +16,16 @@ import psutil
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform import travel
-from airline_platform.accounting import Account, queue_depth
-from airline_platform.dagster_client import DagsterClient
-from airline_platform.demo_data import write_airports, write_flights
-from airline_platform.feeds import Feed
-from airline_platform.inbox import read_alerts
+from airline_platform.contract.feed import Feed
 from airline_platform.jobs import job_name, range_tags
-from airline_platform.local import stack as laptop
 from airline_platform.settings import Settings
-from resources.warehouse import Warehouse
+from command import follow
+from command.dagster_client import DagsterClient
+from command.demo.new_york import write_airports, write_flights
+from laptop import stack as laptop
+from resources.accounts import Account, queue_depth
+from resources.inbox import read_alerts
+from resources.warehouse.session import Warehouse
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -90,7 +90,7 @@ class Laptop:
 
     def wait(self) -> list[Account]:
         """As the command does it, without its start."""
-        accounts = travel.wait(self.settings, DagsterClient.of(self.settings), 400)
+        accounts = follow.wait(self.settings, DagsterClient.of(self.settings), 400)
         assert [each.key for each in accounts if each.state == "waiting"] == []
         return accounts
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import psutil
 
-from airline_platform.local import processes
 from airline_platform.settings import Settings
+from laptop import processes
 
 
 def run_processes(home: Path) -> list[psutil.Process]:

@@ -11,10 +11,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform.audit import Window, read_calls
-from airline_platform.demo_data import write_flights
 from airline_platform.errors import AirlineError
-from airline_platform.trail import Call
+from command.audit import Window, read_calls
+from command.demo.new_york import write_flights
+from resources.aws.cloudtrail_log import Call
 
 DAY = date(2013, 11, 20)
 KEY = f"daily_flights/date={DAY}/flights.csv"

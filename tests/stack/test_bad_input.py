@@ -15,8 +15,8 @@ import pytest
 from pyarrow import parquet
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from airline_platform.demo_data import write_flights
-from airline_platform.feeds import FLIGHTS
+from airline_platform.feeds.flights import FLIGHTS
+from command.demo.new_york import write_flights
 
 HEADER = FLIGHTS.header
 NAMES = HEADER.split(",")

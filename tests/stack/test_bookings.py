@@ -14,8 +14,8 @@ import duckdb
 import psycopg2
 import pytest
 
-from airline_platform.dagster_client import days_between
-from airline_platform.feeds import BOOKINGS
+from airline_platform.feeds.bookings import BOOKINGS
+from command.dagster_client import days_between
 
 HEADER = BOOKINGS.header
 NEWARK, ATLANTA, NOWHERE = "11618", "10397", "99998"

@@ -7,10 +7,10 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from airline_platform.dagster_client import DagsterClient
-from airline_platform.feeds import FLIGHTS
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.jobs import RANGE_TAGS
-from resources.warehouse import Warehouse
+from command.dagster_client import DagsterClient
+from resources.warehouse.session import Warehouse
 
 HEADER = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
 FACT = "airlines.daily_flights_processed"

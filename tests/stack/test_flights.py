@@ -10,10 +10,10 @@ import pytest
 from dagster import DagsterInstance, materialize
 
 from airline_platform.definitions import resources
-from airline_platform.demo_data import write_flights
-from airline_platform.feeds import FLIGHTS
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from assets.flights import flights_assets
+from assets.ingest.flights import flights_assets
+from command.demo.new_york import write_flights
 
 HEADER = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
 FACT = "airlines.daily_flights_processed"

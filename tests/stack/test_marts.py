@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from airline_platform.dagster_client import DagsterClient
-from airline_platform.feeds import BOOKINGS, FLIGHTS
-from airline_platform.generators.files import Order, generate_files
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
+from command.dagster_client import DagsterClient
+from command.generators.files import Order, generate_files
 
 FACT = FLIGHTS.table.qualified_name
 HEADER = FLIGHTS.header

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airline_platform.feeds import FLIGHTS
+from airline_platform.feeds.flights import FLIGHTS
 
 POISON = """
 _without_poison = transform

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from airline_platform.feeds import AIRPORTS, BOOKINGS, FEEDS, FLIGHTS, SHIPMENTS, Feed
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds import FEEDS
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds.shipments import SHIPMENTS
 from resources.catalog import CONFIRMED, catalog_tables
 
 ROWS = 40

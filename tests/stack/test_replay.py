@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airline_platform.feeds import FLIGHTS
-from resources.warehouse import Warehouse
+from airline_platform.feeds.flights import FLIGHTS
+from resources.warehouse.session import Warehouse
 
 if TYPE_CHECKING:
     from conftest import Laptop

@@ -18,14 +18,14 @@ import pytest
 from pyarrow import parquet
 from tenacity import Retrying, retry_if_result, wait_fixed
 
-from airline_platform import travel
-from airline_platform.dagster_client import DagsterClient, days_between
-from airline_platform.feeds import SHIPMENTS
-from airline_platform.generators.files import Order, generate_files, summary
-from airline_platform.inbox import read_alerts
-from airline_platform.local.postgres import PostgresServer
-from assets.totals import Totals, read_totals, totals_sql
+from airline_platform.feeds.shipments import SHIPMENTS
+from assets.ingest.totals import Totals, read_totals, totals_sql
+from command import follow
+from command.dagster_client import DagsterClient, days_between
+from command.generators.files import Order, generate_files, summary
+from laptop.postgres import PostgresServer
 from resources.athena import QueryResult
+from resources.inbox import read_alerts
 
 NAME, STREET = "Zaphod Beeblebrox", "42 Heart of Gold Street"
 FIRST, LAST = "2013-08-01", "2013-08-31"
@@ -224,7 +224,7 @@ def wave(stack: Any, landed: dict[str, bytes]) -> None:
     with stack.nobody_listening():
         for place, body in landed.items():
             s3.put_object(Bucket=stack.settings.landing_bucket, Key=place, Body=body)
-    accounts = travel.wait(stack.settings, DagsterClient.of(stack.settings), WAVE_SECONDS)
+    accounts = follow.wait(stack.settings, DagsterClient.of(stack.settings), WAVE_SECONDS)
     assert [each.key for each in accounts if each.state == "waiting"] == []
 
 

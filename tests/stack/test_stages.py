@@ -9,8 +9,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from airline_platform.dagster_client import DagsterClient
-from airline_platform.feeds import BOOKINGS
+from airline_platform.feeds.bookings import BOOKINGS
+from command.dagster_client import DagsterClient
 from resources.catalog import ensure_catalog_tables
 
 pytestmark = pytest.mark.usefixtures("airports")

@@ -21,15 +21,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from run_processes import run_processes
 
 from airline_platform.errors import StackUnavailable
-from airline_platform.local import processes, stack
-from airline_platform.local.processes import ProcessId
-from airline_platform.local.run_server import address
-from airline_platform.local.stack import StackInfo, log_file
 from airline_platform.settings import Settings
+from laptop import processes, stack
+from laptop.dagster.run_server import address
+from laptop.processes import ProcessId
+from laptop.stack import StackInfo, log_file
 
 STAND_IN = '''
 import sys
-from airline_platform.local.stack import Plan
+from laptop.stack import Plan
 
 
 class StandIn(Plan):
@@ -348,7 +348,7 @@ def test_an_up_that_fails_says_why_and_leaves_nothing(
 FOREGROUND = """
     import signal, sys
     from pathlib import Path
-    from airline_platform.local import stack
+    from laptop import stack
     from airline_platform.settings import Settings
     from stand_in import StandIn
 
@@ -378,7 +378,7 @@ def test_in_the_foreground_it_ends_on_ctrl_c_even_where_a_shell_ignores_that(set
 
 def test_an_up_during_an_up_waits_for_it(settings: Settings, stand_in: Any) -> None:
     settings.home.mkdir()
-    command = [sys.executable, "-m", "airline_platform.local.stack", "supervise"]
+    command = [sys.executable, "-m", "laptop.stack", "supervise"]
     reading, writing = os.pipe()
     with subprocess.Popen(
         [*command, "--report-to", str(writing), "--plan", "stand_in:StandIn"],

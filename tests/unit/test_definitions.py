@@ -22,12 +22,14 @@ from dagster import (
     in_process_executor,
 )
 
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.table import Column
 from airline_platform.definitions import defs
-from airline_platform.feeds import FEEDS, SHIPMENTS, SHIPMENTS_TYPED, Feed
-from airline_platform.marts import MARTS, Mart
+from airline_platform.feeds import FEEDS
+from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
 from airline_platform.settings import Settings, get_settings
-from airline_platform.tables import Column
-from assets.refresh import query_of
+from assets.marts.declarations import MARTS, Mart
+from assets.marts.replacement import query_of
 
 REPOSITORY = Path(__file__).parents[2]
 ROOMS = ("airline_platform", "assets", "resources", "sensors", "glue_jobs")

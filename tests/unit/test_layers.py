@@ -8,23 +8,40 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-FOUNDATION = {
-    *("settings", "errors", "jobs", "partitions"),
-    *("characters", "csv_records", "currencies", "feeds", "markers", "marts", "reading", "tables"),
-    *("headers", "json_heads", "json_records", "verdicts"),
-}
-"""Modules of airline_platform on which every room may stand."""
 
-TRAVELS = {"characters", "csv_records", "currencies", "feeds", "json_records", "markers", "reading", "tables"}
-"""Those that go to Glue beside the jobs."""
+FLOORS = (
+    {"airline_platform.errors"},
+    {"airline_platform.contract"},
+    {"airline_platform.feeds"},
+    {"airline_platform.files"},
+    {"airline_platform.settings"},
+    {"airline_platform.partitions", "airline_platform.jobs"},
+    {"glue_jobs", "resources.aws", "resources.acceptance"},
+    {"resources"},
+    {"assets"},
+    {"sensors"},
+    {"airline_platform.definitions"},
+    {"command.deploy"},
+    {"laptop"},
+    {"command"},
+    {"benchmarks"},
+)
+"""From the ground up. A room is a module, or a package with all below it that is no room of its own; it
+imports itself and what lies on the floors below, and nothing beside it."""
 
-# Each room, and the rooms it may import besides itself and the foundation.
-BELOW = {
-    "resources": set(),
-    "assets": {"resources"},
-    "sensors": {"assets", "resources"},
-}  # type: dict[str, set[str]]
-ROOMS = {"airline_platform", "assets", "resources", "sensors", "glue_jobs"}
+ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+TOP_LEVEL = {room.partition(".")[0] for room in ROOMS}
+
+FRONT_DOOR = REPOSITORY / "airline_platform" / "__init__.py"
+"""The package of the ground floors; a room itself it is not."""
+
+TRAVELLING = ("airline_platform.contract", "airline_platform.feeds", "airline_platform.files")
+"""Packages that go to Glue beside the jobs."""
+
+GLUE_HAS = {"pyspark", "pyarrow", "awsglue", "boto3", "botocore", "dagster_pipes"}
+
+LARGEST_FOLDER = 12
+"""Modules of a folder, besides its `__init__`: what a reader takes in at a glance."""
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -37,22 +54,23 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def files(room: str) -> list[Path]:
-    found = sorted((REPOSITORY / room).glob("*.py"))
-    assert found, f"{room} is empty"
-    return found
+def module(path: Path) -> str:
+    return path.relative_to(REPOSITORY).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
 
 
-def rooms_of(path: Path) -> set[str]:
-    return {name.partition(".")[0] for name in imported(path)} & ROOMS
+def files(*packages: str) -> list[Path]:
+    found = [path for name in packages for path in (REPOSITORY / name.replace(".", "/")).rglob("*.py")]
+    assert found, f"{packages} are empty"
+    return sorted(path for path in found if "awsglue_shim" not in path.parts)
 
 
-def platform_modules(path: Path) -> set[str]:
-    return {name.split(".")[1] for name in imported(path) if name.startswith("airline_platform.")}
-
-
-def name(path: Path) -> str:
-    return path.relative_to(REPOSITORY).as_posix()
+def room_of(name: str) -> str | None:
+    """The room a module, or a name in one, belongs to; None for what is not ours."""
+    parts = name.split(".")
+    if parts[0] not in TOP_LEVEL:
+        return None
+    prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((prefix for prefix in prefixes if prefix in ROOMS), None)
 
 
 def test_imports_anywhere_in_a_file_are_seen(tmp_path: Path) -> None:
@@ -62,58 +80,56 @@ def test_imports_anywhere_in_a_file_are_seen(tmp_path: Path) -> None:
     assert list(imported(path)) == ["a.b", "c.d", "e.f.g"]
 
 
-@pytest.mark.parametrize("path", [path for room in BELOW for path in files(room)], ids=name)
-def test_a_room_imports_only_rooms_below_it_and_the_foundation(path: Path) -> None:
-    room = path.parent.name
-
-    assert rooms_of(path) - {room, "airline_platform"} <= BELOW[room]
-    assert platform_modules(path) <= FOUNDATION
+def test_the_nearest_package_in_the_table_is_a_module_s_room() -> None:
+    assert room_of("command.deploy.stack.Stack") == "command.deploy"
+    assert room_of("command.cli") == "command"
+    assert room_of("airline_platform.unheard_of") is None
 
 
-@pytest.mark.parametrize("module", sorted(FOUNDATION))
-def test_the_foundation_imports_no_room_and_nothing_above_itself(module: str) -> None:
-    path = REPOSITORY / "airline_platform" / f"{module}.py"
+@pytest.mark.parametrize("path", [path for path in files(*TOP_LEVEL) if path != FRONT_DOOR], ids=module)
+def test_a_module_imports_its_own_room_and_what_lies_below(path: Path) -> None:
+    name = module(path)
+    room = room_of(name)
+    assert room, f"{name} stands on no floor"
+    ours = {other for other in imported(path) if other.partition(".")[0] in TOP_LEVEL}
 
-    assert rooms_of(path) <= {"airline_platform"}
-    assert platform_modules(path) <= FOUNDATION
-
-
-@pytest.mark.parametrize("module", sorted(TRAVELS))
-def test_what_travels_to_glue_with_the_jobs_needs_the_standard_library_alone(module: str) -> None:
-    path = REPOSITORY / "airline_platform" / f"{module}.py"
-    others = {name.partition(".")[0] for name in imported(path)} - sys.stdlib_module_names
-
-    assert others <= {"airline_platform"}
-    assert platform_modules(path) <= TRAVELS
-
-
-@pytest.mark.parametrize("path", files("glue_jobs"), ids=name)
-def test_a_glue_job_knows_neither_dagster_nor_the_rooms(path: Path) -> None:
-    others = {name.partition(".")[0] for name in imported(path)} - sys.stdlib_module_names
-
-    assert others <= {
-        "airline_platform",
-        "glue_jobs",
-        "pyspark",
-        # Glue has it, for PySpark hands batches to Python in it.
-        "pyarrow",
-        "awsglue",
-        "boto3",
-        "botocore",
-        "dagster_pipes",
+    wrong = {
+        other
+        for other in ours
+        if (its := room_of(other)) != room and (its is None or ROOMS[its] >= ROOMS[room])
     }
-    assert platform_modules(path) <= TRAVELS
+    assert wrong == set()
 
 
-def test_nothing_but_the_front_door_starts_the_laptop() -> None:
-    rooms = [path for room in (*BELOW, "glue_jobs") for path in files(room)]
-    definitions = REPOSITORY / "airline_platform" / "definitions.py"
+@pytest.mark.parametrize("path", files(*TRAVELLING), ids=module)
+def test_what_travels_to_glue_needs_the_standard_library_alone(path: Path) -> None:
+    others = {name for name in imported(path) if name.partition(".")[0] not in sys.stdlib_module_names}
 
-    assert [name(path) for path in (*rooms, definitions) if "local" in platform_modules(path)] == []
+    assert {name for name in others if not name.startswith(TRAVELLING)} == set()
+
+
+@pytest.mark.parametrize("path", files("glue_jobs"), ids=module)
+def test_a_glue_job_needs_what_glue_has_and_what_travels_with_it(path: Path) -> None:
+    others = {name for name in imported(path) if name.partition(".")[0] not in sys.stdlib_module_names}
+    ours = {name for name in others if name.startswith((*TRAVELLING, "glue_jobs"))}
+
+    assert {name.partition(".")[0] for name in others - ours} <= GLUE_HAS
+
+
+def test_no_folder_has_more_modules_than_a_reader_takes_in() -> None:
+    folders = {path.parent for path in files(*TOP_LEVEL - {"benchmarks"})}
+    sizes = {
+        folder.relative_to(REPOSITORY).as_posix(): len(
+            [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        )
+        for folder in folders
+    }
+
+    assert {folder: size for folder, size in sizes.items() if size > LARGEST_FOLDER} == {}
 
 
 def test_the_front_doors_package_is_empty() -> None:
-    assert (REPOSITORY / "airline_platform" / "__init__.py").read_text() == ""
+    assert FRONT_DOOR.read_text() == ""
 
 
 def test_the_composition_root_decides_nothing() -> None:

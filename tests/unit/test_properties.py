@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airline_platform.characters import trimmed
-from airline_platform.feeds import FEEDS, SUFFIXES, Feed, LandedKey, NoLanding, UnknownKey, is_own, parse_key
-from airline_platform.headers import Accepted, Refused, judge, unpack
-from airline_platform.markers import MARKERS, is_marker
-from resources.events import Message, read_events
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds import FEEDS, SUFFIXES
+from airline_platform.files.characters import trimmed
+from airline_platform.files.keys import LandedKey, NoLanding, UnknownKey, is_own, parse_key
+from airline_platform.files.markers import MARKERS, is_marker
+from resources.acceptance.heads import Accepted, Refused, judge, unpack
+from resources.queue import Message, read_events
 from sensors.landing import plan
 from sensors.under_way import RunUnderWay
 

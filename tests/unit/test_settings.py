@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airline_platform.errors import StackUnavailable
 from airline_platform.settings import CRON, Settings, get_settings
-from resources.aws import make_client
+from resources.aws.client import make_client
 
 ENDPOINT = "http://127.0.0.1:4566"
 

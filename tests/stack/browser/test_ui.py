@@ -14,10 +14,10 @@ from browser.chromium import find_chromium
 from browser.ui import GRAPH, Ui
 from playwright.sync_api import expect
 
-from airline_platform.dagster_client import REPOSITORY, DagsterClient
-from airline_platform.demo_data import write_flights
-from airline_platform.feeds import FLIGHTS
-from airline_platform.marts import MARTS
+from airline_platform.feeds.flights import FLIGHTS
+from assets.marts.declarations import MARTS
+from command.dagster_client import REPOSITORY, DagsterClient
+from command.demo.new_york import write_flights
 
 DAYS = [date(2013, 1, day) for day in (8, 9, 10)]
 UNNOTICED = [date(2013, 1, day) for day in (14, 15, 16)]

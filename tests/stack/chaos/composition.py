@@ -3,7 +3,7 @@
 import os
 import sys
 
-from airline_platform.local.stack import Plan
+from laptop.stack import Plan
 
 ENDPOINT_VARIABLE = "CHAOS_ENDPOINT"
 """Where the test's proxy listens; the gateway's own port stands in `ports.json` of the stack's home."""

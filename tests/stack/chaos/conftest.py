@@ -17,7 +17,7 @@ from chaos.laptop import ChaosLaptop  # noqa: E402
 from chaos.oracle import Oracle  # noqa: E402
 from chaos.scenarios import Scenario, chosen  # noqa: E402
 
-from airline_platform.dagster_client import DagsterClient  # noqa: E402
+from command.dagster_client import DagsterClient  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,7 +4,7 @@ import os
 
 from chaos.composition import ENDPOINT_VARIABLE
 
-from airline_platform.local import gateway
+from laptop import gateway
 
 _own = gateway.job_environment
 

@@ -18,12 +18,15 @@ from chaos.faults import Faults
 from psycopg2.extras import RealDictCursor
 from run_processes import run_processes
 
-from airline_platform.demo_data import write_airports, write_flights
-from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, SHIPMENTS
-from airline_platform.generators.files import Order, generate_files
-from airline_platform.local import processes, stack
-from airline_platform.local.postgres import PostgresServer
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import Settings
+from command.demo.new_york import write_airports, write_flights
+from command.generators.files import Order, generate_files
+from laptop import processes, stack
+from laptop.postgres import PostgresServer
 
 POLL_SECONDS = 0.2
 BOOKINGS_A_DAY = SHIPMENTS_A_DAY = 200

@@ -16,8 +16,13 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from chaos.laptop import POLL_SECONDS, ChaosLaptop
 
-from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, SHIPMENTS, Feed, is_own
-from airline_platform.inbox import read_alerts
+from airline_platform.contract.feed import Feed
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds.shipments import SHIPMENTS
+from airline_platform.files.keys import is_own
+from resources.inbox import read_alerts
 
 CONVERGE_SECONDS = 150.0
 

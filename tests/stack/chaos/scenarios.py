@@ -15,14 +15,14 @@ import psutil
 from chaos.faults import Answer, Call, Drop, Hold, Refuse, Rewrite, Rule, skewed
 from chaos.laptop import ChaosLaptop, freeze, thaw, until
 
-from airline_platform import travel
-from airline_platform.accounting import queue_depth
-from airline_platform.dagster_client import DagsterClient
-from airline_platform.feeds import FLIGHTS
-from airline_platform.inbox import read_alerts
-from airline_platform.local import processes, stack
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings
-from resources.warehouse import CONNECT_SECONDS
+from command import follow
+from command.dagster_client import DagsterClient
+from laptop import processes, stack
+from resources.accounts import queue_depth
+from resources.inbox import read_alerts
+from resources.warehouse.session import CONNECT_SECONDS
 
 Reach = Callable[[], None]
 Attack = Callable[[ChaosLaptop, date], None]
@@ -432,7 +432,7 @@ def backfilled_meanwhile(laptop: ChaosLaptop, day: date) -> None:
     """Somebody starts a backfill of the day that a run works on."""
     before = laptop.run_ids()
     with STAGE["after Glue"].reached(laptop, day):
-        travel.backfill(laptop.settings, DagsterClient.of(laptop.settings), FLIGHTS, [str(day)])
+        follow.backfill(laptop.settings, DagsterClient.of(laptop.settings), FLIGHTS, [str(day)])
         until(lambda: len(laptop.run_ids() - before) > 1, "the backfill's run")
     _the_later_run_succeeds(laptop, before)
 

@@ -7,7 +7,7 @@ from chaos.laptop import ChaosLaptop
 from chaos.oracle import Oracle
 from chaos.scenarios import SCENARIOS, Scenario
 
-from airline_platform.demo_data import FIRST_DAY
+from command.demo.new_york import FIRST_DAY
 
 
 def day_of(scenario: Scenario) -> date:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from airline_platform.feeds import AIRPORTS, BOOKINGS, FLIGHTS, SHIPMENTS
+from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds.shipments import SHIPMENTS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "glue"))
 

@@ -1,0 +1,1 @@
+"""How landed files are written. Standard library only: it travels to AWS Glue."""

@@ -1,0 +1,1 @@
+"""What has to hold of loaded rows and of days."""

@@ -1,0 +1,1 @@
+"""From what landed to settled rows, in the order of the lineage."""

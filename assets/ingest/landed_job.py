@@ -1,0 +1,214 @@
+"""A Glue job over a feed's landed files, in which no file keeps another one from being made."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from dagster import AssetExecutionContext
+
+from airline_platform.contract.feed import Feed
+from airline_platform.errors import GlueJobFailed
+from airline_platform.settings import get_settings
+from assets.ingest.isolation import Culprit, isolate
+from assets.ingest.job_failures import cause_of_job_failure, job_words
+from assets.ingest.loading import RowCount
+from assets.ingest.refusals import Refusal
+from resources.catalog import rejects_prefix
+from resources.glue import PARTITIONS, Glue, copy_manifest
+from resources.lake import Lake
+from resources.landing import LandedObject
+
+Day = tuple[LandedObject, ...]
+"""The files of one day; the job replaces the day's folder as a whole."""
+
+
+@dataclass(frozen=True)
+class JudgedFile:
+    """What a job run has made of a file.
+
+    Args:
+        file: Which one.
+        rows: Its rows.
+        glue_job_run_id: The job run.
+        refused: Why none of its rows may be loaded; empty where they may.
+    """
+
+    file: LandedObject
+    rows: RowCount
+    glue_job_run_id: str
+    refused: str
+
+
+@dataclass
+class LandedJob:
+    """The job of a feed's landed files.
+
+    Args:
+        context: Of the asset that runs.
+        feed: What the files are.
+        job: The job's name, without the platform's.
+        into: The bucket it writes to.
+        output: Prefix there, under which it writes folders of days.
+        arguments: The job's, besides those that say what it reads and writes.
+        glue: Runs the job.
+        lake: Where the manifests and the rejects go.
+        evolved: Columns it writes besides the declared ones.
+    """
+
+    context: AssetExecutionContext
+    feed: Feed
+    job: str
+    into: Lake
+    output: str
+    arguments: Mapping[str, str]
+    glue: Glue
+    lake: Lake
+    evolved: tuple[str, ...] = ()
+    _probes: "count[int]" = field(default_factory=count)
+
+    def make(self, landed: Sequence[LandedObject]) -> tuple[list[JudgedFile], list[Refusal]]:
+        """Run the job over the files, day by day where it fails, and file by file within a day.
+
+        Returns:
+            What was made of the files, and those over which the job fails. Every file is in one of them.
+
+        Raises:
+            GlueJobFailed: The job fails whatever it is given, or through what it runs on.
+        """
+        days: defaultdict[str, list[LandedObject]] = defaultdict(list)
+        for found in landed:
+            days[found.day or ""].append(found)
+        tried = isolate(
+            [tuple(files) for files in days.values()],
+            self._over_days,
+            cause_of=cause_of_job_failure,
+            control=self._control,
+        )
+        judged = [it for _, made in tried.done for it in made]
+        refusals: list[Refusal] = []
+        for culprit in tried.culprits:
+            made, refused = self._within(culprit)
+            judged += made
+            refusals += refused
+        return judged, refusals
+
+    def _within(self, culprit: Culprit[Day]) -> tuple[list[JudgedFile], list[Refusal]]:
+        """Find the files by which a day fails, and make the day of the others."""
+        files = culprit.unit
+        if len(files) == 1:
+            return [], [self._refusal(files[0], culprit.error)]
+        tried = isolate(files, self._probe, cause_of=cause_of_job_failure, failing=True)
+        if not tried.culprits:
+            return [], [self._refusal(found, culprit.error) for found in files]
+        refusals = [self._refusal(it.unit, it.error) for it in tried.culprits]
+        good = tuple(found for some, _ in tried.done for found in some)
+        if not good or self.feed.on_refused == "refuse_day":
+            self._believe(culprit.error)
+            return [self._unmade(found) for found in good], refusals
+        again = isolate([good], self._over_days, cause_of=cause_of_job_failure, control=self._control)
+        judged = [it for _, made in again.done for it in made]
+        return judged, refusals + [self._refusal(f, it.error) for it in again.culprits for f in it.unit]
+
+    def _refusal(self, file: LandedObject, error: Exception) -> Refusal:
+        words = job_words(error, personal=self.feed.personal)
+        return Refusal.because(
+            file,
+            f"the job {get_settings().job_name(self.job)} fails over it: {words}. Mend the file and land it "
+            "again, or run its day again when the job has changed",
+        )
+
+    @staticmethod
+    def _unmade(file: LandedObject) -> JudgedFile:
+        """A file whose day is refused as a whole, so that nothing was made of it."""
+        return JudgedFile(file, RowCount(0, 0, 0), "", "")
+
+    def _believe(self, error: Exception) -> None:
+        """See that the platform works, after all that was tried has failed.
+
+        Raises:
+            Exception: It does not: the error.
+        """
+        try:
+            self._control()
+        except Exception as broken:
+            raise error from broken
+
+    def _control(self) -> None:
+        """Run the job over nothing."""
+        self._run([], self._scratch())
+
+    def _probe(self, files: Sequence[LandedObject]) -> None:
+        """Run the job over some files of a day, and let the day's folder be."""
+        self._run(files, self._scratch())
+
+    def _over_days(self, days: Sequence[Day]) -> list[JudgedFile]:
+        """Run the job over whole days."""
+        return self._run([found for files in days for found in files])
+
+    def _scratch(self) -> str:
+        """A prefix that nobody reads and that is deleted in time.
+
+        What is typed and names people stays below its own prefix, in the landing bucket.
+        """
+        own = "" if self.into.bucket == self.lake.bucket else self.output
+        return f"{own}_tmp/{self.context.run.run_id}/probe/{next(self._probes)}/"
+
+    def _run(self, files: Sequence[LandedObject], scratch: str = "") -> list[JudgedFile]:
+        entries = [_entry(found) for found in files]
+        path = f"_tmp/{self.context.run.run_id}/{self.job}.manifest"
+        share = get_settings().rejected_share_allowed(self.feed.name, self.feed.max_rejected_share)
+        rejects = f"_tmp/{self.context.run.run_id}/rejects/" if scratch else rejects_prefix(self.feed)
+        given = {
+            "manifest": self.lake.put_bytes(path, copy_manifest(entries)),
+            "output": self.into.uri(scratch or self.output),
+            "rejects": self.lake.uri(rejects),
+            "max_rejected_share": str(share),
+            "evolved": ",".join(self.evolved) or "none",
+            **self.arguments,
+        }
+        days = sorted({found.day or "" for found in files})
+        run, told = run_job(self.context, self.job, given, days, [found.url for found in files], self.glue)
+        return [_judged(found, told[found.url], run) for found in files]
+
+
+_AS_ACCEPTED = ("landed_at", "header", "columns", "shape", "first", "rows", "size", "ascii", "reading")
+"""What a job is told of a file besides its URL and its day."""
+
+
+def _entry(file: LandedObject) -> dict[str, Any]:
+    """The file in a job's manifest."""
+    document = file.as_json()
+    told = {name: document[name] for name in _AS_ACCEPTED}
+    return {"url": file.url, "mandatory": True, "partition": file.day, **told}
+
+
+def _judged(file: LandedObject, told: Mapping[str, Any], run: str) -> JudgedFile:
+    rows = RowCount(told["read"], told["loaded"], told["rejected"], told["repeated"])
+    return JudgedFile(file, rows, run, told.get("refused", ""))
+
+
+def run_job(  # noqa: PLR0917 - what it runs, on what, and by what
+    context: AssetExecutionContext,
+    job: str,
+    arguments: Mapping[str, str],
+    days: Sequence[str],
+    urls: Sequence[str],
+    glue: Glue,
+) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Run a Glue job that writes days; return its run id, and its report of each file by URL.
+
+    Raises:
+        GlueJobFailed: The job failed, or left one of the files out of its report.
+    """
+    name = get_settings().job_name(job)
+    folders = ",".join(f"date={day}" for day in days) or "none"
+    run, messages = glue.run_job(context, name, {**arguments, PARTITIONS: folders})
+    counts = {file["url"]: file for message in messages for file in message["files"]}
+    if missing := [url for url in urls if url not in counts]:
+        raise GlueJobFailed(
+            f"Glue job {name} run {run['Id']} reported nothing of {missing[:20]}",
+            remedy="Check that the deployed job is this version's (`airline deploy`), then re-run this step.",
+        )
+    return run["Id"], counts

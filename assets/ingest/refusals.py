@@ -1,0 +1,210 @@
+"""Refused files: their verdict in the ledger, and one alert for each version, however often it is met."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal, Self
+
+from dagster import DagsterRun
+
+from airline_platform.contract.feed import Feed
+from airline_platform.settings import get_settings
+from assets.alerts.messages import kept_alert, refused_alert
+from assets.ingest.deleted_sources import has_expired
+from resources.landing import LandedObject, Landing, Version
+from resources.topic import Alert
+from resources.warehouse import ledger, outbox
+from resources.warehouse.session import Session, Warehouse
+
+DAY_REFUSED = "the day is refused as a whole because of {key}. Mend that file, and land it again"
+"""Why a file is not loaded that has nothing wrong itself, where its feed says so."""
+
+Lost = Literal["gone", "refused", "refused now"]
+"""What became of a file whose rows stand: it is gone, its newer version is refused, or the same one is."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A file that is not loaded.
+
+    Args:
+        file: With the reason in `refused`.
+        rows: How many rows were read of it; none where nobody knows.
+        glue_job_run_id: The job run that judged it, where one did.
+    """
+
+    file: LandedObject
+    rows: int | None = None
+    glue_job_run_id: str | None = None
+
+    @classmethod
+    def because(
+        cls, file: LandedObject, reason: str, rows: int | None = None, glue_job_run_id: str | None = None
+    ) -> Self:
+        """Refuse a file for a reason."""
+        return cls(replace(file, refused=reason), rows, glue_job_run_id)
+
+    def entry(self, feed: Feed, run: DagsterRun) -> ledger.Entry:
+        """Its row in the ledger."""
+        return ledger.entry(
+            self.file,
+            feed=feed.name,
+            run_id=run.run_id,
+            state="rejected",
+            rows_read=self.rows,
+            rows_loaded=None if self.rows is None else 0,
+            rows_rejected=self.rows,
+            glue_job_run_id=self.glue_job_run_id,
+        )
+
+    def __str__(self) -> str:
+        """For alerts: which file, and why."""
+        return f"{self.file.url}, {self.file.refused}"
+
+
+def record_refusals(
+    run: DagsterRun,
+    feed: Feed,
+    days: Sequence[str],
+    refusals: Sequence[Refusal],
+    *,
+    blocked: Mapping[str, str] | None = None,
+    waiting: Sequence[LandedObject] = (),
+    landing: Landing,
+    warehouse: Warehouse,
+) -> None:
+    """Write the verdicts on refused files, and alerts of what nobody was told before, in one transaction.
+
+    A version whose rows stand keeps its verdict, and one that was overwritten meanwhile gets none: its newer
+    version's run gives it one.
+
+    Args:
+        run: The Dagster run.
+        feed: Whose files they are.
+        days: The run's.
+        refusals: The files that are not loaded.
+        blocked: Days that keep their rows, and why.
+        waiting: Their files that could be loaded.
+        landing: Where the files are.
+        warehouse: Whose ledger gets the verdicts.
+    """
+    with warehouse.transaction() as session:
+        session.wait_for_turn()
+        landed = landing.versions(feed, days)
+        known = _verdicts(session, feed, refusals)
+        entries = [it.entry(feed, run) for it in refusals if _may_get_verdict(it.file, known, landed)]
+        ledger.record(session, entries, landed)
+        news = [it for it in refusals if known.get(_version(it.file)) != "rejected"]
+        about = sorted(" ".join(_version(it.file)) for it in news)
+        told = [refused_alert(feed.name, [*map(str, news)], run, about)] if news else []
+        outbox.put(session, [*told, *_kept_alerts(run, feed, refusals, blocked or {}, waiting)])
+
+
+def _kept_alerts(
+    run: DagsterRun,
+    feed: Feed,
+    refusals: Sequence[Refusal],
+    blocked: Mapping[str, str],
+    waiting: Sequence[LandedObject],
+) -> list[Alert]:
+    """The alert of days that keep their rows while files wait, or because one is gone; or none.
+
+    Where nothing waits but what is refused, the refusal says all.
+    """
+    refused = {it.file.day for it in refusals}
+    wait = {day: [found for found in waiting if found.day == day] for day in blocked}
+    days = [day for day in blocked if wait[day] or day not in refused]
+    if not days:
+        return []
+    about = sorted(" ".join(_version(found)) for day in days for found in wait[day])
+    reasons = [blocked[day] for day in days]
+    return [kept_alert(feed.name, reasons, run, [*reasons, *about])]
+
+
+def _verdicts(
+    session: Session, feed: Feed, refusals: Sequence[Refusal]
+) -> dict[tuple[str, str], ledger.State]:
+    keys = tuple({it.file.key for it in refusals})
+    rows = session.execute(ledger.VERDICTS, {"feed": feed.name, "keys": keys}) if keys else []
+    return {(row["key"], row["etag"]): row["state"] for row in rows}
+
+
+def _may_get_verdict(
+    file: LandedObject, known: Mapping[tuple[str, str], ledger.State], landed: Sequence[Version]
+) -> bool:
+    return known.get(_version(file)) != "loaded" and not overwritten([file], landed)
+
+
+def _version(file: LandedObject) -> tuple[str, str]:
+    return file.key, file.etag
+
+
+def overwritten(read: Sequence[LandedObject], landed: Sequence[Version]) -> list[str]:
+    """Keys of the files a run has read of which S3 now has another version; a deleted one has none."""
+    current = {version.key: (version.etag, version.version_id) for version in landed if version.current}
+    return [
+        found.key
+        for found in read
+        if current.get(found.key, (found.etag, found.version_id)) != (found.etag, found.version_id)
+    ]
+
+
+def blocked_days(
+    warehouse: Warehouse,
+    feed: Feed,
+    days: Sequence[str],
+    refused: Sequence[LandedObject],
+    there: Sequence[LandedObject] | None = None,
+) -> dict[str, str]:
+    """Days that can't be made anew without losing rows of a file, and why; a day is replaced as a whole.
+
+    Args:
+        warehouse: Whose ledger says which files' rows stand.
+        feed: Whose files they are.
+        days: ISO days.
+        refused: Files that are not loaded.
+        there: All files there are; not given: none is looked for.
+    """
+    if not days:
+        return {}
+    etags = {found.key: found.etag for found in refused}
+    keys = None if there is None else {found.key for found in there}
+    now, kept = datetime.now(UTC), get_settings().people_days
+    blocked: dict[str, str] = {}
+    for row in warehouse.query(ledger.OF_DAYS, {"feed": feed.name, "days": tuple(days)}):
+        if row["state"] != "loaded":
+            continue
+        if row["key"] in etags:
+            lost: Lost = "refused now" if row["etag"] == etags[row["key"]] else "refused"
+            blocked[str(row["partition_date"])] = why_blocked(row, lost)
+        elif keys is not None and row["key"] not in keys:
+            expired = has_expired(feed, row["landed_at"], now=now, days=kept)
+            blocked[str(row["partition_date"])] = why_blocked(row, "gone", expired=expired)
+    return blocked
+
+
+_WHAT: Mapping[Lost, str] = {
+    "gone": "is gone from the landing bucket",
+    "refused": "has a newer version that was refused",
+    "refused now": "is refused by now",
+}
+
+
+def why_blocked(row: Mapping[str, Any], lost: Lost, *, expired: bool = False) -> str:
+    """Why a day is left as it is, and what to do.
+
+    Args:
+        row: The ledger's, of a file whose rows stand.
+        lost: What became of the file.
+        expired: Whether it is gone by design: then it will not come back.
+    """
+    what, way = _WHAT[lost], "Land it again under the same key"
+    if expired:
+        what = "has expired, as its feed's files do"
+        way = "Land a new file under a later day (its rows have dates of their own)"
+    if lost == "gone":
+        way += f", or let its rows go: `airline forget '{row['key']}'`"
+    return (
+        f"{row['partition_date']} keeps its rows: {row['key']}, loaded at {row['loaded_at']:%Y-%m-%d %H:%M}, "
+        f"{what}; expected every file of the day. {way}."
+    )

@@ -1,0 +1,1 @@
+"""Tables that answer what people ask of the facts."""

@@ -1,0 +1,191 @@
+"""Marts: what people look at, made anew by day when the facts of the day change."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dagster import (
+    AssetCheckResult,
+    AssetExecutionContext,
+    AssetMaterialization,
+    AssetsDefinition,
+    AssetSelection,
+    AutomationCondition,
+    BackfillPolicy,
+    MaterializeResult,
+    asset,
+)
+
+from airline_platform.errors import LoadRefused
+from airline_platform.partitions import daily_partitions
+from airline_platform.settings import get_settings
+from assets import lineage
+from assets.alerts.hooks import tell_failed
+from assets.checks import measures, rules
+from assets.description import OWNERS, describe, table_metadata
+from assets.failures import RETRIES, permanent_errors_end_the_step
+from assets.ingest.isolation import isolate
+from assets.ingest.job_failures import cause_of_load_failure, load_words
+from assets.ingest.loading import require_warehouse
+from assets.marts.declarations import LONG_DELAYS, MARTS, Mart
+from assets.marts.replacement import figures_of, query_of, refresh
+from resources.topic import Notifier
+from resources.warehouse.session import Warehouse
+
+GROUP = "marts"
+
+
+def when_its_source_changes(source: str = "") -> AutomationCondition[Any]:
+    """A day when that day of the source was made, or was made before the mart was there; once for each time.
+
+    Each `since` has only requests to end it, and a condition on its left that knows when it came true: a load
+    that ends between a request and the next look, or together with the mart's own run, is asked for again.
+    `any_deps_updated()` and a reset by `newly_updated()` lose such a load: the mart would stay as it was.
+    What a run has failed to make is asked for again at the full hour, until it is made.
+
+    Args:
+        source: Name of the asset that counts, of those it depends on; all of them where none is named.
+    """
+
+    def deps(are: AutomationCondition[Any]) -> Any:
+        found = AutomationCondition.any_deps_match(are)
+        return found.allow(AssetSelection.assets(source)) if source else found
+
+    updated = deps(AutomationCondition.newly_updated()).with_label("source_updated")
+    unmade = (AutomationCondition.missing() & deps(~AutomationCondition.missing())).with_label("unmade")
+    failed = AutomationCondition.execution_failed() & AutomationCondition.cron_tick_passed("0 * * * *")
+    asked = AutomationCondition.newly_requested()
+    return (
+        (updated.since(asked) | unmade.newly_true().since(asked) | failed.since(asked))
+        & ~AutomationCondition.in_progress()
+        & ~deps(AutomationCondition.in_progress()).with_label("any_deps_in_progress")
+    )
+
+
+def mart_asset(mart: Mart) -> AssetsDefinition:
+    """The asset of a mart: one transaction replaces its days, however many, with one query."""
+    table = mart.table
+    by_day: dict[str, Any] = {
+        "partitions_def": daily_partitions(),
+        "backfill_policy": BackfillPolicy.multi_run(get_settings().max_partitions_per_run),
+    }
+
+    @asset(
+        name=table.name,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"redshift", "sql"},
+        deps=[mart.source.name],
+        pool=GROUP,
+        retry_policy=RETRIES,
+        hooks={tell_failed},
+        check_specs=rules.specs_of(table.name),
+        metadata=table_metadata(table, lineage.of_mart(mart)),
+        automation_condition=when_its_source_changes(),
+        description=_description(mart),
+        **(by_day if table.partition_column else {}),
+    )
+    def made(
+        context: AssetExecutionContext, warehouse: Warehouse, notifier: Notifier
+    ) -> Iterator[MaterializeResult[None] | AssetMaterialization | AssetCheckResult]:
+        del notifier  # the hook's, which tells of failures
+        with permanent_errors_end_the_step():
+            days = list(context.partition_keys) if table.partition_column else [""]
+            done = make_days(warehouse, mart, days)
+            results = [outcome.result(table.name) for outcome in done.outcomes]
+            if done.failed:
+                for day, figures in done.figures.items():
+                    yield AssetMaterialization(table.name, partition=day, metadata=_metadata(mart, figures))
+                yield from results
+                raise not_made(mart, done.failed)
+            lineage.tell_lineage(context)
+            if not table.partition_column:
+                context.add_asset_metadata({"dagster/row_count": done.figures[""]["row_count"]})
+            for day in filter(None, days):
+                context.add_asset_metadata(_metadata(mart, done.figures[day]), partition_key=day)
+        yield MaterializeResult(asset_key=table.name)
+        yield from results
+
+    return made
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of days of a mart.
+
+    Args:
+        figures: Of each day that was made.
+        failed: Why the others were not, by day; they keep their rows.
+        outcomes: Of the mart's checks.
+    """
+
+    figures: dict[str, dict[str, int]]
+    failed: dict[str, Exception]
+    outcomes: list[rules.Outcome]
+
+
+def make_days(warehouse: Warehouse, mart: Mart, days: Sequence[str]) -> Made:
+    """Replace the days of a mart that can be made; the whole of it, as the day "", where it has no days."""
+    tried = isolate(
+        days,
+        lambda some: _make(warehouse, mart, some),
+        cause_of=cause_of_load_failure,
+        control=lambda: require_warehouse(warehouse),
+    )
+    failed = {culprit.unit: culprit.error for culprit in tried.culprits}
+    return Made(
+        {day: of_day for _, (figures, _) in tried.done for day, of_day in figures.items()},
+        failed,
+        rules.merged([*(judged for _, (_, judged) in tried.done), *rules.outcomes_of(failed.values())]),
+    )
+
+
+def not_made(mart: Mart, failed: Mapping[str, Exception]) -> LoadRefused:
+    """The error for days of a mart that could not be made."""
+    why = {day: load_words(error, personal=False) for day, error in failed.items()}
+    return LoadRefused(
+        f"{mart.table.name}: "
+        + "; ".join(f"{day}: {words}" if day else words for day, words in why.items())
+        + ". Not made, the old rows stand",
+        remedy="Mend what the reason names; it is asked for again at every full hour.",
+    )
+
+
+def _make(
+    warehouse: Warehouse, mart: Mart, days: Sequence[str]
+) -> tuple[dict[str, dict[str, int]], list[rules.Outcome]]:
+    """Replace all of the days of a mart, or none; return their figures, and what came of the mart's checks.
+
+    Raises:
+        ChecksFailed: The mart says something else than its source; nothing was committed.
+    """
+    days = [day for day in days if day]
+    with warehouse.transaction() as session:
+        session.wait_for_turn()
+        refresh(session, mart, days)
+        outcomes = rules.judge(mart.table.name, measures.of_mart(session, mart, days))
+        rules.require(mart.table.name, outcomes)
+        figures = figures_of(session, mart, days)
+        return figures if days else {"": figures["all"]}, outcomes
+
+
+def _metadata(mart: Mart, figures: Mapping[str, int]) -> dict[str, Any]:
+    threshold = {"minutes": get_settings().long_delay_minutes} if mart is LONG_DELAYS else {}
+    rest = {name: value for name, value in figures.items() if name != "row_count"}
+    return {"dagster/partition_row_count": figures["row_count"], **rest, **threshold}
+
+
+def _description(mart: Mart) -> str:
+    fresh = "a day that is loaded, or loaded again, is here a minute or two later."
+    if not mart.table.partition_column:
+        fresh = "made anew, as a whole, a minute or two after days of its source have changed."
+    answers = describe(
+        mart.table.description,
+        source=f"`{mart.source.qualified_name}`, by `assets/marts/sql/{mart.table.name}.sql`.",
+        fresh=f"{fresh} People are told when a run fails, and the old rows stay.",
+        mind=mart.caveats,
+    )
+    return f"{answers}\n\n```sql\n{query_of(mart)}```"
+
+
+mart_assets = [mart_asset(mart) for mart in MARTS.values()]

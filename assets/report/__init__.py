@@ -1,0 +1,1 @@
+"""The delay report of a day."""

@@ -1,0 +1,436 @@
+"""The `airline` command: everything a person does; everything else is the Dagster UI.
+
+Exit status: 0 done, 1 it failed (the reason on stderr, one line first), 2 the call was wrong. With `--json`
+one JSON document goes to stdout and nothing else does; progress always goes to stderr.
+"""
+
+import sys
+from dataclasses import asdict, fields
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import psycopg2
+import pydantic
+import typer
+
+from airline_platform.errors import AirlineError, StackUnavailable, WrongCall
+from airline_platform.feeds import FEEDS, SUFFIXES
+from airline_platform.settings import Settings, get_settings
+from command import follow
+from command.console import err, out, progress, show_csv, show_json, show_table, stream_csv, stream_json, tell
+from command.dagster_client import DagsterClient, days_between
+from command.generators.files import RECIPES, Order, generate_files, summary
+from command.land import expand, plan_upload
+from resources.accounts import account, feed_statuses, queue_depth
+from resources.lake import Lake
+from resources.landing import Landing
+from resources.warehouse.session import Warehouse, require_one_query
+
+app = typer.Typer(
+    help="Airline data platform: files in S3 become exactly-once rows in the warehouse.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Return when it has ended.")]
+Csv = Annotated[bool, typer.Option("--csv", help="CSV on stdout.")]
+Day = Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="The day.")]
+FeedName = Annotated[str, typer.Argument(help=f"One of {', '.join(FEEDS)}.")]
+
+SCREEN_ROWS = 500
+"""Rows of a table that could have any number; CSV and JSON have them all."""
+
+
+def main() -> None:
+    """Run the command line; expected failures become an exit status and a reason."""
+    try:
+        app()
+    except WrongCall as error:
+        _fail(error, status=2)
+    except pydantic.ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(map(str, problem["loc"])).upper()
+            variable = name if name.startswith("AWS_") else f"AIRLINE_{name}"
+            err.print(f"{variable}: {problem['msg']}", style="red", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except AirlineError as error:
+        _fail(error, status=1)
+
+
+def _fail(error: AirlineError, *, status: int) -> None:
+    err.print(str(error.args[0]), style="red", markup=False, soft_wrap=True)
+    err.print(f"What to do: {error.remedy}", markup=False, soft_wrap=True)
+    sys.exit(status)
+
+
+@app.command()
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all of it answers.")] = False,
+    port: Annotated[int | None, typer.Option(help="The Dagster UI's port; 0 for a free one.")] = None,
+) -> None:
+    """Start the laptop stack and Dagster; a stack that runs already is left as it is."""
+    from laptop import stack  # noqa: PLC0415 - production installs no laptop
+
+    settings = get_settings()
+    if port is not None:
+        settings = settings.model_copy(update={"ui_port": port})
+
+    def ready(info: stack.StackInfo) -> None:
+        out.print(f"Dagster UI    {info.ui_url}")
+        out.print(f"AWS endpoint  {info.endpoint_url}")
+        out.print(f"State         {info.home}", soft_wrap=True)
+        if not detach and not info.already_up:
+            out.print("Ready. Ctrl-C stops everything.")
+
+    stack.up(settings, detach=detach, on_progress=tell, on_ready=ready)
+
+
+@app.command()
+def down() -> None:
+    """Stop what `up` started, cleanly, and only that."""
+    from laptop import stack  # noqa: PLC0415 - production installs no laptop
+
+    settings = get_settings()
+    stopped = stack.down(settings)
+    out.print("Stopped." if stopped else f"Nothing ran in {settings.home}.", soft_wrap=True)
+
+
+@app.command()
+def status(
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="Ask again for every landed file without a verdict.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Every component, the queue's depth, and per feed what is loaded, rejected and waiting."""
+    settings = get_settings()
+    if reconcile:
+        from command.deploy.recovery import ask_again  # noqa: PLC0415
+
+        tell(f"{ask_again(settings)} landed files without a verdict were asked for")
+    document = _status(settings)
+    if as_json:
+        show_json(document)
+    else:
+        if document["components"]:
+            show_table(document["components"], "Components", ("name", "state", "address"))
+        show_table(document["feeds"], "Feeds")
+        out.print(
+            f"Landing events: {document['queue']} in the queue, {document['dead']} in the dead-letter queue"
+        )
+        out.print("Sensors: " + ", ".join(f"{k} {v.lower()}" for k, v in document["sensors"].items()))
+        for each in document["schedules"]:
+            at = f", next at {each['next_tick']:%Y-%m-%d %H:%M} UTC" if each["next_tick"] else ""
+            out.print(f"Schedule: {each['name']} {each['state'].lower()}{at}")
+    if any(component["state"] != "running" for component in document["components"]):
+        raise StackUnavailable(
+            "some components do not run", remedy=f"Read the logs in {settings.home / 'logs'}."
+        )
+
+
+def _status(settings: Settings) -> dict[str, Any]:
+    components: list[dict[str, Any]] = []
+    if settings.stage == "local":
+        from laptop import stack  # noqa: PLC0415 - production installs no laptop
+
+        components = [asdict(component) for component in stack.components(settings)]
+    client = DagsterClient.of(settings)
+    return {
+        "components": components,
+        "queue": queue_depth(settings, settings.landing_queue),
+        "dead": queue_depth(settings, settings.landing_dead_letter_queue),
+        "sensors": client.sensors(),
+        "schedules": [asdict(each) for each in client.schedules()],
+        "feeds": [asdict(found) for found in feed_statuses(account(settings))],
+    }
+
+
+@app.command()
+def land(
+    files: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
+    feed: Annotated[str | None, typer.Option(help="The feed; read from the header where left out.")] = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="The day; read from the name where left out."),
+    ] = None,
+) -> None:
+    """Put files into the landing bucket under the right keys."""
+    _check_feed(feed)
+    uploads = [plan_upload(path, feed=feed, day=day.date() if day else None) for path in expand(files)]
+    if not uploads:
+        raise WrongCall(
+            "expected files to land, found none",
+            remedy=f"Name a file, or a folder with files that end in {', '.join(SUFFIXES)}.",
+        )
+    follow.land(get_settings(), uploads)
+    for upload in uploads[:20]:
+        out.print(f"{upload.path} -> s3://{get_settings().landing_bucket}/{upload.key}", soft_wrap=True)
+    if len(uploads) > 20:  # noqa: PLR2004 - a screenful
+        out.print(f"... {len(uploads)} files in all")
+
+
+@app.command()
+def wait(
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 600,
+    as_json: Json = False,
+) -> None:
+    """Wait until every landed object is loaded or rejected; fail with the list of what is not."""
+    settings = get_settings()
+    client = DagsterClient.of(settings)
+    accounts = follow.wait(settings, client, timeout)
+    left = [each for each in accounts if each.state == "waiting"]
+    rejected = [each for each in accounts if each.state == "rejected"]
+    if as_json:
+        show_json([asdict(each) for each in accounts])
+    else:
+        loaded = len(accounts) - len(left) - len(rejected)
+        out.print(f"{loaded} loaded, {len(rejected)} rejected, {len(left)} waiting")
+        for each in rejected:
+            out.print(f"rejected: {each.key}: {each.reason}", markup=False, soft_wrap=True)
+    if left:
+        remedy = "See `airline alerts` and the runs in the Dagster UI; or wait longer: --timeout."
+        if hours := follow.who_asks(client, follow.waiting_feeds(left)):
+            remedy = f"{hours} To be faster, start the sensor in the Dagster UI, or `airline backfill`."
+        raise AirlineError("not loaded: " + ", ".join(each.key for each in left[:50]), remedy=remedy)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One read-only statement of Redshift SQL.")],
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Ask the warehouse, read-only."""
+    from sqlglot.errors import SqlglotError  # noqa: PLC0415 - 0.1 s
+
+    try:
+        require_one_query(sql)
+        rows = Warehouse.of(get_settings()).query(sql)
+    except (psycopg2.Error, SqlglotError) as error:
+        raise AirlineError(str(error).strip(), remedy="Correct the statement; it only may read.") from error
+    if as_json:
+        show_json(rows)
+    elif as_csv:
+        show_csv(rows)
+    else:
+        show_table(rows)
+
+
+@app.command()
+def alerts(as_json: Json = False) -> None:
+    """What SNS delivered, newest first."""
+    from resources.inbox import read_alerts  # noqa: PLC0415
+
+    found = read_alerts(get_settings())
+    if as_json:
+        show_json(found)
+        return
+    for alert in found:
+        out.rule(alert["at"], align="left")
+        out.print(alert["message"], markup=False, soft_wrap=True)
+    if not found:
+        out.print("No alerts.")
+
+
+@app.command()
+def backfill(
+    feed: FeedName,
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
+    wait_for_it: Wait = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most, with --wait.")] = 1800,
+) -> None:
+    """Run a range of days again, in as few runs as the settings allow."""
+    _check_feed(feed)
+    days = days_between(first.date(), last.date())
+    if not days or not FEEDS[feed].daily:
+        raise WrongCall(
+            f"expected a range of days of a daily feed, got {feed} {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+            remedy="--from must not be after --to; airports have no days.",
+        )
+    client = DagsterClient.of(get_settings())
+    name = follow.backfill(get_settings(), client, FEEDS[feed], days)
+    if wait_for_it:
+        follow.follow(client, name, len(days), timeout)
+
+
+@app.command()
+def rejects(
+    feed: FeedName,
+    day: Day = None,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """What was rejected: rows with line, reason and text, and files refused whole; newest day first."""
+    from command.rejects import Reject, find_rejects  # noqa: PLC0415
+
+    chosen = _day_of_feed(feed, day)
+    rows = (vars(reject) for reject in find_rejects(get_settings(), FEEDS[feed], chosen))
+    if as_json:
+        stream_json(rows)
+    elif as_csv:
+        stream_csv(rows, [field.name for field in fields(Reject)])
+    else:
+        first = list(islice(rows, SCREEN_ROWS))
+        show_table(first, f"Rejects of {feed}")
+        if next(rows, None):
+            out.print(f"These are the newest {SCREEN_ROWS}; all of them: --csv or --json.")
+
+
+@app.command()
+def replay(
+    feed: FeedName,
+    day: Day = None,
+    wait_for_it: Wait = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most, with --wait.")] = 1800,
+    as_json: Json = False,
+) -> None:
+    """Run a day's refused and partly rejected files again, after rules or code have changed."""
+    from command import replay as again  # noqa: PLC0415
+
+    settings, chosen = get_settings(), _day_of_feed(feed, day)
+    if FEEDS[feed].daily and not chosen:
+        raise WrongCall(f"expected a day of {feed}, got none", remedy="Say which: --date YYYY-MM-DD.")
+    before = again.to_replay(settings, FEEDS[feed], chosen)
+    if not before:
+        if as_json:
+            show_json(again.document(feed, chosen, None, before))
+        else:
+            out.print(f"Nothing of {' '.join(filter(None, (feed, chosen)))} is refused or rejected.")
+        return
+    client = DagsterClient.of(settings)
+    started = again.start(client, FEEDS[feed], chosen)
+    tell(f"run {started.run_id}: " + ", ".join(verdict.key for verdict in before[:20]))
+    after = again.wait(settings, client, started, timeout) if wait_for_it else None
+    if as_json:
+        show_json(again.document(feed, chosen, started.run_id, before, after))
+    else:
+        show_table(again.compared(before, after))
+    if wait_for_it:
+        again.require_success(client, started)
+
+
+@app.command()
+def generate(
+    feed: Annotated[str, typer.Argument(help=f"One of {', '.join(RECIPES)}.")],
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the files.")],
+    *,
+    rows: Annotated[int | None, typer.Option(help="Rows of each day; the feed's own number else.")] = None,
+    seed: Annotated[int, typer.Option(help="Another one gives other files.")] = 1,
+    dirty: Annotated[bool, typer.Option("--dirty", help="Spoil 2 % of the rows, in many ways.")] = False,
+    array: Annotated[
+        bool, typer.Option("--array", help="One JSON array a file, not an object a line; shipments only.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write synthetic landing files; the same seed gives the same rows.
+
+    Files of bookings and flights replace those that were generated before; shipments add a new one.
+    """
+    order = Order(feed, first.date(), last.date(), folder, rows=rows, seed=seed, dirty=dirty, array=array)
+    with progress() as bars:
+        task = bars.add_task("generating", total=len(order.days))
+        document = summary(order, generate_files(order, lambda _: bars.advance(task)).values())
+    if as_json:
+        show_json(document)
+        return
+    if dirty:
+        show_table(document["dirty"], "Dirty rows")
+    line = "files {files:,}, rows {rows:,}, bytes {bytes:,}".format_map(document)
+    rejected = f"; rows to be rejected {document['rejected']:,}" if dirty else ""
+    out.print(f"Generated in {folder}: {line}{rejected}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def forget(
+    key: Annotated[str, typer.Argument(help="Key of the deleted file, as the ledger has it.")],
+) -> None:
+    """Let go of the rows of a landed file that was deleted on purpose."""
+    from assets.ingest.deleted_sources import forget as let_go  # noqa: PLC0415 - dagster costs a second
+
+    settings = get_settings()
+    landing, lake = Landing(bucket=settings.landing_bucket), Lake(bucket=settings.lake_bucket)
+    out.print(let_go(key, landing, Warehouse.of(settings), lake), markup=False)
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running.")] = False,
+) -> None:
+    """Show it all: real flights land, travel, are backfilled, and are checked against what landed."""
+    from command.demo.demo import run_demo  # noqa: PLC0415 - production installs no laptop
+
+    run_demo(keep=keep)
+
+
+@app.command()
+def deploy(
+    stage: Annotated[str | None, typer.Option(help="aws or local; AIRLINE_STAGE where left out.")] = None,
+    alert_email: Annotated[str | None, typer.Option(help="Who is told by e-mail.")] = None,
+) -> None:
+    """Bring the CloudFormation stack, the Glue programs and the warehouse's schema up to date."""
+    from command.deploy.deploy import deploy as bring_up_to_date  # noqa: PLC0415
+
+    settings = Settings.load(stage=stage) if stage else get_settings()
+    given = {"AlertEmail": alert_email} if alert_email is not None else None
+    result = bring_up_to_date(settings, parameters=given, on_progress=tell)
+    out.print(f"Stack {settings.name}: {result.stack.change}; Glue programs sent: {len(result.uploaded)}")
+
+
+@app.command()
+def audit(
+    run_id: Annotated[str, typer.Argument(help="The run's id, whole.")],
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="The run's UTC day; by Dagster where left out."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The AWS calls a run made, in their order, from CloudTrail."""
+    from command.audit import find_calls, require_run_id  # noqa: PLC0415
+
+    calls = find_calls(get_settings(), require_run_id(run_id), day.date() if day else None)
+    if as_json:
+        show_json([asdict(call) for call in calls])
+    else:
+        show_table(
+            [asdict(call) for call in calls], None, ("time", "service", "action", "resource", "outcome")
+        )
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What is missing on this machine, and how to get it."""
+    from laptop.doctor import checks  # noqa: PLC0415 - production installs no laptop
+
+    found = checks()
+    if as_json:
+        show_json([asdict(check) for check in found])
+    else:
+        for check in found:
+            mark = "[green]ok     [/]" if check.ok else "[red]missing[/]"
+            out.print(f"{mark} {check.name}: {check.found}", soft_wrap=True)
+            if not check.ok:
+                out.print(f"        {check.remedy}", soft_wrap=True)
+    if not all(check.ok for check in found):
+        sys.exit(1)
+
+
+def _check_feed(name: str | None) -> None:
+    if name is not None and name not in FEEDS:
+        raise WrongCall(f"expected a feed, got {name!r}", remedy=f"Name one of {', '.join(FEEDS)}.")
+
+
+def _day_of_feed(feed: str, day: datetime | None) -> str | None:
+    """The ISO day of a feed that was asked for, if any."""
+    _check_feed(feed)
+    if day and not FEEDS[feed].daily:
+        raise WrongCall(
+            f"expected no day, got {feed} {day:%Y-%m-%d}", remedy=f"Leave --date out: {feed} have no days."
+        )
+    return f"{day:%Y-%m-%d}" if day else None

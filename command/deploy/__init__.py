@@ -1,0 +1,1 @@
+"""The platform's way into an account or a laptop's gateway."""

@@ -1,0 +1,34 @@
+"""What a stop can lose, asked for and told again: a laptop's queues live in memory."""
+
+from uuid import uuid4
+
+from airline_platform.settings import Settings
+from resources.accounts import account
+from resources.inbox import archived_ids
+from resources.queue import LandingEvents, landing_event
+from resources.warehouse import outbox
+from resources.warehouse.session import Warehouse
+
+
+def ask_again(settings: Settings) -> int:
+    """Send a landing event for every landed file the ledger has no verdict on; return how many.
+
+    An event too many does no harm: the sensor asks the ledger, and a load replaces its own rows.
+
+    Raises:
+        StackUnavailable: S3, SQS or the warehouse does not answer.
+    """
+    waiting = [found for found in account(settings) if found.state == "waiting"]
+    events = [landing_event(found.key, found.etag, uuid4().hex, found.landed_at) for found in waiting]
+    LandingEvents(queue=settings.landing_queue).send(events)
+    return len(events)
+
+
+def tell_again(settings: Settings) -> None:
+    """Have the reconciliation publish again what was sent into an inbox that forgot it.
+
+    Raises:
+        StackUnavailable: S3 or the warehouse does not answer.
+    """
+    with Warehouse.of(settings).transaction() as session:
+        outbox.forget_sent(session, archived_ids(settings))

@@ -1,0 +1,168 @@
+"""Files on their way into the warehouse, and backfills on theirs, sent and followed with progress bars."""
+
+import time
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from airline_platform.contract.feed import Feed
+from airline_platform.errors import AirlineError
+from airline_platform.jobs import BACKFILL_TAG, FEED_TAG, days_of, job_name, range_tags
+from airline_platform.partitions import ranges
+from airline_platform.settings import Settings
+from command.console import out, progress, tell
+from command.dagster_client import Attempt, DagsterClient
+from command.land import Upload, upload_all
+from resources.accounts import Account, account, queue_depth
+from resources.aws.client import make_client
+
+POLL_SECONDS = 0.5
+QUIET_SECONDS = 20.0
+"""With nothing queued and nothing running for so long, nothing more will come: retries wait up to 10 s."""
+
+LISTENER = "landing_sensor"
+"""Reads the events of what lands; where it is stopped, they wait in the queue."""
+
+
+def land(settings: Settings, uploads: list[Upload]) -> None:
+    """Put files into the landing bucket."""
+    make_client(settings, "s3")  # its failure is the first thing to say
+    with progress() as bars:
+        task = bars.add_task("landing", total=len(uploads))
+        upload_all(settings, uploads, lambda _upload: bars.advance(task))
+
+
+def wait(settings: Settings, client: DagsterClient, timeout: float) -> list[Account]:
+    """Wait until every landed object is loaded or rejected.
+
+    Returns early when nothing is under way any more that could change the rest: no run, no event that
+    somebody reads, and no schedule that asks for it before the time is over.
+
+    Args:
+        settings: Whose landing bucket and warehouse.
+        client: Dagster, which is asked what is under way.
+        timeout: Seconds to wait at most.
+
+    Returns:
+        Every landed object; those `waiting` were not loaded in time.
+    """
+    deadline = time.monotonic() + timeout
+    ends = datetime.now(UTC) + timedelta(seconds=timeout)
+    quiet_since: float | None = None
+    listening = client.sensors().get(LISTENER) == "RUNNING"
+    if not listening and (hours := who_asks(client, waiting_feeds(account(settings)))):
+        tell(hours)
+    with progress() as bars:
+        task = bars.add_task("in the warehouse", total=None)
+        while True:
+            accounts = account(settings)
+            waiting = sum(each.state == "waiting" for each in accounts)
+            bars.update(task, completed=len(accounts) - waiting, total=len(accounts))
+            now = time.monotonic()
+            if listening:
+                asked_for = bool(queue_depth(settings, settings.landing_queue))
+            else:
+                asked_for = any(at <= ends for at, _ in next_ticks(client, waiting_feeds(accounts)))
+            busy = asked_for or bool(client.unfinished_runs())
+            quiet_since = None if busy else quiet_since or now
+            gave_up = quiet_since is not None and now - quiet_since > QUIET_SECONDS
+            if not waiting or gave_up or now > deadline:
+                return accounts
+            time.sleep(POLL_SECONDS)
+
+
+def waiting_feeds(accounts: Sequence[Account]) -> set[str]:
+    """Names of the feeds of which something waits."""
+    return {each.feed for each in accounts if each.state == "waiting"}
+
+
+def who_asks(client: DagsterClient, feeds: Collection[str]) -> str | None:
+    """Who asks for runs over what waits, and when; None where events do, or nothing waits."""
+    if not feeds or client.sensors().get(LISTENER) == "RUNNING":
+        return None
+    hours = [f"{name} at {at:%Y-%m-%d %H:%M} UTC" for at, name in next_ticks(client, feeds)]
+    if not hours:
+        return f"{LISTENER} is stopped, and so is every schedule of {', '.join(sorted(feeds))}."
+    return f"{LISTENER} is stopped; what waits is asked for by {', '.join(hours)}."
+
+
+def next_ticks(client: DagsterClient, feeds: Collection[str]) -> list[tuple[datetime, str]]:
+    """When the schedules of feeds tick next, and their names; those that are stopped do not."""
+    names = {f"{feed}_schedule" for feed in feeds}
+    return sorted(
+        (each.next_tick, each.name)
+        for each in client.schedules()
+        if each.name in names and each.next_tick is not None
+    )
+
+
+def backfill(settings: Settings, client: DagsterClient, feed: Feed, days: Sequence[str]) -> str:
+    """Ask for runs over a range of days, as few as the settings allow; return the tag they share.
+
+    A backfill that Dagster's UI starts is cut into the same runs by its daemon, which looks every 30 s.
+    """
+    name = f"{feed.name} {days[0]}..{days[-1]} {datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    cut = ranges(days, longest=settings.max_partitions_per_run)
+    for some in cut:
+        client.launch(job_name(feed.name), {BACKFILL_TAG: name, FEED_TAG: feed.name, **range_tags(*some)})
+    out.print(f"Backfill {name}: {len(days)} days in {len(cut)} runs")
+    return name
+
+
+def follow(client: DagsterClient, name: str, days: int, timeout: float) -> None:
+    """Follow a backfill to its end.
+
+    Args:
+        client: Dagster.
+        name: As `backfill` has returned it.
+        days: How many it has.
+        timeout: Seconds to wait at most.
+
+    Raises:
+        AirlineError: Some of its runs failed, or it did not end in time.
+    """
+    runs = until_ended(client, name, days, timeout)
+    if failed := [run for run in runs if run.status != "SUCCESS"]:
+        raise AirlineError(
+            f"backfill {name}: {_days_done(runs)} of {days} days are done; not done: "
+            + ", ".join(sorted(f"{'..'.join(days_of(run.tags))} ({run.status})" for run in failed)),
+            remedy="See `airline alerts`, mend the cause, then run the backfill again for these days.",
+        )
+
+
+def until_ended(client: DagsterClient, name: str, days: int, timeout: float) -> list[Attempt]:
+    """Wait for the runs that share the value of `BACKFILL_TAG`; return the last attempt of each.
+
+    Args:
+        client: Dagster.
+        name: The tag's value.
+        days: How many days the runs have together.
+        timeout: Seconds to wait at most.
+
+    Raises:
+        AirlineError: They did not end in time.
+    """
+    deadline = time.monotonic() + timeout
+    with progress() as bars:
+        task = bars.add_task("backfill", total=days)
+        while True:
+            runs = client.last_attempts(BACKFILL_TAG, name)
+            done = _days_done(runs)
+            bars.update(task, completed=done)
+            if not any(run.under_way for run in runs):
+                return runs
+            if time.monotonic() > deadline:
+                raise AirlineError(
+                    f"backfill {name} did not end within {timeout:.0f} s; {done} of {days} days are done",
+                    remedy=f"Look at the runs with the tag {BACKFILL_TAG} in the Dagster UI; they go on.",
+                )
+            time.sleep(POLL_SECONDS)
+
+
+def _days_done(runs: Sequence[Attempt]) -> int:
+    return sum(_days_of(run) for run in runs if run.status == "SUCCESS")
+
+
+def _days_of(run: Attempt) -> int:
+    """How many days a run has; one without days counts as one."""
+    first, last = days_of(run.tags)
+    return (date.fromisoformat(last) - date.fromisoformat(first)).days + 1 if first else 1

@@ -1,0 +1,131 @@
+"""Refused and partly rejected files run again, after rules or code have changed; before beside after."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from airline_platform.contract.feed import Feed
+from airline_platform.errors import AirlineError
+from airline_platform.jobs import BACKFILL_TAG, FEED_TAG, job_name, range_tags
+from airline_platform.settings import Settings
+from command import follow
+from command.dagster_client import DagsterClient
+from command.rejects import OF_DAY, OF_FEED, Verdict, find_verdicts, still_landed
+from resources.warehouse.session import Warehouse
+
+COMPARED = ("state", "rows_loaded", "rows_rejected")
+"""What people compare of two verdicts on a file."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A run over files that were refused or partly rejected.
+
+    Args:
+        feed: The feed.
+        day: Its ISO day; None for a feed without days.
+        name: Value of the tag its attempts share.
+        run_id: The run that was asked for; a retry has another id.
+    """
+
+    feed: Feed
+    day: str | None
+    name: str
+    run_id: str
+
+
+def to_replay(settings: Settings, feed: Feed, day: str | None) -> tuple[Verdict, ...]:
+    """Verdicts on the files, of a day where the feed has days, that were refused or partly rejected.
+
+    Raises:
+        StackUnavailable: S3 or the warehouse does not answer.
+    """
+    return tuple(still_landed(settings, feed, find_verdicts(settings, feed, day)))
+
+
+def start(client: DagsterClient, feed: Feed, day: str | None) -> Replay:
+    """Ask for one run of the feed's job: over the day, because a day is judged and loaded as a whole.
+
+    Raises:
+        StackUnavailable: Dagster does not answer.
+    """
+    name = f"replay {feed.name} {day or 'all'} {datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    tags = {BACKFILL_TAG: name, FEED_TAG: feed.name, **(range_tags(day, day) if day else {})}
+    return Replay(feed, day, name, client.launch(job_name(feed.name), tags))
+
+
+def wait(settings: Settings, client: DagsterClient, replay: Replay, timeout: float) -> dict[str, Verdict]:
+    """Wait until the run, and what is tried again of it, has ended.
+
+    Returns:
+        The verdicts after it, by key: they stand whether the run succeeded or not.
+
+    Raises:
+        AirlineError: It did not end in time.
+    """
+    follow.until_ended(client, replay.name, 1, timeout)
+    sql = OF_DAY if replay.day else OF_FEED
+    rows = Warehouse.of(settings).query(sql, {"feed": replay.feed.name, "day": replay.day})
+    return {verdict.key: verdict for verdict in map(Verdict.of, rows)}
+
+
+def require_success(client: DagsterClient, replay: Replay) -> None:
+    """Let a run that succeeded pass.
+
+    Raises:
+        AirlineError: Its last attempt did not: every file was refused again, or a step failed.
+    """
+    failed = [each for each in client.last_attempts(BACKFILL_TAG, replay.name) if each.status != "SUCCESS"]
+    if failed:
+        raise AirlineError(
+            f"{' '.join(filter(None, (replay.feed.name, replay.day)))}: run {failed[0].run_id} ended with "
+            f"{failed[0].status}",
+            remedy=f"See `airline alerts`, mend what they name, land the files again or replay again. "
+            f"What was rejected: `airline rejects {replay.feed.name}`.",
+        )
+
+
+def document(
+    feed: str,
+    day: str | None,
+    run_id: str | None,
+    before: Sequence[Verdict],
+    after: Mapping[str, Verdict] | None = None,
+) -> dict[str, Any]:
+    """For `--json`: the run, None where there was nothing to do, and each file's verdicts."""
+    files = [
+        {"file": each.key, "before": _figures(each), "after": _figures((after or {}).get(each.key))}
+        for each in before
+    ]
+    return {"feed": feed, "day": day, "run": run_id, "files": files}
+
+
+def compared(before: Sequence[Verdict], after: Mapping[str, Verdict] | None) -> list[dict[str, str | None]]:
+    """A row for each file: what changed as `before → after`, one value where nothing did; and its reason.
+
+    Args:
+        before: The verdicts the replay began with.
+        after: Those it ended with, by key; None where it was not waited for.
+    """
+    rows: list[dict[str, str | None]] = []
+    for verdict in before:
+        now = verdict if after is None else after.get(verdict.key)
+        changes = {name: _change(getattr(verdict, name), getattr(now, name, None)) for name in COMPARED}
+        rows.append({"file": verdict.key, **changes, "reason": now.reason if now else None})
+    return rows
+
+
+def _figures(verdict: Verdict | None) -> dict[str, Any] | None:
+    return {name: getattr(verdict, name) for name in (*COMPARED, "reason")} if verdict else None
+
+
+def _change(before: str | int | None, after: str | int | None) -> str:
+    was, now = _told(before), _told(after)
+    return was if was == now else f"{was} → {now}"
+
+
+def _told(value: str | int | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else value

@@ -1,0 +1,1 @@
+"""Dagster on a laptop."""

@@ -1,0 +1,1 @@
+"""AWS Glue on a laptop: crawlers and jobs."""

@@ -1,0 +1,1 @@
+"""Whether a landed file can be one of its feed's."""

@@ -1,0 +1,1 @@
+"""The warehouse, its ledger and its outbox."""

@@ -1,0 +1,114 @@
+"""Alerts that outlive a crash: written in the transaction of what they tell of, published after its commit.
+
+At least once: whoever is killed between publishing and saying so leaves a row that is published again, with
+the same `alert_id`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg2
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airline_platform.contract.table import ALERT_OUTBOX
+from airline_platform.errors import StackUnavailable
+from resources.topic import Alert, Notifier
+from resources.warehouse.session import Session, Warehouse
+
+_TABLE = ALERT_OUTBOX.qualified_name
+
+WRITTEN = f"SELECT alert_id FROM {_TABLE} WHERE alert_id IN %(ids)s"  # noqa: S608 - our own table's name
+UNSENT = f"""
+SELECT * FROM {_TABLE} WHERE sent_at IS NULL AND created_at <= %(before)s ORDER BY created_at
+"""  # noqa: S608
+UNSENT_OF_RUN = f"SELECT * FROM {_TABLE} WHERE sent_at IS NULL AND run_id = %(run_id)s ORDER BY created_at"  # noqa: S608
+SENT_SINCE = f"SELECT alert_id FROM {_TABLE} WHERE sent_at > %(since)s"  # noqa: S608
+FORGET = f"UPDATE {_TABLE} SET sent_at = NULL WHERE alert_id IN %(ids)s"  # noqa: S608
+SENT = f"UPDATE {_TABLE} SET sent_at = %(now)s WHERE alert_id = %(alert_id)s"  # noqa: S608
+
+
+def put(session: Session, alerts: Sequence[Alert]) -> None:
+    """Write alerts that are not there yet; the caller's transaction decides whether they happened."""
+    wanted = {alert.alert_id: alert for alert in alerts}
+    if not wanted:
+        return
+    there = {row["alert_id"] for row in session.execute(WRITTEN, {"ids": tuple(wanted)})}
+    rows = [_row(alert) for alert_id, alert in wanted.items() if alert_id not in there]
+    if rows:
+        session.insert(ALERT_OUTBOX, rows)
+
+
+def send(
+    warehouse: Warehouse,
+    notifier: Notifier,
+    run_id: str | None = None,
+    *,
+    at_least_old: timedelta = timedelta(),
+) -> int:
+    """Publish what is written and not sent; return how many alerts.
+
+    Args:
+        warehouse: Holds the outbox.
+        notifier: Publishes.
+        run_id: Only what this run has written; all where left out.
+        at_least_old: Without a run: only what its writer has had so long to send.
+
+    Raises:
+        StackUnavailable: The warehouse or SNS does not answer; what was not sent stays written.
+        botocore.exceptions.ClientError: SNS refused.
+    """
+    before = datetime.now(UTC) - at_least_old
+    rows = warehouse.query(UNSENT_OF_RUN if run_id else UNSENT, {"run_id": run_id, "before": before})
+    for row in rows:
+        attributes = {name: row[name] or "" for name in ("alert_id", "event", "feed", "run_id")}
+        notifier.send(row["subject"], row["message"], attributes)
+        with warehouse.transaction() as session:
+            session.execute(SENT, {"alert_id": row["alert_id"], "now": datetime.now(UTC)})
+    return len(rows)
+
+
+def try_to_send(warehouse: Warehouse, notifier: Notifier, run_id: str | None = None) -> str | None:
+    """As `send`, for whom an alert that waits is no failure; return why it waits, if it does."""
+    try:
+        send(warehouse, notifier, run_id)
+    except (StackUnavailable, BotoCoreError, ClientError, psycopg2.Error) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def tell(alert: Alert, warehouse: Warehouse, notifier: Notifier) -> None:
+    """Write one alert and send it; where the warehouse is what fails, send it all the same.
+
+    Raises:
+        StackUnavailable: SNS does not answer.
+        botocore.exceptions.ClientError: SNS refused.
+    """
+    try:
+        with warehouse.transaction() as session:
+            put(session, [alert])
+    except (StackUnavailable, psycopg2.Error):
+        notifier.publish(alert)
+        return
+    send(warehouse, notifier, alert.run_id or None)
+
+
+def forget_sent(session: Session, arrived: Collection[str]) -> None:
+    """Take back that alerts were sent, within the last 30 days, where they are not among the arrived."""
+    since = {"since": datetime.now(UTC) - timedelta(days=30)}
+    lost = [row["alert_id"] for row in session.execute(SENT_SINCE, since) if row["alert_id"] not in arrived]
+    if lost:
+        session.execute(FORGET, {"ids": tuple(lost)})
+
+
+def _row(alert: Alert) -> Mapping[str, Any]:
+    return {
+        "alert_id": alert.alert_id,
+        "event": alert.event,
+        "feed": alert.feed,
+        "run_id": alert.run_id,
+        "subject": alert.subject[:256],
+        "message": alert.message,
+        "created_at": datetime.now(UTC),
+        "sent_at": None,
+    }

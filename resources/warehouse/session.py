@@ -1,0 +1,372 @@
+"""The warehouse: Redshift in an account, PostgreSQL on a laptop; its SQL is written once, for Redshift.
+
+Which of the two it is, and how to reach it, stands in one secret, in the shape RDS and Redshift use:
+`{"engine", "host", "port", "dbname", "username", "password"}`.
+"""
+
+import io
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import psycopg2
+import sqlglot
+from psycopg2.extras import RealDictCursor, execute_values
+from pydantic import PrivateAttr
+from sqlglot import expressions as exp
+
+from airline_platform.contract.table import (
+    LOAD_LOCK,
+    Column,
+    Table,
+    column_definitions,
+)
+from airline_platform.errors import StackUnavailable, WrongCall
+from airline_platform.settings import Settings, get_settings
+from resources.aws.audited import AuditedResource
+from resources.aws.client import START_THE_STACK, make_client, reaching
+from resources.warehouse.table_changes import (
+    COLUMNS,
+    Changes,
+    TableColumn,
+    additions,
+    changes_of,
+    columns_by_table,
+)
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+CONNECT_SECONDS = 10
+
+AHEAD = 4
+"""Files that a laptop's COPY reads ahead, so that PostgreSQL does not wait for them."""
+
+LOAD_MEMORY = "256MB"
+"""For one sort or grouping of a laptop's load, of which there is never more than one: a quarter's two million
+flights, grouped, take 220 MB."""
+
+_T = TypeVar("_T")
+
+COPY_PARQUET = "COPY {table} FROM %(manifest)s IAM_ROLE default FORMAT AS PARQUET MANIFEST"
+"""Redshift takes its own default role: no role's name travels in SQL."""
+
+
+class Session:
+    """One transaction on the warehouse: committed when its block ends well, rolled back otherwise."""
+
+    def __init__(self, connection: "Connection", engine: str, settings: Settings) -> None:
+        self._connection = connection
+        self._engine = engine
+        self._settings = settings
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Run one statement of Redshift SQL with bound `%(name)s` values; return its rows, if it has any."""
+        with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(self._dialect(sql), parameters)
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def change(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
+        """Run one statement that changes rows; return how many it changed."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(self._dialect(sql), parameters)
+            changed: int = cursor.rowcount
+            return changed
+
+    def wait_for_turn(self) -> None:
+        """Keep every other load out until this transaction ends; has to be its first statement.
+
+        A run that was given up for dead may still live. Without this, it and the one in its place would
+        both delete the old rows of a day, and both insert the new ones.
+        """
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {LOAD_LOCK.qualified_name}")
+            if self._engine == "postgres":
+                cursor.execute("SELECT set_config('work_mem', %s, true)", [LOAD_MEMORY])
+
+    def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows, each with a value for every column of the table."""
+        names = table.column_names
+        with self._connection.cursor() as cursor:
+            execute_values(
+                cursor,
+                f"INSERT INTO {table.qualified_name} ({', '.join(names)}) VALUES %s",  # noqa: S608 - our own names
+                [tuple(row[name] for name in names) for row in rows],
+                page_size=1000,
+            )
+
+    def columns(self) -> dict[str, dict[str, TableColumn]]:
+        """The columns that every table of the schema has, by name, by the table's name."""
+        return columns_by_table(self.execute(COLUMNS, {"schema": Table.SCHEMA}))
+
+    def add_columns(self, table: Table, columns: Sequence[Column]) -> list[str]:
+        """Add those of the columns that the table lacks, in this transaction; they may be empty.
+
+        The table is locked only when one is missing, and looked at again behind the lock: another
+        transaction may have added it meanwhile.
+
+        Returns:
+            The names of the columns that were added.
+        """
+
+        def missing() -> list[Column]:
+            found = self.columns().get(table.name, {})
+            return [column for column in columns if column.name not in found]
+
+        if not missing():
+            return []
+        self._run(f"LOCK TABLE {table.qualified_name}")
+        lacking = missing()
+        for statement in additions(table, lacking, {}):
+            self.execute(statement)
+        return [column.name for column in lacking]
+
+    def changes(self, tables: Sequence[Table]) -> Changes:
+        """What the tables that exist need to have what they are declared to have.
+
+        Raises:
+            TableDiffers: Some column can't be made what it is declared to be.
+        """
+        return changes_of(tables, self.columns(), self._engine)
+
+    def index(self, table: Table) -> None:
+        """Where sort keys mean nothing, index by them: replacing a day is 8 times faster (58 ms, not 467).
+
+        Of a bulky table it is indexed which days each 128 pages hold: its rows' index took 40 % of an INSERT.
+        A day of a year's 7.3 million rows is found with 0.02 s of CPU instead of 0.01. Where others have
+        taken the place of replaced days, `multi` keeps 16 of them apart.
+        """
+        if self._engine != "postgres":
+            return
+        sorted_by, on = ", ".join(table.sort_key), f"ON {table.qualified_name}"
+        if table.bulky:
+            create = f"CREATE INDEX IF NOT EXISTS {table.name}_pages {on}"
+            self._run(f"{create} USING brin ({sorted_by} date_minmax_multi_ops)")
+            self._run(f"DROP INDEX IF EXISTS {table.SCHEMA}.{table.name}_sort_key")
+        elif sorted_by:
+            self._run(f"CREATE INDEX IF NOT EXISTS {table.name}_sort_key {on} ({sorted_by})")
+        if found_by := ", ".join(table.looked_up_by):
+            self._run(f"CREATE INDEX IF NOT EXISTS {table.name}_lookup {on} ({found_by})")
+
+    def settle(self, table: Table) -> None:
+        """Let a bulky table's index know of the pages that were added: by itself it does much later."""
+        if self._engine == "postgres" and table.bulky:
+            index = f"{table.SCHEMA}.{table.name}_pages"
+            self._run("SELECT brin_summarize_new_values(%s)", [index])
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> None:
+        """One statement that is PostgreSQL's already."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql, values)
+
+    def stage(self, table: Table, manifest_uri: str | None) -> str:
+        """Copy a manifest's Parquet files into a temporary table: the table's columns, then source_file.
+
+        Args:
+            table: The table whose columns the files hold, in its order, followed by source_file.
+            manifest_uri: `s3://` URI of a Redshift COPY manifest; None: nothing is copied.
+
+        Returns:
+            The temporary table's name; it is gone with the transaction.
+        """
+        staging = f"staging_{table.name}"
+        self.execute(f"DROP TABLE IF EXISTS {staging}")
+        self.execute(f"CREATE TEMP TABLE {staging} ({column_definitions(table.staged_columns)})")
+        if manifest_uri is None:
+            return staging
+        if self._engine == "redshift":
+            self.execute(COPY_PARQUET.format(table=staging), {"manifest": manifest_uri})
+        else:
+            self._copy_parquet(staging, manifest_uri)
+        return staging
+
+    def _copy_parquet(self, staging: str, manifest_uri: str) -> None:
+        """The laptop's double of Redshift's COPY: the manifest's files, by position."""
+        from resources.warehouse.binary_copy import binary_rows  # noqa: PLC0415 - pyarrow costs 0.2 s, only loads need it
+
+        s3 = make_client(self._settings, "s3")
+
+        def read(uri: str) -> bytes:
+            bucket, _, key = uri.removeprefix("s3://").partition("/")
+            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+        def rows_of(uri: str) -> bytes:
+            return binary_rows(read(uri))
+
+        with reaching(self._settings), self._connection.cursor() as cursor:
+            files = [entry["url"] for entry in json.loads(read(manifest_uri))["entries"]]
+            for rows in _made_ahead(rows_of, files):
+                # All at once: in psycopg2's pieces of 8 kB, this thread waits for those that read ahead.
+                cursor.copy_expert(f"COPY {staging} FROM STDIN (FORMAT binary)", io.BytesIO(rows), len(rows))
+
+    def _dialect(self, sql: str) -> str:
+        return sql if self._engine == "redshift" else to_postgres(sql)
+
+
+def _made_ahead(make: Callable[[str], _T], items: Iterable[str]) -> Iterator[_T]:
+    """What is made of each item, in their order; the next few are made while one is used."""
+    with ThreadPoolExecutor(AHEAD) as pool:
+        waiting: deque[Future[_T]] = deque()
+        for item in items:
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+class Warehouse(AuditedResource):
+    """The warehouse, reached by the secret that describes it."""
+
+    secret_id: str
+    _settings: Settings | None = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The warehouse of these settings, which need not be this process's."""
+        warehouse = cls(secret_id=settings.warehouse_secret)
+        warehouse._settings = settings
+        return warehouse
+
+    @contextmanager
+    def transaction(self, *, read_only: bool = False) -> Iterator[Session]:
+        """One transaction; the connection is closed behind it.
+
+        Raises:
+            StackUnavailable: The warehouse does not answer.
+        """
+        with self._connected() as (connection, session):
+            connection.set_session(readonly=read_only)
+            with connection:
+                yield session
+
+    def alter(self, statement: str) -> None:
+        """Run one statement of Redshift SQL outside of a transaction.
+
+        Redshift changes the type of no column inside one. And a statement that waits for its table while it
+        holds no other is part of no deadlock with a load.
+
+        Raises:
+            StackUnavailable: The warehouse does not answer.
+        """
+        with self._connected() as (connection, session):
+            connection.autocommit = True
+            session.execute(statement)
+
+    @contextmanager
+    def _connected(self) -> Iterator[tuple["Connection", Session]]:
+        settings = self._settings or get_settings()
+        secret = self._secret(settings)
+        connection = self._connect(secret)
+        try:
+            yield connection, Session(connection, secret["engine"], settings)
+        finally:
+            connection.close()
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of one read-only statement of Redshift SQL."""
+        with self.transaction(read_only=True) as session:
+            return session.execute(sql, parameters)
+
+    def _secret(self, settings: Settings) -> dict[str, Any]:
+        client = make_client(settings, "secretsmanager")
+        try:
+            with reaching(settings):
+                answer = client.get_secret_value(SecretId=self.secret_id)
+        except client.exceptions.ResourceNotFoundException as error:
+            raise StackUnavailable(
+                f"there is no secret {self.secret_id}, which says where the warehouse is",
+                remedy=(
+                    "Store it in Secrets Manager: JSON with engine (redshift), host, port, dbname, username "
+                    "and password."
+                ),
+            ) from error
+        secret: dict[str, Any] = json.loads(answer["SecretString"])
+        return secret
+
+    def _connect(self, secret: Mapping[str, Any]) -> "Connection":
+        try:
+            return psycopg2.connect(
+                host=secret["host"],
+                port=secret["port"],
+                dbname=secret["dbname"],
+                user=secret["username"],
+                password=secret["password"],
+                connect_timeout=CONNECT_SECONDS,
+                sslmode="prefer",
+                application_name="airline",
+            )
+        except psycopg2.OperationalError as error:
+            raise StackUnavailable(
+                f"the warehouse at {secret['host']}:{secret['port']} does not answer: {str(error).strip()}",
+                remedy=START_THE_STACK if secret["engine"] == "postgres" else "Check the Redshift endpoint.",
+            ) from error
+
+
+def require_one_query(sql: str) -> None:
+    """Let one query through, and nothing that could end the read-only transaction it will run in.
+
+    Raises:
+        WrongCall: It is something else than one SELECT.
+        sqlglot.errors.SqlglotError: It is no SQL.
+    """
+    statements = [each for each in sqlglot.parse(sql, read="redshift") if each is not None]
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise WrongCall(
+            f"expected one read-only query (SELECT …), got {sql[:200]!r}",
+            remedy="Ask with a single SELECT; the platform's own runs are what changes tables.",
+        )
+
+
+@cache
+def to_postgres(sql: str) -> str:
+    """Redshift SQL as PostgreSQL: distribution and sort keys drop out."""
+    statements = []
+    for statement in sqlglot.parse(sql, read="redshift"):
+        if statement is None:
+            continue
+        properties = statement.args.get("properties")
+        if properties is not None:
+            kept = [item for item in properties.expressions if isinstance(item, exp.TemporaryProperty)]
+            statement.set("properties", exp.Properties(expressions=kept) if kept else None)
+        statements.append(statement.sql(dialect="postgres"))
+    return ";\n".join(statements)
+
+
+def apply_schema(
+    settings: Settings,
+    tables: Sequence[Table],
+    on_progress: Callable[[str], None] = lambda _line: None,
+) -> None:
+    """Create the schema, its tables and indexes, and give tables that exist the columns they lack.
+
+    It can be repeated at any time and does only what is missing. Rows and columns that are there stay.
+
+    Args:
+        settings: Whose warehouse.
+        tables: What it is to have.
+        on_progress: Called with a line about each change, and about each column that nothing declares.
+
+    Raises:
+        StackUnavailable: The warehouse does not answer.
+        TableDiffers: Some column can't be made what it is declared to be; nothing was changed.
+    """
+    warehouse = Warehouse.of(settings)
+    with warehouse.transaction(read_only=True) as session:
+        changes = session.changes(tables)
+    with warehouse.transaction() as session:
+        session.execute(f"CREATE SCHEMA IF NOT EXISTS {Table.SCHEMA}")
+        for table in tables:
+            session.execute(table.ddl())
+    for statement in changes.statements:
+        on_progress(statement)
+        warehouse.alter(statement)
+    for table_name, column in changes.kept:
+        on_progress(f"{table_name} keeps the column {column}, which its declaration does not have")
+    with warehouse.transaction() as session:
+        for table in tables:
+            session.index(table)

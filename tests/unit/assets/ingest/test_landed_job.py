@@ -1,0 +1,173 @@
+"""A job over landed files: the culprit is refused, its neighbours are made, whatever the day looks like."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from airline_platform.contract.feed import Feed
+from airline_platform.errors import GlueJobFailed, UnusableInput
+from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.settings import Settings
+from assets.ingest.daily_feed import with_their_days
+from assets.ingest.landed import read_listed
+from assets.ingest.landed_job import JudgedFile, LandedJob
+from assets.ingest.loading import RowCount
+from assets.ingest.refusals import Refusal
+from resources.landing import LandedObject
+
+LAKE, LANDING = "airline-lake", "airline-landing"
+
+
+@dataclass
+class MemoryLake:
+    """A lake that keeps objects in memory."""
+
+    bucket: str = LAKE
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    def uri(self, path: str) -> str:
+        return f"s3://{self.bucket}/{path}"
+
+    def put_bytes(self, path: str, body: bytes) -> str:
+        self.objects[self.uri(path)] = body
+        return self.uri(path)
+
+
+@dataclass
+class FailingGlue:
+    """Runs the job by rule: it fails over poison, and notes what it was given.
+
+    Args:
+        lake: Holds the manifests.
+        poison: Parts of the URLs over which it fails.
+        together: Whether it fails over any day of more than one file.
+        broken: Whether it fails over nothing, too.
+    """
+
+    lake: MemoryLake
+    poison: tuple[str, ...] = ()
+    together: bool = False
+    broken: bool = False
+    runs: list[tuple[str, list[str]]] = field(default_factory=list)
+
+    def run_job(self, _: Any, __: str, arguments: Mapping[str, str]) -> tuple[dict[str, str], list[Any]]:
+        urls = [entry["url"] for entry in json.loads(self.lake.objects[arguments["manifest"]])["entries"]]
+        self.runs.append((arguments["output"], urls))
+        ill = [url for url in urls if any(part in url for part in self.poison)]
+        if ill or self.broken or (self.together and len(urls) > 1):
+            raise GlueJobFailed("no", remedy="", state="FAILED", words=f"ValueError: poison in {ill}")
+        told = [{"url": url, "read": 2, "loaded": 1, "rejected": 1, "repeated": 0} for url in urls]
+        return {"Id": f"jr_{len(self.runs)}"}, [{"files": told}]
+
+
+def landed(day: int, name: str = "a") -> LandedObject:
+    key = FLIGHTS.key(f"{name}.csv", datetime(2013, 1, day, tzinfo=UTC).date())
+    return LandedObject(LANDING, key, f"2013-01-{day:02}", f"etag {key}", 9, datetime(2013, 2, 1, tzinfo=UTC))
+
+
+def job(glue: FailingGlue, feed: Feed = FLIGHTS) -> LandedJob:
+    context = cast("Any", SimpleNamespace(run=SimpleNamespace(run_id="run")))
+    lake = cast("Any", glue.lake)
+    return LandedJob(context, feed, "flights", lake, "enriched/", {}, cast("Any", glue), lake)
+
+
+def names(found: Sequence[JudgedFile | Refusal]) -> list[str]:
+    return sorted(it.file.key.partition("date=")[2] for it in found)
+
+
+@pytest.fixture(autouse=True)
+def settings(no_stack: Settings) -> Settings:
+    return no_stack
+
+
+def test_a_days_only_file_is_refused_with_the_jobs_words_and_the_other_days_are_made() -> None:
+    glue = FailingGlue(MemoryLake(), ("2013-01-03",))
+
+    made, refused = job(glue).make([landed(day) for day in range(1, 9)])
+
+    assert names(made) == [f"2013-01-0{day}/a.csv" for day in (1, 2, 4, 5, 6, 7, 8)]
+    assert names(refused) == ["2013-01-03/a.csv"]
+    assert "airline-flights fails over it: ValueError: poison" in str(refused[0])
+    assert all(it.rows == RowCount(2, 1, 1) for it in made)
+    assert len(glue.runs) <= 1 + 2 * 3
+
+
+def test_a_days_good_files_are_tried_apart_in_scratch_and_then_made_together() -> None:
+    glue = FailingGlue(MemoryLake(), ("ill",))
+    day = [landed(2, "a"), landed(2, "ill"), landed(2, "z")]
+
+    made, refused = job(glue).make([landed(1), *day])
+
+    assert names(made) == ["2013-01-01/a.csv", "2013-01-02/a.csv", "2013-01-02/z.csv"]
+    assert names(refused) == ["2013-01-02/ill.csv"]
+    into = {output.removeprefix(f"s3://{LAKE}/") for output, _ in glue.runs}
+    probes = {output for output in into if output.startswith("_tmp/run/probe/")}
+    assert into - probes == {"enriched/"}
+    assert glue.runs[-1] == (f"s3://{LAKE}/enriched/", [day[0].url, day[2].url])
+
+
+def test_where_a_day_is_refused_as_a_whole_its_good_files_are_not_made() -> None:
+    feed = replace(FLIGHTS, on_refused="refuse_day")
+    glue = FailingGlue(MemoryLake(), ("ill",))
+
+    made, refused = job(glue, feed).make([landed(1), landed(2, "good"), landed(2, "ill")])
+    every = with_their_days(feed, made, refused)
+
+    assert names(every) == ["2013-01-02/good.csv", "2013-01-02/ill.csv"]
+    assert "because of daily_flights/date=2013-01-02/ill.csv" in str(every[1])
+    assert (f"s3://{LAKE}/enriched/", [landed(2, "good").url]) not in glue.runs
+
+
+def test_files_that_only_fail_together_are_refused_together() -> None:
+    glue = FailingGlue(MemoryLake(), together=True)
+
+    made, refused = job(glue).make([landed(1), landed(2, "a"), landed(2, "b")])
+
+    assert names(made) == ["2013-01-01/a.csv"]
+    assert names(refused) == ["2013-01-02/a.csv", "2013-01-02/b.csv"]
+
+
+def test_a_file_that_comes_alone_is_refused_only_when_the_job_runs_over_nothing() -> None:
+    glue = FailingGlue(MemoryLake(), ("ill",))
+
+    made, refused = job(glue).make([landed(1, "ill")])
+
+    assert (made, names(refused)) == ([], ["2013-01-01/ill.csv"])
+    assert [urls for _, urls in glue.runs] == [[landed(1, "ill").url], []]
+    assert glue.runs[1][0].startswith(f"s3://{LAKE}/_tmp/run/probe/")
+
+
+def test_where_the_job_fails_over_nothing_no_file_is_refused() -> None:
+    glue = FailingGlue(MemoryLake(), broken=True)
+
+    with pytest.raises(GlueJobFailed):
+        job(glue).make([landed(day) for day in range(1, 32)])
+    assert len(glue.runs) <= 7
+
+
+def test_what_is_typed_and_names_people_is_tried_below_its_own_prefix() -> None:
+    glue = FailingGlue(MemoryLake(), ("ill",))
+    typed = replace(job(glue), into=cast("Any", MemoryLake(LANDING)), output="shipments/shipments_parquet/")
+
+    typed.make([landed(1, "a"), landed(1, "ill")])
+
+    assert {output.startswith(f"s3://{LANDING}/shipments/shipments_parquet/") for output, _ in glue.runs} == {
+        True
+    }
+
+
+def test_a_manifest_of_an_older_version_is_no_reason_to_refuse_its_files() -> None:
+    found = LandedObject(LANDING, "a.csv", "2013-01-01", "e", 1, datetime(2013, 1, 1, tzinfo=UTC))
+    listed = found.as_json()
+    assert read_listed([listed], "raw_flights") == [found]
+    del listed["rows"]
+
+    with pytest.raises(UnusableInput, match="an older version of raw_flights") as refused:
+        read_listed([listed], "raw_flights")
+
+    assert "Materialize raw_flights" in refused.value.remedy

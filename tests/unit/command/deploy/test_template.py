@@ -1,0 +1,403 @@
+"""The template and the code name the same things, and the template may be deployed."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, get_args
+
+import botocore.session
+import pytest
+import yaml
+from botocore import xform_name
+from dagster._core.utils import make_new_run_id
+
+from airline_platform.contract.table import Table
+from airline_platform.feeds import FEEDS
+from airline_platform.settings import Settings
+from command.deploy.deploy import BUCKETS, PROGRAM_PACKAGE, REPOSITORY, TEMPLATE, glue_programs
+from laptop.glue.crawler import LOG_GROUP, inherits
+from laptop.glue.schema import excluded
+from resources.catalog import catalog_tables
+
+NAMES = {
+    "LandingBucket.BucketName": "landing_bucket",
+    "LakeBucket.BucketName": "lake_bucket",
+    "AuditBucket.BucketName": "audit_bucket",
+    "LandingEvents.QueueName": "landing_queue",
+    "LandingEventsDeadLetters.QueueName": "landing_dead_letter_queue",
+    "AlertsTopic.TopicName": "alerts_topic",
+    "AlertsInbox.QueueName": "alerts_inbox",
+    "Workgroup.Name": "workgroup",
+}
+
+OPERATIONS_OF = ("glue", "sqs", "sns", "logs", "secretsmanager", "athena", "sts")
+"""Services whose IAM actions are called like their operations; S3's are not."""
+
+
+class TemplateLoader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Sub x` is {"Fn::Sub": x}."""
+
+
+def short_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
+
+
+TemplateLoader.add_multi_constructor("!", short_form)
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506 - a SafeLoader
+
+
+def loop(template: dict[str, Any], name: str) -> tuple[list[str], dict[str, Any]]:
+    """The collection of a Fn::ForEach, and the properties it repeats."""
+    _, collection, body = template["Resources"][f"Fn::ForEach::{name}"]
+    (resource,) = body.values()
+    return collection, resource["Properties"]
+
+
+def test_cloudformation_takes_it_without_a_warning() -> None:
+    lint = Path(sys.executable).with_name("cfn-lint")
+    told = subprocess.run([lint, TEMPLATE], capture_output=True, text=True, check=False)
+
+    assert (told.returncode, told.stdout) == (0, "")
+
+
+def test_it_is_small_enough_to_be_sent_in_a_request() -> None:
+    assert len(TEMPLATE.read_bytes()) <= 51_200
+
+
+def test_it_holds_no_account_number() -> None:
+    assert re.search(r"\d{12}(?!\d)", TEMPLATE.read_text().replace("107374182400", "")) is None
+
+
+@pytest.mark.parametrize(("property_path", "setting"), NAMES.items())
+def test_its_names_are_those_of_the_settings(
+    template: dict[str, Any], property_path: str, setting: str
+) -> None:
+    logical_id, name = property_path.split(".")
+    declared = template["Resources"][logical_id]["Properties"][name]
+
+    pattern = declared.get("Fn::Sub") or "${" + declared["Ref"] + "}"
+
+    assert pattern.replace("${Name}", "acme-air") == getattr(Settings(name="acme-air"), setting)
+
+
+def test_its_name_parameter_takes_what_the_settings_take(template: dict[str, Any]) -> None:
+    (pattern,) = [m.pattern for m in Settings.model_fields["name"].metadata if hasattr(m, "pattern")]
+
+    assert template["Parameters"]["Name"]["AllowedPattern"] == pattern
+    assert template["Parameters"]["Name"]["Default"] == Settings.model_fields["name"].default
+
+
+def test_what_lands_has_its_crawler_and_what_the_lake_keeps_for_athena_too(template: dict[str, Any]) -> None:
+    settings = Settings(name="acme-air")
+    rows = template["Mappings"]["Crawlers"]
+    keys, crawler = loop(template, "Crawlers")
+    (target,) = crawler["Targets"]["S3Targets"]
+    declared = {}
+    for key in keys:
+        row = rows[key]
+        name = crawler["Name"]["Fn::Sub"][0].replace("${Name}", settings.name)
+        path = target["Path"]["Fn::Sub"][0].replace("${Name}", settings.name)
+        path = path.replace("${Bucket}", row["Bucket"]).replace("${Prefix}", row["Prefix"])
+        table = row["TablePrefix"] + row["Prefix"].rstrip("/").rpartition("/")[2]
+        declared[name.replace("${CrawlerName}", row["Name"])] = (path, table)
+
+    # A crawler finds the table it confirms by the name and the place it would give one itself.
+    assert declared == {
+        settings.crawler_name(table.crawler): (table.location, table.name)
+        for table in catalog_tables(settings).values()
+        if table.crawler
+    }
+    assert keys == list(rows)
+
+
+def test_no_file_changes_a_table_and_partitions_read_like_it(template: dict[str, Any]) -> None:
+    _, crawler = loop(template, "Crawlers")
+
+    assert crawler["SchemaChangePolicy"] == {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
+    assert inherits(crawler)
+
+
+def test_dagster_may_read_what_the_platforms_crawlers_warn_of(template: dict[str, Any]) -> None:
+    allowed = dagster_policy(template)["CrawlLogs"]
+    place = allowed["Resource"]["Fn::Sub"].replace("${Name}", "acme-air")
+
+    assert allowed["Action"] == ["logs:GetLogEvents"]
+    group, stream = re.fullmatch(r".*:log-group:(.*):log-stream:(.*)", place).groups()
+    assert group == LOG_GROUP
+    assert fnmatch(Settings(name="acme-air").crawler_name("flights"), stream)
+
+
+def test_crawlers_of_landed_days_pass_over_the_files_of_the_flat_layout(template: dict[str, Any]) -> None:
+    rows = {row["Prefix"]: row for row in template["Mappings"]["Crawlers"].values()}
+    for feed in FEEDS.values():
+        globs = tuple(rows[feed.typed_prefix or feed.prefix]["Exclusions"])
+        for suffix in (spell(suffix) for suffix in feed.suffixes for spell in (str, str.upper, str.title)):
+            assert excluded(f"2013-01-01{suffix}", globs) == (feed.daily and not feed.typed)
+            assert not excluded(f"date=2013-01-01/flights{suffix}", globs)
+
+
+def test_the_warehouse_has_its_crawler_wherever_its_url_is_given(template: dict[str, Any]) -> None:
+    parts, settings = template["Resources"], Settings(name="acme-air")
+    connection, crawler = parts["WarehouseConnection"], parts["WarehouseCrawler"]
+    (target,) = crawler["Properties"]["Targets"]["JdbcTargets"]
+    name = crawler["Properties"]["Name"]["Fn::Sub"]
+
+    assert [part["Condition"] for part in (connection, crawler)] == ["HasWarehouse"] * 2
+    assert template["Conditions"]["HasWarehouse"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "WarehouseJdbcUrl"}, ""]}]
+    }
+    assert name.replace("${Name}", settings.name) == settings.crawler_name("warehouse")
+    assert target["ConnectionName"] == {"Ref": "WarehouseConnection"}
+    assert target["Path"]["Fn::Sub"][0] == f"${{WarehouseDatabase}}/{Table.SCHEMA}/%"
+
+
+def test_the_warehouses_connection_takes_its_login_from_the_secret(template: dict[str, Any]) -> None:
+    connection = template["Resources"]["WarehouseConnection"]["Properties"]["ConnectionInput"]
+    properties = connection["ConnectionProperties"]
+
+    assert (
+        properties["SECRET_ID"]["Fn::Sub"].replace("${Name}", "acme")
+        == Settings(name="acme").warehouse_secret
+    )
+    assert set(properties) == {"JDBC_CONNECTION_URL", "JDBC_ENFORCE_SSL", "SECRET_ID"}
+
+
+def test_only_an_accounts_warehouse_needs_a_network_and_encryption(template: dict[str, Any]) -> None:
+    connection = template["Resources"]["WarehouseConnection"]["Properties"]["ConnectionInput"]
+    on_aws = {"Fn::Equals": [{"Ref": "Stage"}, "aws"]}
+    (policy,) = template["Resources"]["CrawlerRole"]["Properties"]["Policies"]
+    conditions = {
+        statement["Fn::If"][1]["Sid"]: statement["Fn::If"][0]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Fn::If" in statement
+    }
+
+    assert connection["ConnectionProperties"]["JDBC_ENFORCE_SSL"]["Fn::If"] == ["OnAws", "true", "false"]
+    where, network, otherwise = connection["PhysicalConnectionRequirements"]["Fn::If"]
+    assert (where, set(network), otherwise) == (
+        "OnAws", {"SubnetId", "SecurityGroupIdList"}, {"Ref": "AWS::NoValue"},
+    )  # fmt: skip
+    assert on_aws in template["Rules"]["WarehouseNetwork"]["RuleCondition"]["Fn::And"]
+    assert conditions == {
+        "WarehouseConnection": "HasWarehouse",
+        "WarehouseSecret": "HasWarehouse",
+        "WarehouseNetwork": "HasWarehouseNetwork",
+    }
+    assert {"Condition": "OnAws"} in template["Conditions"]["HasWarehouseNetwork"]["Fn::And"]
+
+
+def test_every_job_of_the_template_has_its_script_and_every_script_its_job(template: dict[str, Any]) -> None:
+    keys, job = loop(template, "Jobs")
+    location = job["Command"]["ScriptLocation"]["Fn::Sub"][0]
+    rows = template["Mappings"]["Jobs"]
+
+    scripts = {location.replace("${JobName}", rows[key]["Name"]) for key in keys}
+
+    uploaded = {f"s3://${{LakeBucket}}/{key}" for key in glue_programs()}
+    assert scripts | {job["DefaultArguments"]["--extra-py-files"]["Fn::Sub"]} == uploaded
+    assert keys == list(rows)
+    assert job["Name"]["Fn::Sub"][0].replace("${Name}", "acme-air") == Settings(name="acme-air").job_name(
+        "${JobName}"
+    )
+
+
+def test_files_that_name_people_expire_with_their_typed_rows_when_the_settings_say(
+    template: dict[str, Any],
+) -> None:
+    landing = template["Resources"]["LandingBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = [rule for rule in landing if "ExpirationInDays" in rule]
+    expires = [feed for feed in FEEDS.values() if feed.expires]
+
+    assert [rule["Prefix"] for rule in expiring] == [feed.prefix for feed in expires]
+    assert all(feed.typed_prefix.startswith(feed.prefix) for feed in expires if feed.typed)
+    for rule in expiring:
+        assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", {"Ref": "PeopleDays"})
+        assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    parameter, setting = template["Parameters"]["PeopleDays"], Settings.model_fields["people_days"]
+    (least,) = [m.ge for m in setting.metadata if hasattr(m, "ge")]
+    assert (parameter["Default"], parameter["MinValue"]) == (setting.default, least)
+
+
+def test_unread_events_alarm_nobody_where_the_schedule_alone_starts_runs(template: dict[str, Any]) -> None:
+    condition = template["Conditions"][template["Resources"]["UnreadEventsAlarm"]["Condition"]]
+
+    assert condition["Fn::And"] == [
+        {"Condition": "OnAws"},
+        {"Fn::Not": [{"Fn::Equals": [{"Ref": "Trigger"}, "schedule"]}]},
+    ]
+    parameter, setting = template["Parameters"]["Trigger"], Settings.model_fields["trigger"]
+    assert parameter["Default"] == setting.default
+    assert parameter["AllowedValues"] == list(get_args(setting.annotation))
+
+
+def test_jobs_write_nothing_into_the_landing_bucket_but_typed_rows(template: dict[str, Any]) -> None:
+    on_landing = [
+        (statement["Resource"], action)
+        for statement in statements_of(template["Resources"]["JobRole"]["Properties"]["Policies"])
+        for action in statement["Action"]
+        if "LandingBucket" in str(statement["Resource"])
+    ]
+    writing = [where for where, action in on_landing if not action.startswith(("s3:Get", "s3:List"))]
+
+    typed = [
+        {"Fn::Sub": f"${{LandingBucket.Arn}}/{feed.typed_prefix}*"} for feed in FEEDS.values() if feed.typed
+    ]
+    assert {action for where, action in on_landing if where == typed} == {
+        "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload",
+    }  # fmt: skip
+    assert all(where == typed for where in writing)
+
+
+def test_crawlers_read_of_the_lake_just_what_they_crawl(template: dict[str, Any]) -> None:
+    readable = [
+        statement["Resource"]
+        for statement in statements_of(template["Resources"]["CrawlerRole"]["Properties"]["Policies"])
+        if "s3:GetObject" in statement["Action"] and "LakeBucket" in str(statement["Resource"])
+    ]
+    crawled = [row["Prefix"] for row in template["Mappings"]["Crawlers"].values() if row["Bucket"] == "lake"]
+
+    assert readable == [{"Fn::Sub": f"${{LakeBucket.Arn}}/{prefix}*"} for prefix in crawled]
+
+
+def statements_of(policies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Statements of a role's policies, conditional ones too, each with a list of actions."""
+    statements = [s for policy in policies for s in policy["PolicyDocument"]["Statement"]]
+    chosen = [s["Fn::If"][1] if "Fn::If" in s else s for s in statements]
+    return [s | {"Action": [s["Action"]] if isinstance(s["Action"], str) else s["Action"]} for s in chosen]
+
+
+def test_glue_installs_the_dagster_pipes_that_dagster_runs_with(template: dict[str, Any]) -> None:
+    _, job = loop(template, "Jobs")
+    condition, pinned, otherwise = job["DefaultArguments"]["--additional-python-modules"]["Fn::If"]
+
+    assert pinned in (REPOSITORY / "constraints.txt").read_text().splitlines()
+    assert (condition, otherwise) == ("OnAws", {"Ref": "AWS::NoValue"})
+
+
+def test_what_a_deployment_adopts_is_what_outlives_the_stack(template: dict[str, Any]) -> None:
+    retained = {key for key, resource in template["Resources"].items() if "DeletionPolicy" in resource}
+
+    assert set(BUCKETS) == retained
+
+
+def dagster_policy(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What whoever runs Dagster in an account may do: statements by their Sid."""
+    return {s["Sid"]: s for s in statements_of([template["Resources"]["DagsterPolicy"]["Properties"]])}
+
+
+def test_a_run_may_be_named_by_its_role_and_then_do_what_dagster_may(template: dict[str, Any]) -> None:
+    parts = template["Resources"]
+    (trust,) = parts["RunRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    pattern = trust["Condition"]["StringLike"]["sts:RoleSessionName"]
+    (taken,) = [s for s in dagster_policy(template).values() if s["Action"] == ["sts:AssumeRole"]]
+
+    assert fnmatch(make_new_run_id(), pattern)
+    assert not fnmatch("me-at-my-desk", pattern)
+    assert taken["Resource"] == {"Fn::GetAtt": "RunRole.Arn"}
+    assert parts["DagsterPolicy"]["Properties"]["Roles"]["Fn::If"][:2] == ["OnAws", [{"Ref": "RunRole"}]]
+
+
+def test_the_trail_sees_every_object_a_run_reads_or_writes_and_only_it_writes_the_log(
+    template: dict[str, Any],
+) -> None:
+    trail = template["Resources"]["Trail"]
+    fields = [
+        {field["Field"]: field for field in each["FieldSelectors"]}
+        for each in trail["Properties"]["AdvancedEventSelectors"]
+    ]
+    (objects,) = [f for f in fields if f.get("resources.type", {}).get("Equals") == ["AWS::S3::Object"]]
+    statements = template["Resources"]["AuditBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    allowed = [s for s in statements if s["Effect"] == "Allow"]
+
+    assert [f["eventCategory"]["Equals"] for f in fields].count(["Management"]) == 1
+    assert objects["resources.ARN"]["StartsWith"] == [
+        {"Fn::Sub": "${LandingBucket.Arn}/"}, {"Fn::Sub": "${LakeBucket.Arn}/"},
+    ]  # fmt: skip
+    assert trail["Condition"] == "OnAws"
+    assert trail["Properties"]["EnableLogFileValidation"] is True
+    assert {s["Principal"]["Service"] for s in allowed} == {"cloudtrail.amazonaws.com"}
+    name = trail["Properties"]["TrailName"]["Ref"]
+    for statement in allowed:
+        source = statement["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Sub"]
+        assert source.endswith(f":trail/${{{name}}}")
+
+
+def test_the_dagster_policy_lets_the_audit_be_read_and_nobody_change_it(template: dict[str, Any]) -> None:
+    of_the_audit = [s for s in dagster_policy(template).values() if "AuditBucket" in str(s["Resource"])]
+
+    assert [set(s["Action"]) for s in of_the_audit] == [{"s3:GetObject", "s3:ListBucket"}]
+
+
+def test_the_dagster_policy_allows_every_call_the_rooms_make(template: dict[str, Any]) -> None:
+    allowed = {a for s in dagster_policy(template).values() for a in s["Action"]}
+    # Batches are authorised like their single calls.
+    allowed |= {"sqs:DeleteMessageBatch", "sqs:ChangeMessageVisibilityBatch", "sqs:SendMessageBatch"}
+    source = "\n".join(
+        path.read_text()
+        for room in ("assets", "resources", "sensors")
+        for path in Path(REPOSITORY, room).glob("*.py")
+    )
+
+    called: dict[str, set[str]] = {}
+    session = botocore.session.Session()
+    for service in OPERATIONS_OF:
+        for operation in session.get_service_model(service).operation_names:
+            if re.search(
+                rf"""\.{xform_name(operation)}\(|paginator\(["']{xform_name(operation)}["']""", source
+            ):
+                called.setdefault(operation, set()).add(f"{service}:{operation}")
+
+    # Some services call their operations alike; it is one of them that is called.
+    assert [actions for actions in called.values() if not actions & allowed] == []
+    assert called["StartJobRun"] == {"glue:StartJobRun"}
+
+
+def test_the_package_for_glue_needs_nothing_but_python(tmp_path: Path) -> None:
+    package = tmp_path / PROGRAM_PACKAGE
+    package.write_bytes(glue_programs()[f"glue_jobs/{PROGRAM_PACKAGE}"])
+    script = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]); import airline_platform.feeds as f; "
+        "import glue_jobs; print(json.dumps([f.__file__, glue_jobs.__file__]))"
+    )
+
+    # -I -S: neither this checkout nor any installed distribution is there.
+    told = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, str(package)], capture_output=True, text=True, check=True
+    )
+
+    assert all(path.startswith(str(package)) for path in json.loads(told.stdout))
+
+
+def test_the_package_for_glue_is_the_same_bytes_each_time_and_holds_the_jobs_imports() -> None:
+    key = f"glue_jobs/{PROGRAM_PACKAGE}"
+    first, second = glue_programs()[key], glue_programs()[key]
+
+    assert first == second
+    names = set(zipfile.ZipFile(io.BytesIO(first)).namelist())
+    assert {
+        "airline_platform/__init__.py",
+        "airline_platform/feeds/flights.py",
+        "airline_platform/contract/table.py",
+    } <= names
+    jobs = "".join(path.read_text() for path in (REPOSITORY / "glue_jobs").glob("*.py"))
+    imported = set(
+        re.findall(r"^\s*from (airline_platform\.\w+\.\w+|glue_jobs\.\w+) import", jobs, re.MULTILINE)
+    )
+    assert imported
+    assert {f"{module.replace('.', '/')}.py" for module in imported} <= names

@@ -1,0 +1,162 @@
+"""Exit status 2 for a wrong call, 1 for a failure, and the reason first on stderr."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from airline_platform.settings import Settings
+from command import cli
+
+FLIGHTS_CSV = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay\nUA,11618,12266,2,11\n"
+DAYS = ["--from", "2013-01-01", "--to", "2013-01-31"]
+
+
+@pytest.fixture(autouse=True)
+def _no_stack(no_stack: Settings) -> None:
+    assert no_stack.endpoint_url is None
+
+
+@pytest.fixture
+def flights_csv(tmp_path: Path) -> str:
+    path = tmp_path / "2013-01-05.csv"
+    path.write_text(FLIGHTS_CSV)
+    return str(path)
+
+
+@pytest.fixture
+def airline(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    """Call the command; give its exit status, stdout and stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["airline", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["land", "--feed", "trains", "x.csv"], "expected a feed, got 'trains'"),
+        (["land", "none.csv"], "none.csv: expected a file, found none"),
+        (["land", "."], "expected files to land, found none"),
+        (["backfill", "trains", *DAYS], "expected a feed, got 'trains'"),
+        (
+            ["backfill", "flights", "--from", "2013-02-01", "--to", "2013-01-01"],
+            "expected a range of days of a daily feed, got flights 2013-02-01 to 2013-01-01",
+        ),
+        (["backfill", "airports", *DAYS], "expected a range of days of a daily feed, got airports"),
+        (["rejects", "trains"], "expected a feed, got 'trains'"),
+        (["rejects", "airports", "--date", "2013-01-01"], "expected no day, got airports 2013-01-01"),
+        (["replay", "trains"], "expected a feed, got 'trains'"),
+        (["replay", "airports", "--date", "2013-01-01"], "expected no day, got airports 2013-01-01"),
+        (["replay", "flights"], "expected a day of flights, got none"),
+    ],
+)
+def test_a_wrong_call_is_status_2_with_the_reason_and_what_to_do(
+    airline, arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    status, out, err = airline(*arguments)
+
+    assert (status, out) == (2, "")
+    assert err.startswith(told)
+    assert "What to do: " in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fly"],
+        ["land"],
+        ["land", "--date", "2013-02-30", "x.csv"],
+        ["backfill", "flights", "--from", "2013-01-01"],
+        ["wait", "--timeout", "soon"],
+    ],
+)
+def test_arguments_that_cannot_be_read_are_status_2(airline, arguments: list[str]) -> None:
+    status, out, err = airline(*arguments)
+
+    assert (status, out) == (2, "")
+    assert "Usage: " in err
+
+
+def test_a_day_nobody_said_is_status_2_with_the_option_to_use(airline, tmp_path: Path) -> None:
+    path = tmp_path / "flights.csv"
+    path.write_text(FLIGHTS_CSV)
+
+    status, _, err = airline("land", str(path))
+
+    assert status == 2
+    assert "--date YYYY-MM-DD" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["query", "SELECT 1"],
+        ["query", "--json", "SELECT 1"],
+        ["status", "--json"],
+        ["alerts", "--json"],
+        ["rejects", "flights"],
+        ["rejects", "flights", "--json"],
+        ["replay", "airports"],
+        ["backfill", "flights", *DAYS],
+    ],
+    ids=" ".join,
+)
+def test_without_a_stack_it_is_status_1_and_the_first_line_says_so(airline, arguments: list[str]) -> None:
+    status, out, err = airline(*arguments)
+
+    assert (status, out) == (1, "")
+    assert err.splitlines()[0].startswith("no laptop stack runs in")
+    assert "airline up" in err
+
+
+@pytest.mark.parametrize("command", ["wait", "land"])
+def test_what_shows_progress_is_status_1_without_a_stack_too(airline, flights_csv: str, command: str) -> None:
+    status, out, err = airline(command, *([flights_csv] if command == "land" else []))
+
+    assert (status, out) == (1, "")
+    assert "no laptop stack runs in" in err
+    assert "airline up" in err
+
+
+def test_stopping_what_does_not_run_says_so(airline) -> None:
+    status, out, _ = airline("down")
+
+    assert status == 0
+    assert out.startswith("Nothing ran in")
+
+
+def test_a_setting_that_means_nothing_is_status_2_and_names_its_variable(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", "from command.cli import main; main()", "down"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"AIRLINE_STAGE": "prod", "AIRLINE_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)},
+    )
+
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("AIRLINE_STAGE: ")
+
+
+def test_every_command_of_a_person_has_a_line_of_help() -> None:
+    answer = CliRunner().invoke(cli.app, ["--help"])
+
+    assert answer.exit_code == 0
+    commands = {command.callback.__name__: command for command in cli.app.registered_commands}
+    assert set(commands) >= {
+        "up", "down", "status", "land", "wait", "query", "alerts", "rejects", "replay",
+        "backfill", "demo", "deploy", "doctor",
+    }  # fmt: skip
+    assert [name for name, command in commands.items() if not command.callback.__doc__] == []
+    assert [name for name in commands if name not in answer.output] == []

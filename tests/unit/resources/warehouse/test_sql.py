@@ -1,0 +1,156 @@
+"""SQL is written once: the warehouse's for Redshift, and carried over to PostgreSQL with its bindings; the
+lake's for Athena, and DuckDB takes it as it is."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import sqlglot
+from sqlglot import expressions as exp
+
+import assets
+import command
+import resources
+import sensors
+from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK, Table
+from airline_platform.feeds import FEEDS
+from assets.marts.declarations import MARTS, Mart
+from assets.marts.replacement import bound, insert_of, query_of
+from resources.warehouse.session import to_postgres
+
+TABLES = [
+    INGESTED_FILES,
+    ALERT_OUTBOX,
+    LOAD_LOCK,
+    *(table for feed in FEEDS.values() for table in feed.tables),
+    *(mart.table for mart in MARTS.values()),
+]
+STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|COPY|MERGE|WITH)\b.*\s", re.DOTALL)
+BOUND = re.compile(r"%\(\w+\)s")
+
+
+def modules(package: ModuleType) -> Iterator[ModuleType]:
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not found.ispkg:
+            yield importlib.import_module(found.name)
+
+
+LAKE = {"assets.ingest.totals.TOTALS_OF_DAYS"}
+"""Statements of the lake's; all others are the warehouse's."""
+
+
+def statements() -> dict[str, str]:
+    """Every named SQL constant of the rooms, with identifiers where its placeholders are."""
+    return {
+        f"{module.__name__}.{name}": re.sub(r"\{\w+\}", "some_name", value)
+        for package in (assets, resources, sensors, command)
+        for module in modules(package)
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, str) and STATEMENT.match(value)
+    }
+
+
+FOUND = statements() | {f"assets/marts/sql/{name}.sql": insert_of(mart) for name, mart in MARTS.items()}
+STATEMENTS = {name: sql for name, sql in FOUND.items() if name not in LAKE}
+TRANSPILED = {name: sql for name, sql in STATEMENTS.items() if not sql.startswith("COPY ")}
+"""COPY is the one statement with a double of its own on a laptop."""
+
+
+def test_the_statements_of_ledger_load_status_and_demo_are_among_those_tested() -> None:
+    assert {
+        "resources.warehouse.ledger.KNOWN_VERSIONS",
+        "assets.ingest.loading.DELETE_DAYS",
+        "assets.ingest.airports.INSERT_STAGED",
+        "resources.warehouse.session.COPY_PARQUET",
+        "resources.accounts.VERDICTS",
+        "command.demo.demo.LONGEST",
+    } <= STATEMENTS.keys()
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_every_statement_is_redshift_sql(name: str) -> None:
+    (parsed,) = sqlglot.parse(STATEMENTS[name], read="redshift", error_level=sqlglot.ErrorLevel.RAISE)
+
+    assert not isinstance(parsed, exp.Command | None)
+
+
+@pytest.mark.parametrize("dialect", ["athena", "duckdb"])
+@pytest.mark.parametrize("name", LAKE)
+def test_every_statement_of_the_lake_is_athenas_and_duckdbs_sql(name: str, dialect: str) -> None:
+    parsed = sqlglot.parse_one(FOUND[name], read=dialect, error_level=sqlglot.ErrorLevel.RAISE)
+
+    assert isinstance(parsed, exp.Select)
+    # What one dialect has and the other has not would not come out as it went in.
+    again = sqlglot.parse_one(parsed.sql(dialect="athena"), read="duckdb")
+    assert again == sqlglot.parse_one(FOUND[name], read="athena")
+
+
+@pytest.mark.parametrize("name", TRANSPILED)
+def test_every_statement_keeps_its_bindings_and_is_postgresql(name: str) -> None:
+    carried_over = to_postgres(TRANSPILED[name])
+
+    assert sorted(BOUND.findall(carried_over)) == sorted(BOUND.findall(TRANSPILED[name]))
+    sqlglot.parse_one(carried_over, read="postgres", error_level=sqlglot.ErrorLevel.RAISE)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_distribution_and_sort_keys_drop_out_and_every_column_stays(table: Table) -> None:
+    carried_over = to_postgres(table.ddl())
+
+    assert carried_over.startswith(f"CREATE TABLE IF NOT EXISTS airlines.{table.name} (")
+    assert not re.search("dist|sortkey", carried_over.lower())
+    parsed = sqlglot.parse_one(carried_over, read="postgres")
+    columns = {column.name: column for column in parsed.find_all(exp.ColumnDef)}
+    assert tuple(columns) == table.column_names
+    required = {name for name, column in columns.items() if column.find(exp.NotNullColumnConstraint)}
+    assert required == {column.name for column in table.columns if column.required}
+
+
+@pytest.mark.parametrize("mart", MARTS.values(), ids=list(MARTS))
+def test_a_marts_query_reads_its_source_alone_and_has_the_columns_of_its_table(mart: Mart) -> None:
+    parsed = sqlglot.parse_one(query_of(mart), read="redshift")
+
+    assert tuple(parsed.named_selects) == mart.table.column_names
+    assert {f"{table.db}.{table.name}" for table in parsed.find_all(exp.Table)} == {
+        mart.source.qualified_name
+    }
+
+
+@pytest.mark.parametrize("mart", MARTS.values(), ids=list(MARTS))
+def test_every_value_a_marts_query_asks_for_is_given_and_days_wherever_there_are_days(mart: Mart) -> None:
+    asked = {found[2:-2] for found in BOUND.findall(query_of(mart))}
+
+    assert asked <= bound(["2013-01-01"]).keys()
+    assert ("days" in asked) == bool(mart.table.partition_column)
+    assert query_of(mart) % dict.fromkeys(asked, "1")
+
+
+def test_every_query_that_stands_in_a_file_is_a_marts() -> None:
+    folder = Path(assets.__file__ or "").parent / "marts" / "sql"
+
+    assert sorted(file.stem for file in folder.iterdir()) == sorted(MARTS)
+
+
+def test_a_temporary_table_stays_temporary() -> None:
+    assert to_postgres("CREATE TEMP TABLE staging_t (a VARCHAR(10) NOT NULL)") == (
+        "CREATE TEMPORARY TABLE staging_t (a VARCHAR(10) NOT NULL)"
+    )
+
+
+def test_lists_dates_and_concatenation_are_carried_over() -> None:
+    sql = "DELETE FROM t WHERE day IN %(days)s AND (a || ' ' || COALESCE(b, '')) <> %(x)s"
+
+    assert to_postgres(sql) == sql
+
+
+def test_every_statement_of_several_is_carried_over() -> None:
+    assert to_postgres("SELECT 1; SELECT 2;") == "SELECT 1;\nSELECT 2"
+
+
+def test_what_is_no_sql_is_an_error() -> None:
+    with pytest.raises(sqlglot.errors.SqlglotError):
+        to_postgres("SELEC FROM WHERE (")
