@@ -18,7 +18,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from pyspark.sql.types import StringType, StructField, StructType
 
-from airline_platform.contract.feed import RESCUED, Feed
+from airline_platform.contract.drift import RESCUED
+from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import SOURCE_FILE
 from airline_platform.files.characters import composed
 from airline_platform.files.csv_records import lines_of

@@ -14,7 +14,8 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.contract.feed import REPEATED, RESCUED, UNKNOWN_MARK, Feed
+from airline_platform.contract.drift import RESCUED, UNKNOWN_MARK
+from airline_platform.contract.feed import DAY, REPEATED, Feed
 from airline_platform.contract.reading import Reading
 from airline_platform.contract.table import (
     DECIMALS,
@@ -33,7 +34,7 @@ from glue_jobs.lake import LakePath
 REASON = "reject_reason"
 RAW = "raw_text"
 LINE = SOURCE_LINE.name
-PARTITION = "partition_date"
+PARTITION = DAY
 LANDED_AT = "landed_at"
 BLOCK = "_block"
 """Where the part of a file begins that a task reads, in bytes."""
@@ -75,7 +76,7 @@ class LandedFile:
 
     Args:
         url: `s3://bucket/key`.
-        partition: Its day.
+        partition: Its day; `all` for a feed without days.
         landed_at: ISO, with its offset from UTC.
         header: Header line of a CSV file.
         columns: The feed's columns in the order of a CSV file; one that the feed does not have is marked.
@@ -243,7 +244,7 @@ def _with_manifest(
     table = table.select(
         F.col("url").alias(SOURCE_FILE.name),
         F.col("block").alias(BLOCK),
-        F.to_date("partition").alias(PARTITION),
+        F.expr("try_cast(partition AS date)").alias(PARTITION),
         F.to_timestamp("landed").alias(LANDED_AT),
         "first",
         "before",

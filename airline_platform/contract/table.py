@@ -5,7 +5,9 @@ Standard library only: this module travels to AWS Glue beside the job scripts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
+
+from airline_platform.contract.declaration import refuse, require_one_of
 
 ColumnType = Literal["string", "bigint", "decimal", "date", "timestamp", "timestamptz"]
 
@@ -61,6 +63,12 @@ class Column:
         separator: Between the parts of a date in landed files; dates only.
         personal: Whether it identifies a person. Such a value stays in the landing bucket: no table, log,
             alert or reject ever has it.
+        called: Of a landed column, its name in the table; in small letters the same one where not given.
+        hash_of: Of a table's column, the landed column of which it is the keyed hash (HMAC-SHA256, of the
+            text in small letters).
+
+    Raises:
+        DeclarationError: Options that can't be, or not together.
     """
 
     name: str
@@ -77,6 +85,29 @@ class Column:
     years: tuple[int, int] = YEARS
     separator: str = "-"
     personal: bool = False
+    called: str = ""
+    hash_of: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be declared."""
+        what = f"column {self.name}"
+        require_one_of(f"{what}: type", self.type, get_args(ColumnType))
+        of_strings = {"one_of": self.one_of, "pattern": self.pattern, "several_lines": self.several_lines}
+        for option, given in of_strings.items():
+            if given and self.type != "string":
+                refuse(
+                    f"{what}: {option}", given, f"none, because it is for strings and this is a {self.type}"
+                )
+        bounds = (self.minimum, self.maximum)
+        if bounds != (None, None) and self.type not in ("bigint", "decimal"):
+            refuse(f"{what}: minimum and maximum", bounds, f"none, because {self.type} is no number")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            refuse(f"{what}: minimum", self.minimum, f"at most its maximum, {self.maximum}")
+
+    @property
+    def in_table(self) -> "Column":
+        """The column of a table that a landed column becomes where nothing else is declared."""
+        return replace(self, name=self.called or self.name.lower(), called="", separator="-")
 
     @property
     def redshift_type(self) -> str:
@@ -136,6 +167,9 @@ SOURCE_LINE = Column(
 """With `SOURCE_FILE` it says which row of which file a row of a table was."""
 
 
+LANDED_AT = Column("landed_at", "timestamp", "When that file landed (S3's clock), in UTC.", required=True)
+
+
 @dataclass(frozen=True)
 class Table:
     """One table of the warehouse, or of the lake.
@@ -143,7 +177,8 @@ class Table:
     Args:
         name: Without the schema or database.
         description: What one row is.
-        columns: In the order of the table and of the Parquet files copied into it: COPY goes by position.
+        columns: In the order of the table and of the Parquet files copied into it: COPY goes by position. A
+            feed's table may leave them out: then they are derived from what lands.
         partition_column: The date column whose values are replaced together; None: the whole table is.
         dist_key: Column Redshift distributes by; None: a copy of the table on every node.
         sort_key: Columns Redshift sorts by, and PostgreSQL indexes.
@@ -155,7 +190,7 @@ class Table:
 
     name: str
     description: str
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...] = ()
     partition_column: str | None = None
     dist_key: str | None = None
     sort_key: tuple[str, ...] = ()
