@@ -281,6 +281,21 @@ class Feed:
         return (self.table, self.latest.table) if self.latest else (self.table,)
 
     @property
+    def raw_asset(self) -> str:
+        """The asset of its landed files."""
+        return f"raw_{self.name}"
+
+    @property
+    def catalog_asset(self) -> str:
+        """The asset of its first table in the Data Catalog."""
+        return f"{self.name}_catalog"
+
+    @property
+    def made_asset(self) -> str:
+        """The asset of the Parquet that its first Glue job writes."""
+        return self.typed.name if self.typed else f"{self.name}_enriched"
+
+    @property
     def last_asset(self) -> str:
         """The asset with which a file gets its verdict."""
         return self.becomes.totals if isinstance(self.becomes, LakeTable) else self.table.name

@@ -7,14 +7,22 @@ from typing import Any, Literal, Self
 
 from dagster import DagsterRun
 
-from airline_platform.contract.feed import Feed
+from airline_platform.contract.feed import REPEATED, Feed
+from airline_platform.contract.table import SOURCE_FILE
 from airline_platform.settings import get_settings
 from assets.alerts.messages import kept_alert, refused_alert
+from assets.ingest.handover import MadeDay
+from assets.ingest.step import Step
 from assets.ingest.deleted_sources import has_expired
-from resources.landing import LandedObject, Landing, Version
+from resources.catalog import rejects_prefix
+from resources.lake import Lake
+from resources.landing import LandedObject, Version
 from resources.topic import Alert
 from resources.warehouse import ledger, outbox
 from resources.warehouse.session import Session, Warehouse
+
+FIRST_REJECTS = 5
+"""Rejected rows that an alert or a verdict shows."""
 
 DAY_REFUSED = "the day is refused as a whole because of {key}. Mend that file, and land it again"
 """Why a file is not loaded that has nothing wrong itself, where its feed says so."""
@@ -63,15 +71,12 @@ class Refusal:
 
 
 def record_refusals(
-    run: DagsterRun,
-    feed: Feed,
+    step: Step,
     days: Sequence[str],
     refusals: Sequence[Refusal],
     *,
     blocked: Mapping[str, str] | None = None,
     waiting: Sequence[LandedObject] = (),
-    landing: Landing,
-    warehouse: Warehouse,
 ) -> None:
     """Write the verdicts on refused files, and alerts of what nobody was told before, in one transaction.
 
@@ -79,18 +84,16 @@ def record_refusals(
     version's run gives it one.
 
     Args:
-        run: The Dagster run.
-        feed: Whose files they are.
-        days: The run's.
+        step: The step that refuses them.
+        days: ISO days of the files; none for a feed without days.
         refusals: The files that are not loaded.
         blocked: Days that keep their rows, and why.
         waiting: Their files that could be loaded.
-        landing: Where the files are.
-        warehouse: Whose ledger gets the verdicts.
     """
-    with warehouse.transaction() as session:
+    run, feed = step.run, step.feed
+    with step.warehouse.transaction() as session:
         session.wait_for_turn()
-        landed = landing.versions(feed, days)
+        landed = step.landing.versions(feed, days)
         known = _verdicts(session, feed, refusals)
         entries = [it.entry(feed, run) for it in refusals if _may_get_verdict(it.file, known, landed)]
         ledger.record(session, entries, landed)
@@ -208,3 +211,28 @@ def why_blocked(row: Mapping[str, Any], lost: Lost, *, expired: bool = False) ->
         f"{row['partition_date']} keeps its rows: {row['key']}, loaded at {row['loaded_at']:%Y-%m-%d %H:%M}, "
         f"{what}; expected every file of the day. {way}."
     )
+
+
+def days_with_rejects(made: Mapping[str, MadeDay]) -> list[str]:
+    """Days with rows that are to be mended; what is only repeated is not."""
+    rows = {day: it.rows for day, it in made.items()}
+    return sorted(day for day, of in rows.items() if of["rows_rejected"] > of["rows_repeated"])
+
+
+def first_rejects(lake: Lake, feed: Feed, days: Sequence[str], *, of: str = "") -> list[str]:
+    """A sentence for each of the first rejected rows that are to be mended: which file and line, and why.
+
+    Args:
+        lake: Holds the rejects.
+        feed: Whose they are.
+        days: ISO days; `all` for a feed without days.
+        of: The URL of the only file that counts; all count where none is named.
+    """
+    rows = lake.first_rows(
+        [f"{rejects_prefix(feed)}date={day}/" for day in days],
+        FIRST_REJECTS,
+        where=lambda row: (
+            not row["reject_reason"].endswith(REPEATED) and (not of or row[SOURCE_FILE.name] == of)
+        ),
+    )
+    return [f"{row[SOURCE_FILE.name]}, line {row['line_number']}: {row['reject_reason']}" for row in rows]
