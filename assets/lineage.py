@@ -10,7 +10,7 @@ from dagster import AssetExecutionContext, TableColumnDep, TableColumnLineage
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import Column
 from airline_platform.feeds.airports import AIRPORTS
-from assets.marts.declarations import Mart
+from assets.marts.mart import Mart
 
 LINEAGE = "dagster/column_lineage"
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import Column, Table
 from airline_platform.feeds import FEEDS
-from assets.marts.declarations import MARTS, Mart
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
 
 INTRODUCTION = """# Feeds and tables
 What lands, what it becomes, and what is read from that. `make docs` writes this page from the declarations

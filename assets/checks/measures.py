@@ -10,11 +10,8 @@ from typing import Any
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import INGESTED_FILES, SOURCE_FILE
 from airline_platform.feeds.airports import AIRPORTS
-from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from assets.checks import rules
-from assets.marts.declarations import CARRIER_DAILY_DELAYS, DELAYED_MINUTES, Mart
-from assets.marts.replacement import bound
 from resources.warehouse.session import Session
 
 Measures = dict[str, dict[str, tuple[Any, ...]]]
@@ -41,132 +38,6 @@ WHERE feed = %(feed)s AND state = 'loaded' AND partition_date IN %(days)s
 AIRPORTS_THERE = f"""
 SELECT COUNT(*) AS airports, COUNT(DISTINCT airport_id) AS ids FROM {AIRPORTS.table.qualified_name}
 """  # noqa: S608
-
-FLIGHT_SUMS = f"""
-SELECT
-    flight_date AS day,
-    COUNT(*) AS flights,
-    COUNT(*) - COUNT(COALESCE(dep_delay, arr_delay)) AS cancelled,
-    COUNT(dep_delay) - COUNT(dep_delay + arr_delay) AS diverted,
-    SUM(CASE WHEN dep_delay >= {DELAYED_MINUTES} THEN 1 ELSE 0 END) AS delayed_departures,
-    SUM(CASE WHEN arr_delay >= {DELAYED_MINUTES} THEN 1 ELSE 0 END) AS delayed_arrivals,
-    SUM(dep_delay) AS dep_minutes,
-    SUM(arr_delay) AS arr_minutes,
-    SUM(CASE WHEN dep_delay >= %(minutes)s THEN 1 ELSE 0 END) AS long_delays,
-    SUM(CASE WHEN dep_delay >= %(minutes)s THEN dep_delay ELSE 0 END) AS long_minutes
-FROM {FLIGHTS.table.qualified_name}
-WHERE flight_date IN %(days)s
-GROUP BY flight_date
-"""  # noqa: S608
-
-BOOKING_SUMS = f"""
-SELECT day, currency, SUM(rows_said) AS bookings, SUM(fares_said) AS fares
-FROM (
-    SELECT file_date AS day, currency, COUNT(*) AS rows_said, SUM(fare_amount) AS fares_said
-    FROM {BOOKINGS.table.qualified_name}
-    WHERE file_date IN %(days)s
-    GROUP BY file_date, currency
-    UNION ALL
-    SELECT
-        older.file_date AS day,
-        older.currency,
-        -COUNT(*) AS rows_said,
-        -SUM(older.fare_amount) AS fares_said
-    FROM {BOOKINGS.table.qualified_name} AS older
-    WHERE older.file_date IN (
-        SELECT file_date FROM {BOOKINGS.table.qualified_name} WHERE file_date IN %(days)s
-        GROUP BY file_date HAVING MIN(source_file) <> MAX(source_file)
-    ) AND EXISTS (
-        SELECT 1 FROM {BOOKINGS.table.qualified_name} AS newer
-        WHERE newer.file_date = older.file_date AND newer.booking_id = older.booking_id
-        AND (
-            newer.landed_at > older.landed_at
-            OR (newer.landed_at = older.landed_at AND newer.source_file > older.source_file)
-        )
-    )
-    GROUP BY older.file_date, older.currency
-) AS said
-GROUP BY day, currency
-HAVING SUM(rows_said) > 0
-"""  # noqa: S608
-"""All that files said, less what a newer file of the day says anew; a day of one file has no such rows."""
-
-CARRIER_SUMS = f"""
-SELECT
-    COUNT(DISTINCT carrier) AS carriers,
-    SUM(flights) AS flights,
-    SUM(cancelled) AS cancelled,
-    SUM(diverted) AS diverted,
-    SUM(flights) - SUM(cancelled) - SUM(diverted) - SUM(delayed_flights) AS on_time
-FROM {CARRIER_DAILY_DELAYS.table.qualified_name}
-"""  # noqa: S608
-
-SUMS_OF_MART = "SELECT {sums} FROM {table}"
-SUMS_OF_MARTS_DAYS = """
-SELECT {partition} AS day{each}, {sums} FROM {table}
-WHERE {partition} IN %(days)s GROUP BY {partition}{each}
-"""
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What the rows of a mart and those of its source add up to alike.
-
-    Args:
-        of_source: The query of the source; it has a column `day` where the mart has days.
-        alike: By a name for people, the sum over the mart's rows, and the query's column it has to equal.
-        of_each: A column of both by which the sums are taken apart, besides the day.
-    """
-
-    of_source: str
-    alike: Mapping[str, tuple[str, str]]
-    of_each: str = ""
-
-
-_DELAYS = {
-    "flights": ("SUM(flights)", "flights"),
-    "cancelled": ("SUM(cancelled)", "cancelled"),
-    "diverted": ("SUM(diverted)", "diverted"),
-    "delayed_departures": ("SUM(delayed_departures)", "delayed_departures"),
-    "delayed_flights": ("SUM(delayed_flights)", "delayed_arrivals"),
-    "total_dep_delay": ("SUM(total_dep_delay)", "dep_minutes"),
-    "total_arr_delay": ("SUM(total_arr_delay)", "arr_minutes"),
-}
-SUMS: Mapping[str, Sums] = {
-    "carrier_daily_delays": Sums(FLIGHT_SUMS, _DELAYS),
-    "route_daily_delays": Sums(FLIGHT_SUMS, _DELAYS),
-    "airport_daily_delays": Sums(
-        FLIGHT_SUMS,
-        {
-            "departures": ("SUM(departures)", "flights"),
-            "arrivals": ("SUM(arrivals)", "flights"),
-            "cancelled_departures": ("SUM(cancelled_departures)", "cancelled"),
-            "cancelled_arrivals": ("SUM(cancelled_arrivals)", "cancelled"),
-            "diverted_arrivals": ("SUM(diverted_arrivals)", "diverted"),
-            "delayed_departures": ("SUM(delayed_departures)", "delayed_departures"),
-            "delayed_arrivals": ("SUM(delayed_arrivals)", "delayed_arrivals"),
-        },
-    ),
-    "long_delays": Sums(
-        FLIGHT_SUMS, {"flights": ("COUNT(*)", "long_delays"), "minutes": ("SUM(dep_delay)", "long_minutes")}
-    ),
-    "bookings_daily": Sums(
-        BOOKING_SUMS,
-        {"bookings": ("SUM(bookings)", "bookings"), "fares": ("SUM(fare_amount)", "fares")},
-        of_each="currency",
-    ),
-    "carrier_on_time": Sums(
-        CARRIER_SUMS,
-        {
-            "carriers": ("COUNT(*)", "carriers"),
-            "flights": ("SUM(flights)", "flights"),
-            "cancelled": ("SUM(cancelled)", "cancelled"),
-            "diverted": ("SUM(diverted)", "diverted"),
-            "on_time_flights": ("SUM(on_time_flights)", "on_time"),
-        },
-    ),
-}
-"""By mart. The sources' queries are not the marts' own: for a wrong sum to pass, both have to be wrong."""
 
 
 @dataclass(frozen=True)
@@ -337,45 +208,3 @@ def of_airports(session: Session, before: int) -> Measures:
         rules.KEYS_UNIQUE.name: {"": ({"different ids": there["ids"]}, {"different ids": there["airports"]})},
         rules.AIRPORT_COUNT.name: {"": (there["airports"], (least, math.inf) if before else None)},
     }
-
-
-def of_mart(session: Session, mart: Mart, days: Sequence[str] = ()) -> Measures:
-    """What a mart's rows of days add up to, and what its source's do; of all rows where the mart has no days.
-
-    Args:
-        session: The transaction that has made the mart anew.
-        mart: Which one.
-        days: ISO days.
-    """
-    sums = SUMS[mart.table.name]
-    mine = {name: name for name in sums.alike}
-    theirs = {name: column for name, (_, column) in sums.alike.items()}
-    values = bound(days)
-    found = _by_day(session.execute(sums_of_mart(mart), values), mine, sums.of_each)
-    expected = _by_day(session.execute(sums.of_source, values), theirs, sums.of_each)
-    return {rules.SUMS_MATCH.name: {day: (found.get(day, {}), expected.get(day, {})) for day in days or [""]}}
-
-
-def sums_of_mart(mart: Mart) -> str:
-    """The query of what a mart's rows add up to."""
-    sums, table = SUMS[mart.table.name], mart.table
-    added = ", ".join(f"{added} AS {name}" for name, (added, _) in sums.alike.items())
-    if not table.partition_column:
-        return SUMS_OF_MART.format(sums=added, table=table.qualified_name)
-    return SUMS_OF_MARTS_DAYS.format(
-        sums=added,
-        table=table.qualified_name,
-        partition=table.partition_column,
-        each=f", {sums.of_each}" if sums.of_each else "",
-    )
-
-
-def _by_day(
-    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], of_each: str
-) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        each = f" {row[of_each]}" if of_each else ""
-        of_day = found.setdefault(str(row.get("day", "")), {})
-        of_day |= {f"{name}{each}": row[column] or 0 for name, column in columns.items()}
-    return found

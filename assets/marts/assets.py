@@ -1,4 +1,4 @@
-"""Marts: what people look at, made anew by day when the facts of the day change."""
+"""The assets of the marts: what people look at, made anew by day when the facts of the day change."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,6 @@ from dagster import (
     AssetExecutionContext,
     AssetMaterialization,
     AssetsDefinition,
-    AssetSelection,
-    AutomationCondition,
     BackfillPolicy,
     MaterializeResult,
     asset,
@@ -21,49 +19,25 @@ from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
 from assets import lineage
 from assets.alerts.hooks import tell_failed
-from assets.checks import measures, rules
+from assets.checks import rules
 from assets.description import OWNERS, describe, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.ingest.isolation import isolate
 from assets.ingest.job_failures import cause_of_load_failure, load_words
 from assets.ingest.loading import require_warehouse
-from assets.marts.declarations import LONG_DELAYS, MARTS, Mart
-from assets.marts.replacement import figures_of, query_of, refresh
+from assets.marts.automation_condition import when_its_source_changes
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
+from assets.marts.replacement import figures_of, query_of, replace_days
+from assets.marts.sums import SUMS_MATCH, sums_of_both
 from resources.topic import Notifier
 from resources.warehouse.session import Warehouse
 
 GROUP = "marts"
 
 
-def when_its_source_changes(source: str = "") -> AutomationCondition[Any]:
-    """A day when that day of the source was made, or was made before the mart was there; once for each time.
-
-    Each `since` has only requests to end it, and a condition on its left that knows when it came true: a load
-    that ends between a request and the next look, or together with the mart's own run, is asked for again.
-    `any_deps_updated()` and a reset by `newly_updated()` lose such a load: the mart would stay as it was.
-    What a run has failed to make is asked for again at the full hour, until it is made.
-
-    Args:
-        source: Name of the asset that counts, of those it depends on; all of them where none is named.
-    """
-
-    def deps(are: AutomationCondition[Any]) -> Any:
-        found = AutomationCondition.any_deps_match(are)
-        return found.allow(AssetSelection.assets(source)) if source else found
-
-    updated = deps(AutomationCondition.newly_updated()).with_label("source_updated")
-    unmade = (AutomationCondition.missing() & deps(~AutomationCondition.missing())).with_label("unmade")
-    failed = AutomationCondition.execution_failed() & AutomationCondition.cron_tick_passed("0 * * * *")
-    asked = AutomationCondition.newly_requested()
-    return (
-        (updated.since(asked) | unmade.newly_true().since(asked) | failed.since(asked))
-        & ~AutomationCondition.in_progress()
-        & ~deps(AutomationCondition.in_progress()).with_label("any_deps_in_progress")
-    )
-
-
 def mart_asset(mart: Mart) -> AssetsDefinition:
-    """The asset of a mart: one transaction replaces its days, however many, with one query."""
+    """Make the asset of a mart: one transaction replaces its days, however many, with one query."""
     table = mart.table
     by_day: dict[str, Any] = {
         "partitions_def": daily_partitions(),
@@ -79,7 +53,7 @@ def mart_asset(mart: Mart) -> AssetsDefinition:
         pool=GROUP,
         retry_policy=RETRIES,
         hooks={tell_failed},
-        check_specs=rules.specs_of(table.name),
+        check_specs=[SUMS_MATCH.spec(table.name)],
         metadata=table_metadata(table, lineage.of_mart(mart)),
         automation_condition=when_its_source_changes(),
         description=_description(mart),
@@ -162,15 +136,16 @@ def _make(
     days = [day for day in days if day]
     with warehouse.transaction() as session:
         session.wait_for_turn()
-        refresh(session, mart, days)
-        outcomes = rules.judge(mart.table.name, measures.of_mart(session, mart, days))
+        replace_days(session, mart, days)
+        outcomes = [SUMS_MATCH.judge(sums_of_both(session, mart, days))]
         rules.require(mart.table.name, outcomes)
         figures = figures_of(session, mart, days)
         return figures if days else {"": figures["all"]}, outcomes
 
 
 def _metadata(mart: Mart, figures: Mapping[str, int]) -> dict[str, Any]:
-    threshold = {"minutes": get_settings().long_delay_minutes} if mart is LONG_DELAYS else {}
+    # A day keeps the threshold it was made with, so its metadata tells which that was.
+    threshold = {"minutes": get_settings().long_delay_minutes} if "%(minutes)s" in query_of(mart) else {}
     rest = {name: value for name, value in figures.items() if name != "row_count"}
     return {"dagster/partition_row_count": figures["row_count"], **rest, **threshold}
 

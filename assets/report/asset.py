@@ -13,13 +13,12 @@ from assets import lineage
 from assets.alerts.hooks import tell_failed
 from assets.description import OWNERS, columns_metadata, describe, report_link, report_path
 from assets.failures import RETRIES, permanent_errors_end_the_step
-from assets.marts.assets import GROUP, when_its_source_changes
-from assets.marts.declarations import (
-    AIRPORT_DAILY_DELAYS,
-    CARRIER_DAILY_DELAYS,
-    LONG_DELAYS,
-    ROUTE_DAILY_DELAYS,
-)
+from assets.marts.assets import GROUP
+from assets.marts.automation_condition import when_its_source_changes
+from assets.marts.declared.airport_daily_delays import AIRPORT_DAILY_DELAYS
+from assets.marts.declared.carrier_daily_delays import CARRIER_DAILY_DELAYS
+from assets.marts.declared.long_delays import LONG_DELAYS
+from assets.marts.declared.route_daily_delays import ROUTE_DAILY_DELAYS
 from assets.report.delays import Day, days_of_delays
 from assets.report.page import CONTENT_TYPE, Picture, page, pictures_of
 from assets.report.pictures import as_markdown

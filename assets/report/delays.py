@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from airline_platform.feeds.flights import FLIGHTS
-from assets.marts.declarations import DELAYED_MINUTES
+from assets.marts.thresholds import DELAYED_MINUTES
 from assets.report.pictures import BIN_MINUTES, FIRST_BIN, LAST_BIN, days_up_to
 from resources.catalog import rejects_prefix
 from resources.lake import Lake

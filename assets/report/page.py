@@ -8,7 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from assets.alerts.messages import run_link
-from assets.marts.declarations import DELAYED_MINUTES
+from assets.marts.thresholds import DELAYED_MINUTES
 from assets.report import pictures
 from assets.report.delays import LEAST_FLIGHTS, WORST, Day
 

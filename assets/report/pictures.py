@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import MetadataValue
 
-from assets.marts.declarations import DELAYED_MINUTES
+from assets.marts.thresholds import DELAYED_MINUTES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

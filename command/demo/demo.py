@@ -13,7 +13,7 @@ from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.errors import AirlineError
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings, get_settings
-from assets.marts.declarations import CARRIER_ON_TIME
+from assets.marts.declared.carrier_on_time import CARRIER_ON_TIME
 from command import follow
 from command.console import out, progress, show_table, tell
 from command.dagster_client import DagsterClient

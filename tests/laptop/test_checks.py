@@ -43,8 +43,9 @@ from assets.ingest.flights import flights_assets
 from assets.ingest.loading import MadeDay, RowCount
 from assets.ingest.shipping import shipping_totals
 from assets.marts.assets import mart_assets
-from assets.marts.declarations import MARTS, Mart
-from assets.marts.replacement import refresh
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
+from assets.marts.replacement import replace_days
 from resources.athena import Athena, QueryResult
 from resources.aws.client import make_client
 from resources.glue import Glue
@@ -446,7 +447,7 @@ def sources(warehouse: Warehouse) -> Warehouse:
             booking(MONDAY, 7, currency="EUR"),
         ]
         session.insert(BOOKINGS.table, bookings)
-        refresh(session, MARTS["carrier_daily_delays"], [MONDAY, TUESDAY])
+        replace_days(session, MARTS["carrier_daily_delays"], [MONDAY, TUESDAY])
     return warehouse
 
 
@@ -496,10 +497,10 @@ def test_a_mart_that_says_something_else_than_its_source_is_rolled_back(
     before = sources.query(everything)
 
     def wrong(session: Session, made: Mart, days: Sequence[str] = ()) -> None:
-        refresh(session, made, days)
+        replace_days(session, made, days)
         session.execute(f"UPDATE {made.table.qualified_name} {tampering}")
 
-    monkeypatch.setattr(assets.marts.assets, "refresh", wrong)
+    monkeypatch.setattr(assets.marts.assets, "replace_days", wrong)
     done = run(asset_of(mart), *days)
 
     assert not done.success
@@ -517,11 +518,11 @@ def test_a_day_of_a_mart_that_cannot_be_made_does_not_end_its_neighbours(
     mart = MARTS["carrier_daily_delays"]
 
     def overflow(session: Session, made: Mart, days: Sequence[str] = ()) -> None:
-        refresh(session, made, days)
+        replace_days(session, made, days)
         if TUESDAY in days:
             session.execute("SELECT 1 / 0")
 
-    monkeypatch.setattr(assets.marts.assets, "refresh", overflow)
+    monkeypatch.setattr(assets.marts.assets, "replace_days", overflow)
     done = run(asset_of(mart), *WEEK[:3])
 
     assert not done.success
@@ -536,7 +537,7 @@ def test_a_day_of_a_mart_that_cannot_be_made_does_not_end_its_neighbours(
 def test_a_mart_that_lacks_its_rows_is_rolled_back(
     sources: Warehouse, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(assets.marts.assets, "refresh", lambda *_: None)
+    monkeypatch.setattr(assets.marts.assets, "replace_days", lambda *_: None)
     with sources.transaction() as session:
         session.execute(f"DELETE FROM {MARTS[name].table.qualified_name}")
 
@@ -575,7 +576,7 @@ def test_airports_that_are_there_twice_are_not_committed(
 ) -> None:
     land_airports(range(10))
     assert run(dim_airport_codes).success
-    written = assets.airports._parquet
+    written = assets.ingest.airports._parquet
     monkeypatch.setattr(assets.ingest.airports, "_parquet", lambda rows: written([*rows, *rows]))
 
     done = run(dim_airport_codes)

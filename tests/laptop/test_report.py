@@ -13,7 +13,7 @@ from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.feeds.flights import FLIGHTS
 from assets.description import report_link
 from assets.marts.declarations import marts_of
-from assets.marts.replacement import refresh
+from assets.marts.replacement import replace_days
 from assets.report.asset import delay_report
 from assets.report.delays import Day, days_of_delays
 from resources.lake import Lake
@@ -91,7 +91,7 @@ def warehouse(server: Warehouse) -> Warehouse:
         session.insert(INGESTED_FILES, [entry("a", 3), entry("b", 0), entry("c", 0, TUESDAY)])
         days = sorted({row["flight_date"] for row in FLOWN})
         for mart in marts_of(FLIGHTS.table):
-            refresh(session, mart, days)
+            replace_days(session, mart, days)
     lines = "".join(json.dumps(row) + "\n" for row in REJECTS).encode()
     for day in (MONDAY, TUESDAY):
         LAKE.put_bytes(f"rejects/flights/date={day}/part-0.json", lines)

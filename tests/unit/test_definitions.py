@@ -28,7 +28,8 @@ from airline_platform.definitions import defs
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
 from airline_platform.settings import Settings, get_settings
-from assets.marts.declarations import MARTS, Mart
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
 from assets.marts.replacement import query_of
 
 REPOSITORY = Path(__file__).parents[2]
