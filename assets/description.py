@@ -7,14 +7,10 @@ from urllib.parse import quote
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableSchema
 
 from airline_platform.contract.table import Column, Table
-from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
 from assets.lineage import LINEAGE, Sources, column_lineage
 
 OWNERS = ["team:data-platform"]
-
-REPORTED_FEEDS = (FLIGHTS.name,)
-"""Feeds whose days have a report."""
 
 
 def describe(row: str, *, source: str, mind: str, fresh: str = "") -> str:

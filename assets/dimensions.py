@@ -1,6 +1,7 @@
 """Which dimension a lookup reads: what has to be there before columns can be filled in from it."""
 
-from airline_platform.contract.feed import Feed, Lookup
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.sink import Lookup
 from airline_platform.feeds.airports import AIRPORTS
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from botocore.exceptions import ClientError
 from dagster import DagsterInstance, DagsterRun, Failure
 
-from airline_platform.contract.feed import Feed, evolved_name
+from airline_platform.contract.drift import evolved_name
+from airline_platform.contract.feed import Feed
 from airline_platform.errors import AirlineError
 from airline_platform.jobs import days_of
 from airline_platform.settings import get_settings
-from assets.checks.rules import DAYS_LISTED, Outcome
-from assets.description import REPORTED_FEEDS, report_link
+from assets.checks.outcomes import DAYS_LISTED, Outcome
+from assets.description import report_link
 from assets.marts.declarations import MARTS
 from resources.topic import Alert, describe_days
 
@@ -55,9 +56,9 @@ def loaded_alert(
     if rows.get("rows_duplicated"):
         lines.append(f"Identical: {rows['rows_duplicated']:,} rows are copies of another (kept)")
     if rows.get("rows_healed"):
-        lines.append(f"Healed:    {rows['rows_healed']:,} rows got an airport that was unknown")
+        lines.append(f"Healed:    {rows['rows_healed']:,} rows got what they had looked up in vain")
     lines += [f"Duration:  {_seconds(instance, run.run_id):.0f} s", f"Run:       {run_link(run.run_id)}"]
-    if days and feed.name in REPORTED_FEEDS:
+    if days and feed.reported:
         how = "" if get_settings().stage == "local" else " (there: Open)"
         lines.append(f"Report:    {report_link(max(days))}{how}")
     if figures:
@@ -79,7 +80,7 @@ def _lake_table(feed: Feed) -> str:
 
 def _names_a_row(feed: Feed) -> str:
     """The columns of which a row of the feed has others than any other one of its file or day."""
-    key = feed.newest.table.key if feed.newest else feed.table.key
+    key = feed.latest.table.key if feed.latest else feed.table.key
     return ", ".join(name for name in key if name != feed.table.partition_column)
 
 
@@ -115,7 +116,7 @@ def new_column_alert(feed: Feed, name: str, url: str, run: DagsterRun) -> Alert:
         f"Column:    {name[:100]!r}",
         f"Values:    {where}",
         f"Run:       {run_link(run.run_id)}",
-        "What to do: nothing; or declare the column (feeds.py): then it has a type, and values are checked.",
+        "What to do: nothing; or declare the column: then it has a type, and values are checked.",
     ]
     subject = f"New column {name[:60]!r} in files of {feed.name}"
     return Alert("new_column", subject, lines, feed.name, run.run_id, about=[feed.name, name])

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from airline_platform.contract.check import Limits
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import INGESTED_FILES, SOURCE_FILE
-from airline_platform.feeds.airports import AIRPORTS
-from airline_platform.feeds.flights import FLIGHTS
-from assets.checks import rules
+from assets.checks.of_feeds import DUPLICATES, KEYS_UNIQUE, ROW_COUNT, ROWS_ACCOUNTED, UNKNOWN, checks_of
 from resources.warehouse.session import Session
 
 Measures = dict[str, dict[str, tuple[Any, ...]]]
-"""By the check's name and the day, what the check's rule judges."""
+"""By the check's name and the day, what the check's rule judges; the day is empty for a dimension."""
 
 COUNTS_OF_DAYS = """
 SELECT {partition} AS day, COUNT(*) AS all_rows{counts} FROM {table}
@@ -27,17 +26,12 @@ SELECT {source_file}, {partition} AS day, COUNT(*) AS all_rows{counts} FROM {sta
 GROUP BY {source_file}, {partition}
 """
 
-LOADED_KINDS = {FLIGHTS.name: {rules.MISSING_DELAYS.name: "dep_delay IS NULL"}}
-"""By feed and check, which rows are of the kind that may be a share only."""
-
 STANDING_ROWS = f"""
 SELECT partition_date AS day, key, rows_loaded FROM {INGESTED_FILES.qualified_name}
 WHERE feed = %(feed)s AND state = 'loaded' AND partition_date IN %(days)s
 """  # noqa: S608 - our own table's name
 
-AIRPORTS_THERE = f"""
-SELECT COUNT(*) AS airports, COUNT(DISTINCT airport_id) AS ids FROM {AIRPORTS.table.qualified_name}
-"""  # noqa: S608
+ROWS_OF_DIMENSION = "SELECT COUNT(*) AS all_rows, COUNT(DISTINCT {key}) AS keys FROM {table}"
 
 
 @dataclass(frozen=True)
@@ -46,11 +40,16 @@ class Staged:
 
     Args:
         files: Rows by the landed file they came from.
-        days: `all_rows`, rows of the kinds that checks judge, and `unknown_airports`, by day.
+        days: `all_rows`, and rows of which each lookup has found nothing, by the check's name and day.
     """
 
     files: Mapping[str, int]
     days: Mapping[str, Mapping[str, int]]
+
+    @property
+    def lacking(self) -> list[str]:
+        """Days with rows that look up what a dimension did not have when the job ran."""
+        return [day for day, of in self.days.items() if any(of[name] for name in of if name != "all_rows")]
 
 
 def count_staged(session: Session, feed: Feed, staging: str, days: Iterable[str]) -> Staged:
@@ -62,7 +61,7 @@ def count_staged(session: Session, feed: Feed, staging: str, days: Iterable[str]
         staging: The table.
         days: ISO days; one may have no rows.
     """
-    kinds = {rules.UNKNOWN_AIRPORTS.name: unknown_airports(feed)}
+    kinds = {name: where for name, where in kinds_of(feed).items() if name.startswith(UNKNOWN)}
     asked = COUNTS_OF_STAGED.format(
         source_file=SOURCE_FILE.name,
         partition=feed.table.partition_column,
@@ -94,22 +93,21 @@ def of_loaded(
         copies: Rows that are copies of another one of their day, and should not be, by day.
         keys: The files of these days.
     """
-    kinds = {rules.UNKNOWN_AIRPORTS.name: unknown_airports(feed), **LOADED_KINDS.get(feed.name, {})}
+    kinds = kinds_of(feed)
     counts = _counts(session, feed, feed.table.qualified_name, tuple(rows), kinds)
     standing = standing_rows(session, feed, tuple(rows), keys)
     there = {day: of_day["all_rows"] for day, of_day in counts.items()}
     return {
-        rules.ROWS_ACCOUNTED.name: accounts(rows, there, standing),
-        rules.ROW_COUNT.name: row_counts(rows, standing),
-        rules.DUPLICATES.name: {day: (copies.get(day, 0), there[day]) for day in rows},
+        ROWS_ACCOUNTED.name: accounts(rows, there, standing),
+        ROW_COUNT: row_counts(feed.limits, rows, standing),
+        DUPLICATES: {day: (copies.get(day, 0), there[day]) for day in rows},
         **shares(kinds, counts),
     }
 
 
-def unknown_airports(feed: Feed) -> str:
-    """The condition of rows of which an airport is unknown: all that comes from the airports is empty."""
-    sides = (" AND ".join(f"{mine} IS NULL" for mine, _ in lookup.filled) for lookup in feed.lookups)
-    return " OR ".join(f"({side})" for side in sides)
+def kinds_of(feed: Feed) -> dict[str, str]:
+    """The condition of the rows that each check of a share counts, by the check's name."""
+    return {check.name: check.where for check in checks_of(feed) if check.where}
 
 
 def accounts(
@@ -132,31 +130,34 @@ def accounts(
 
 
 def row_counts(
+    limits: Limits,
     rows: Mapping[str, Mapping[str, int]], standing: Mapping[str, int]
 ) -> dict[str, tuple[int, tuple[float, float] | None]]:
     """Rows of days, and the bounds that the same weekday gives in the weeks before, if enough of it is there.
 
     Args:
+        limits: The feed's.
         rows: `rows_loaded` by day.
         standing: Rows of the days before, as the ledger has them.
     """
     loaded = {day: of_day["rows_loaded"] for day, of_day in rows.items()}
     known = {**standing, **loaded}
-    return {
-        day: (loaded[day], _bounds([known[e] for e in weekday_before(day) if e in known])) for day in rows
+    before = {
+        day: [known[each] for each in weekday_before(day, limits.weeks) if each in known] for day in rows
     }
+    return {day: (loaded[day], _bounds(limits, before[day])) for day in rows}
 
 
-def _bounds(before: Sequence[int]) -> tuple[float, float] | None:
-    if len(before) < rules.WEEKS_NEEDED:
+def _bounds(limits: Limits, before: Sequence[int]) -> tuple[float, float] | None:
+    if len(before) < limits.weeks_needed:
         return None
-    return rules.LEAST_OF_FEWEST * min(before), rules.MOST_OF_MOST * max(before)
+    return limits.least_of_fewest * min(before), limits.most_of_most * max(before)
 
 
-def weekday_before(day: str) -> list[str]:
-    """The same weekday in the weeks before a day, the nearest first; ISO."""
+def weekday_before(day: str, weeks: int) -> list[str]:
+    """The same weekday in so many weeks before a day, the nearest first; ISO."""
     it = date.fromisoformat(day)
-    return [str(it - timedelta(weeks=weeks)) for weeks in range(1, rules.WEEKS_BEFORE + 1)]
+    return [str(it - timedelta(weeks=number)) for number in range(1, weeks + 1)]
 
 
 def standing_rows(session: Session, feed: Feed, days: Sequence[str], keys: Collection[str]) -> dict[str, int]:
@@ -168,7 +169,7 @@ def standing_rows(session: Session, feed: Feed, days: Sequence[str], keys: Colle
         days: ISO days; the same weekdays of the weeks before come with them.
         keys: Files that do not count.
     """
-    asked = sorted({*days, *(before for day in days for before in weekday_before(day))})
+    asked = sorted({*days, *(before for day in days for before in weekday_before(day, feed.limits.weeks))})
     found: dict[str, int] = {}
     for row in session.execute(STANDING_ROWS, {"feed": feed.name, "days": tuple(asked)}):
         if row["key"] not in keys:
@@ -200,11 +201,11 @@ def _counted(kinds: Mapping[str, str]) -> str:
     return "".join(f", COUNT(CASE WHEN {which} THEN 1 END) AS {name}" for name, which in kinds.items())
 
 
-def of_airports(session: Session, before: int) -> Measures:
-    """Measures of the airports, of which there were so many before."""
-    (there,) = session.execute(AIRPORTS_THERE)
-    least = before * rules.AIRPORTS_KEPT_PERCENT / 100
+def of_dimension(session: Session, feed: Feed, key: str, before: int) -> Measures:
+    """Measures of a dimension's rows, of which there were so many before."""
+    (there,) = session.execute(ROWS_OF_DIMENSION.format(key=key, table=feed.table.qualified_name))
+    least = before * feed.limits.kept
     return {
-        rules.KEYS_UNIQUE.name: {"": ({"different ids": there["ids"]}, {"different ids": there["airports"]})},
-        rules.AIRPORT_COUNT.name: {"": (there["airports"], (least, math.inf) if before else None)},
+        KEYS_UNIQUE: {"": ({"different keys": there["keys"]}, {"different keys": there["all_rows"]})},
+        ROW_COUNT: {"": (there["all_rows"], (least, math.inf) if before else None)},
     }

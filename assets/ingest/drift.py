@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from dagster import DagsterRun
 
-from airline_platform.contract.feed import UNKNOWN_MARK, Feed, evolved_columns, evolved_name
+from airline_platform.contract.drift import UNKNOWN_MARK, evolved_columns, evolved_name
+from airline_platform.contract.feed import Feed
 from assets.alerts.messages import new_column_alert
 from resources.landing import LandedObject
 from resources.warehouse import outbox

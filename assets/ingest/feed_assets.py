@@ -1,8 +1,4 @@
-"""Assets for every daily feed that becomes warehouse tables: landed, cataloged, enriched, loaded.
-
-A feed declares what differs; the mechanism stands here once: one listing, one Glue job, one load, for a day
-or a range of days.
-"""
+"""The assets of every feed, in the order of its lineage: landed, cataloged, transformed, settled."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,241 +11,225 @@ from dagster import (
     AssetSpec,
     MaterializeResult,
     MetadataValue,
-    asset,
     multi_asset,
 )
 
 from airline_platform.contract.feed import Feed
+from airline_platform.contract.sink import Dimension, LakeTable, LatestRows
 from airline_platform.errors import UnusableInput
-from airline_platform.feeds.airports import AIRPORTS
-from airline_platform.settings import get_settings
+from airline_platform.feeds import FEEDS
 from assets import lineage
-from assets.checks import rules
-from assets.description import OWNERS, columns_metadata, describe, table_metadata
+from assets.checks.of_feeds import checks_of
+from assets.checks.outcomes import ChecksFailed, spec_of
+from assets.description import columns_metadata, describe, s3_link, table_metadata
 from assets.failures import permanent_errors_end_the_step
-from assets.ingest import drift
-from assets.ingest.catalog import register_and_confirm
-from assets.ingest.daily_feed import daily, execution, made_days, raw_asset, run_job_over_days
-from assets.ingest.landed import send_alerts
-from assets.ingest.landed_job import LandedJob
-from assets.ingest.loading import Loaded, load_days, not_loaded
-from resources.catalog import enriched_prefix, enriched_table, landing_table
-from resources.glue import Glue
-from resources.lake import Lake
-from resources.landing import Landing
-from resources.topic import Notifier, describe_days
+from assets.ingest.catalog import landing_catalog, parquet_catalog
+from assets.ingest.cleaned import cleaned_asset
+from assets.ingest.handover import get_made
+from assets.ingest.raw import raw_asset
+from assets.ingest.settle import Settled, not_settled, settle
+from assets.ingest.sinks.dimension import snapshot_folder
+from assets.ingest.sinks.totals import columns_of
+from assets.ingest.step import Step, how_it_runs, what_it_is
+from assets.ingest.transformed import made_asset
 from resources.warehouse import ledger
-from resources.warehouse.session import Warehouse
 
 
-def fact_feed_assets(feed: Feed) -> list[AssetsDefinition]:
-    """The assets of a daily feed, in the order of its lineage."""
+def assets_of(feed: Feed) -> list[AssetsDefinition]:
+    """The assets of a feed, in the order of its lineage."""
     raw = raw_asset(feed)
-    catalog = _catalog(feed, raw)
-    enriched = _enriched(feed, catalog)
-    return [raw, catalog, enriched, _fact(feed, enriched)]
+    if isinstance(feed.becomes, LakeTable):
+        return _in_the_lake(feed, feed.becomes, raw)
+    catalog = landing_catalog(feed, raw)
+    made = made_asset(feed, catalog)
+    return [raw, catalog, made, _settled(feed, _tables(feed, made), feed.made_asset)]
 
 
-def _catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
-    @asset(
-        **daily(
-            feed,
-            name=f"{feed.name}_catalog",
-            deps=[raw],
-            kinds={"glue", "table"},
-            metadata=columns_metadata(
-                feed.columns, lineage.copied(feed.columns, f"raw_{feed.name}", feed.columns)
-            ),
-            description=describe(
-                f"One row per landed line of {feed.noun}, as the Data Catalog's table shows the files.",
-                source=(
-                    "the landed files, a partition per day. Columns are as declared, whatever has landed. "
-                    "The crawler only confirms them, once for each declaration, and reports what differs."
-                ),
-                mind=(
-                    "Values are as they landed, in the declared order of columns, also of files that were "
-                    "refused. Files in the flat layout have no folder to register: the catalog shows them "
-                    "once enriched."
-                ),
-            ),
-        )
-    )
-    def catalog(context: AssetExecutionContext, glue: Glue, lake: Lake) -> None:
-        with permanent_errors_end_the_step():
-            days = list(context.partition_keys)
-            table = landing_table(get_settings(), feed)
-            folders = {
-                day: table.folder(day)
-                for day, files in lake.get_manifests(f"raw_{feed.name}", days).items()
-                if any(f"/date={day}/" in found["key"] for found in files)
-            }
-            lineage.tell_lineage(context)
-            told = register_and_confirm(glue, table, folders)
-            for day in days:
-                context.add_asset_metadata({**told, "registered": day in folders}, partition_key=day)
-
-    return catalog
+def _in_the_lake(feed: Feed, sink: LakeTable, raw: AssetsDefinition) -> list[AssetsDefinition]:
+    typed = made_asset(feed, raw)
+    catalog = parquet_catalog(feed, sink.typed, feed.catalog_asset, typed)
+    cleaned = cleaned_asset(feed, catalog)
+    its_catalog = parquet_catalog(feed, sink.table, f"{sink.table.name}_catalog", cleaned)
+    totals = _settled(feed, [_totals(feed, sink, its_catalog)], sink.table.name)
+    return [raw, typed, catalog, cleaned, its_catalog, totals]
 
 
-def _enriched(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
-    job = get_settings().job_name(feed.name)
+def _settled(feed: Feed, specs: Sequence[AssetSpec], made_by: str) -> AssetsDefinition:
+    """The asset with which a feed's files get their verdict.
 
-    @asset(
-        **daily(
-            feed,
-            name=f"{feed.name}_enriched",
-            deps=[catalog, AIRPORTS.table.name],
-            kinds={"glue", "spark", "parquet"},
-            metadata=columns_metadata(feed.table.columns, lineage.enriched(feed)),
-            description=describe(
-                f"One row per usable line of {feed.noun}, typed, with both airports spelled out, as Parquet.",
-                source=f"the landed files and the airports' snapshot, by the Glue job `{job}`.",
-                mind=(
-                    "An airport that was unknown when the job ran has no name here, also later. Lines that "
-                    "can't be used are in the rejects, with file, line number and reason: rows read = loaded "
-                    "+ rejected."
-                ),
-            ),
-        )
-    )
-    def enriched(  # noqa: PLR0917 - a resource each
-        context: AssetExecutionContext,
-        glue: Glue,
-        lake: Lake,
-        landing: Landing,
-        warehouse: Warehouse,
-        notifier: Notifier,
-    ) -> MaterializeResult[None]:
-        with permanent_errors_end_the_step():
-            output, given = enriched_prefix(feed), _arguments(feed, lake)
-            if evolved := drift.evolved(feed, warehouse):
-                glue.declare(enriched_table(get_settings(), drift.grown(feed, evolved)))
-            job = LandedJob(context, feed, feed.name, lake, output, given, glue, lake, evolved)
-            run_job_over_days(context, feed, job, landing=landing, warehouse=warehouse, notifier=notifier)
-        # A step that opened a Pipes session has to say that it made its asset.
-        return MaterializeResult()
-
-    return enriched
-
-
-def _arguments(feed: Feed, lake: Lake) -> dict[str, str]:
-    """What the feed's job is given besides its files and where to write."""
-    arguments: dict[str, str] = {}
-    if feed.lookups:
-        known = lake.get_manifests(AIRPORTS.table.name, ["all"])
-        arguments["airports"] = lake.uri(f"{AIRPORTS.table.name}/") if known else "none"
-    if feed.hashed:
-        arguments["customer_key"] = get_settings().customer_key_secret
-    return arguments
-
-
-def _fact(feed: Feed, enriched: AssetsDefinition) -> AssetsDefinition:
-    table = feed.table
-    specs = [
-        AssetSpec(
-            table.name,
-            deps=[enriched],
-            group_name=feed.name,
-            owners=OWNERS,
-            kinds={"redshift", "table"},
-            metadata=table_metadata(
-                table, lineage.copied(table.columns, f"{feed.name}_enriched", table.columns)
-            ),
-            description=describe(
-                table.description,
-                source=(
-                    f"`{feed.name}_enriched`, loaded by day in one transaction with its ledger rows: a day "
-                    "that is loaded again replaces itself."
-                ),
-                mind=(
-                    "A file with too many rejected rows is refused; so is a day that the warehouse or a "
-                    "blocking check refuses, and its old rows stay. An airport's name is empty until the "
-                    "airport is known. Equal rows of a file are all kept, and counted."
-                ),
-            ),
-        )
-    ]
-    if feed.newest:
-        specs.append(
-            AssetSpec(
-                feed.newest.table.name,
-                deps=[table.name],
-                group_name=feed.name,
-                owners=OWNERS,
-                kinds={"redshift", "table"},
-                metadata=table_metadata(
-                    feed.newest.table, lineage.copied(feed.newest.table.columns, table.name, table.columns)
-                ),
-                description=describe(
-                    feed.newest.table.description,
-                    source=(
-                        f"`{table.name}`, merged by {', '.join(feed.newest.table.key)} in the transaction "
-                        "that replaces days of it."
-                    ),
-                    mind=(
-                        "The newest file wins, whatever order they came in; what it said before is only in "
-                        f"`{table.name}`. A partition is a day whose files have been merged, not the days of "
-                        "the rows."
-                    ),
-                ),
-            )
-        )
+    Args:
+        feed: The feed.
+        specs: Of what it writes; the first one shows the counts and has the checks.
+        made_by: The asset that has made what it settles.
+    """
+    resources = {"lake", "landing", "warehouse", "notifier"}
+    in_lake = isinstance(feed.becomes, LakeTable)
 
     @multi_asset(
-        name=table.name,
+        name=feed.last_asset,
         specs=specs,
-        check_specs=rules.specs_of(table.name),
-        **execution(feed),
+        check_specs=[spec_of(check, feed.last_asset) for check in checks_of(feed)],
+        required_resource_keys=resources | ({"athena", "glue"} if in_lake else set()),
+        **how_it_runs(feed),
     )
-    def fact(
+    def settled(
         context: AssetExecutionContext,
-        landing: Landing,
-        lake: Lake,
-        warehouse: Warehouse,
-        notifier: Notifier,
     ) -> Iterator[MaterializeResult[None] | AssetMaterialization | AssetCheckResult]:
         with permanent_errors_end_the_step():
-            days = list(context.partition_keys)
-            made = made_days(lake, f"{feed.name}_enriched", days)
+            step = Step(context, feed)
+            made, left_out = get_made(step.lake, made_by, step.days)
             if not made:
-                raise UnusableInput(
-                    f"{table.name} {describe_days(days)}: expected enriched {feed.noun}, found none",
-                    remedy=f"Materialize {feed.name}_enriched for these days first.",
-                )
-            done = load_days(context, feed, made, landing=landing, lake=lake, warehouse=warehouse)
-            send_alerts(context, warehouse, notifier)
-            results = [outcome.result(table.name) for outcome in done.outcomes]
-            if done.refused or done.overwritten:
-                yield from loaded_all_the_same(specs, {day: _metadata(done, day) for day in done.rows})
+                raise not_settled(left_out) if left_out else _nothing_made(step, made_by)
+            try:
+                done = settle(step, made)
+            except ChecksFailed as failed:
+                yield from failed.results
+                raise
+            results = [outcome.result(feed.last_asset) for outcome in done.outcomes]
+            metadata = _metadata(step, done)
+            left_out = left_out.with_others(done.left_out)
+            if left_out:
+                yield from loaded_all_the_same(specs, metadata)
                 yield from results
-                raise not_loaded(done.overwritten, done.refused)
+                raise not_settled(left_out)
             lineage.tell_lineage(context)
-            for day in days:
-                context.add_asset_metadata(_metadata(done, day), asset_key=table.name, partition_key=day)
+            for day in step.days:
+                step.describe(day, metadata.get(day, {}), feed.last_asset)
         for spec in specs:
             yield MaterializeResult(asset_key=spec.key)
         yield from results
 
-    return fact
+    return settled
+
+
+def _nothing_made(step: Step, made_by: str) -> UnusableInput:
+    return UnusableInput(
+        f"{step.feed.last_asset}, {step.name()}: expected Parquet of {made_by}, found none",
+        remedy=f"Materialize {made_by} for these days first.",
+    )
 
 
 def loaded_all_the_same(
     specs: Sequence[AssetSpec], days: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[AssetMaterialization]:
-    """What a step that is about to fail has loaded, day by day: the marts wait to hear of it.
+    """What a step that is about to fail has settled, day by day: the marts wait to hear of it.
 
     Args:
-        specs: Of the tables it loads; the metadata are of the first one.
-        days: Metadata of each loaded day.
+        specs: Of what it writes; the metadata are of the first one.
+        days: Metadata of each settled day.
     """
     for day, metadata in days.items():
         for spec in specs:
-            told = metadata if spec is specs[0] else None
-            yield AssetMaterialization(spec.key, partition=day, metadata=told)
+            shown = dict(metadata) if spec is specs[0] else None
+            yield AssetMaterialization(spec.key, partition=day, metadata=shown)
 
 
-def _metadata(done: Loaded, day: str) -> dict[str, Any]:
-    rows = done.rows.get(day, {})
-    count = {"dagster/partition_row_count": rows["rows_loaded"]} if rows else {}
-    of_day = [row for row in done.ledger if str(row["partition_date"]) == day]
-    return {**rows, **count, "ledger": MetadataValue.md(ledger.table_of(of_day))}
+def _metadata(step: Step, done: Settled) -> dict[str, dict[str, Any]]:
+    """What the materialization of each settled day shows."""
+    if not step.feed.daily:
+        link = {"snapshot": s3_link(step.lake.bucket, snapshot_folder(step.feed))}
+        return {day: {**rows, **link} for day, rows in done.rows.items()}
+    asked = {"feed": step.feed.name, "days": tuple(done.rows)}
+    entries = step.warehouse.query(ledger.OF_DAYS, asked) if done.rows else []
+    return {
+        day: {
+            **rows,
+            **done.metadata.get(day, {}),
+            "dagster/partition_row_count": rows["rows_loaded"],
+            "ledger": MetadataValue.md(
+                ledger.table_of([row for row in entries if str(row["partition_date"]) == day])
+            ),
+        }
+        for day, rows in done.rows.items()
+    }
+
+
+def _tables(feed: Feed, made: AssetsDefinition) -> list[AssetSpec]:
+    """Specs of a feed's warehouse tables."""
+    table = feed.table
+    first = AssetSpec(
+        table.name,
+        deps=[made],
+        kinds={"redshift", "table"},
+        metadata=table_metadata(table, lineage.copied(table.columns, feed.made_asset, table.columns)),
+        description=_of_dimension(feed) if isinstance(feed.becomes, Dimension) else _of_facts(feed),
+        **what_it_is(feed),
+    )
+    return [first, _latest(feed, feed.latest)] if feed.latest else [first]
+
+
+def _of_facts(feed: Feed) -> str:
+    looked_up = "What a dimension does not know yet is empty until it does. " if feed.lookups else ""
+    return describe(
+        feed.table.description,
+        source=(
+            f"`{feed.made_asset}`, loaded by day in one transaction with its ledger rows: a day that is loaded "
+            "again replaces itself."
+        ),
+        mind=(
+            "A file with too many rejected rows is refused; so is a day that the warehouse or a blocking check "
+            f"refuses, and its old rows stay. {looked_up}Equal rows of a file are all kept, and counted."
+        ),
+    )
+
+
+def _of_dimension(feed: Feed) -> str:
+    return describe(
+        feed.table.description,
+        source=(
+            f"all landed files of {feed.noun}; every load replaces the whole table, and its Parquet snapshot "
+            "in the lake, which Glue jobs look up."
+        ),
+        mind=(
+            "Where several files have a key, the one that landed last counts. Facts and marts that lacked a "
+            "row get its values in the same transaction; a value that was corrected is not corrected there "
+            "until the day is loaded again."
+        ),
+    )
+
+
+def _latest(feed: Feed, latest: LatestRows) -> AssetSpec:
+    table = feed.table
+    return AssetSpec(
+        latest.table.name,
+        deps=[table.name],
+        kinds={"redshift", "table"},
+        metadata=table_metadata(
+            latest.table, lineage.copied(latest.table.columns, table.name, table.columns)
+        ),
+        description=describe(
+            latest.table.description,
+            source=(
+                f"`{table.name}`, merged by {', '.join(latest.table.key)} in the transaction that replaces "
+                "days of it."
+            ),
+            mind=(
+                "The newest file wins, whatever order they came in; what it said before is only in "
+                f"`{table.name}`. A partition is a day whose files have been merged, not the days of the rows."
+            ),
+        ),
+        **what_it_is(feed),
+    )
+
+
+def _totals(feed: Feed, sink: LakeTable, catalog: AssetsDefinition) -> AssetSpec:
+    columns = columns_of(feed, sink)
+    return AssetSpec(
+        sink.totals,
+        deps=[catalog],
+        kinds={"athena", "sql"},
+        metadata=columns_metadata(columns, lineage.of_totals(feed, sink, f"{sink.table.name}_catalog")),
+        description=describe(
+            f"One row per day with what its {feed.noun} add up to, and one over all days.",
+            source=f"`{sink.table.name}`, asked of Athena; the result is kept in the lake.",
+            mind=(
+                "The figures are told once the query has succeeded and has counted the rows that the job "
+                "wrote; with them the files get their verdict in the ledger. The row over all days is as of "
+                "the query."
+            ),
+        ),
+        **what_it_is(feed),
+    )
+
+
+FEED_ASSETS = [each for feed in FEEDS.values() for each in assets_of(feed)]

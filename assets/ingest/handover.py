@@ -87,6 +87,10 @@ class LeftOut:
         """Whether there are any."""
         return bool(self.overwritten or self.refused)
 
+    def with_others(self, others: "LeftOut") -> "LeftOut":
+        """These days and others."""
+        return LeftOut({**self.overwritten, **others.overwritten}, {**self.refused, **others.refused})
+
 
 def put_landed(lake: Lake, feed: Feed, by_day: Mapping[str, Sequence[LandedObject]]) -> None:
     """Write down which files of each day are accepted."""

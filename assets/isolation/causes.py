@@ -6,8 +6,8 @@ import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airline_platform.errors import AirlineError, GlueJobFailed, LoadRefused
-from assets.checks.rules import ChecksFailed
-from assets.ingest.isolation import Cause
+from assets.checks.outcomes import ChecksFailed
+from assets.isolation.halving import Cause
 
 LONGEST = 700
 """Characters of a job's words in a verdict, so that the whole of it has fewer than the ledger's 1,000."""

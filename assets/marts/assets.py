@@ -19,12 +19,12 @@ from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
 from assets import lineage
 from assets.alerts.hooks import tell_failed
-from assets.checks import rules
+from assets.checks.outcomes import Outcome, merged, outcome_of, outcomes_of, require, spec_of
 from assets.description import OWNERS, describe, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
-from assets.ingest.isolation import isolate
-from assets.ingest.job_failures import cause_of_load_failure, load_words
-from assets.ingest.loading import require_warehouse
+from assets.isolation.halving import isolate
+from assets.isolation.causes import cause_of_load_failure, load_words
+from assets.ingest.settle import require_warehouse
 from assets.marts.automation_condition import when_its_source_changes
 from assets.marts.declarations import MARTS
 from assets.marts.mart import Mart
@@ -53,7 +53,7 @@ def mart_asset(mart: Mart) -> AssetsDefinition:
         pool=GROUP,
         retry_policy=RETRIES,
         hooks={tell_failed},
-        check_specs=[SUMS_MATCH.spec(table.name)],
+        check_specs=[spec_of(SUMS_MATCH, table.name)],
         metadata=table_metadata(table, lineage.of_mart(mart)),
         automation_condition=when_its_source_changes(),
         description=_description(mart),
@@ -95,7 +95,7 @@ class Made:
 
     figures: dict[str, dict[str, int]]
     failed: dict[str, Exception]
-    outcomes: list[rules.Outcome]
+    outcomes: list[Outcome]
 
 
 def make_days(warehouse: Warehouse, mart: Mart, days: Sequence[str]) -> Made:
@@ -110,7 +110,7 @@ def make_days(warehouse: Warehouse, mart: Mart, days: Sequence[str]) -> Made:
     return Made(
         {day: of_day for _, (figures, _) in tried.done for day, of_day in figures.items()},
         failed,
-        rules.merged([*(judged for _, (_, judged) in tried.done), *rules.outcomes_of(failed.values())]),
+        merged([*(judged for _, (_, judged) in tried.done), *outcomes_of(failed.values())]),
     )
 
 
@@ -127,7 +127,7 @@ def not_made(mart: Mart, failed: Mapping[str, Exception]) -> LoadRefused:
 
 def _make(
     warehouse: Warehouse, mart: Mart, days: Sequence[str]
-) -> tuple[dict[str, dict[str, int]], list[rules.Outcome]]:
+) -> tuple[dict[str, dict[str, int]], list[Outcome]]:
     """Replace all of the days of a mart, or none; return their figures, and what came of the mart's checks.
 
     Raises:
@@ -137,8 +137,8 @@ def _make(
     with warehouse.transaction() as session:
         session.wait_for_turn()
         replace_days(session, mart, days)
-        outcomes = [SUMS_MATCH.judge(sums_of_both(session, mart, days))]
-        rules.require(mart.table.name, outcomes)
+        outcomes = [outcome_of(SUMS_MATCH, sums_of_both(session, mart, days))]
+        require(mart.table.name, outcomes)
         figures = figures_of(session, mart, days)
         return figures if days else {"": figures["all"]}, outcomes
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from airline_platform.contract.feed import Lookup
+from airline_platform.contract.sink import Lookup
 from airline_platform.contract.table import Table
 from assets.dimensions import dimension_of
 

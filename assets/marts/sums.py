@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assets.checks.rules import Check, Equal
+from airline_platform.contract.check import Check, Equal
 from assets.marts.mart import Mart
 from assets.marts.replacement import bound
 from resources.warehouse.session import Session

@@ -11,7 +11,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from airline_platform.contract.feed import UNKNOWN_MARK, Feed
+from airline_platform.contract.drift import UNKNOWN_MARK
+from airline_platform.contract.feed import Feed
 from airline_platform.contract.reading import Reading
 from airline_platform.files import csv_records
 from airline_platform.files.characters import trimmed

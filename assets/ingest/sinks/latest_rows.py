@@ -8,7 +8,8 @@ the files came in.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airline_platform.contract.feed import Feed, Newest
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.sink import LatestRows
 from resources.warehouse.session import Session
 
 TOUCHED = "CREATE TEMP TABLE touched AS SELECT DISTINCT {key} FROM {history} WHERE {partition} IN %(days)s"
@@ -40,10 +41,10 @@ def following(session: Session, feed: Feed, days: tuple[str, ...], staging: str 
         days: ISO days that are about to be emptied or replaced.
         staging: Table of what is about to be inserted; empty for nothing.
     """
-    if feed.newest is None:
+    if feed.latest is None:
         yield
         return
-    names = _names(feed, feed.newest)
+    names = _names(feed, feed.latest)
     for temporary in ("touched", "newest"):
         session.execute(DROP.format(temporary=temporary))
     session.execute(TOUCHED.format(**names), {"days": days})
@@ -54,8 +55,8 @@ def following(session: Session, feed: Feed, days: tuple[str, ...], staging: str 
         session.execute(statement.format(**names))
 
 
-def _names(feed: Feed, newest: Newest) -> dict[str, str]:
-    table = newest.table
+def _names(feed: Feed, latest: LatestRows) -> dict[str, str]:
+    table = latest.table
     (key,) = table.key
     return {
         "history": feed.table.qualified_name,
@@ -66,5 +67,5 @@ def _names(feed: Feed, newest: Newest) -> dict[str, str]:
         "columns": ", ".join(table.column_names),
         "values": ", ".join(f"newest.{name}" for name in table.column_names),
         "updates": ", ".join(f"{name} = newest.{name}" for name in table.column_names if name != key),
-        "order": ", ".join(f"{name} DESC" for name in newest.order),
+        "order": ", ".join(f"{name} DESC" for name in latest.order),
     }

@@ -1,6 +1,6 @@
 """How many departures and arrivals each airport had on a day, and how late they were."""
 
-from airline_platform.contract.feed import Lookup
+from airline_platform.contract.sink import Lookup
 from airline_platform.contract.table import Column, Table, mean_of
 from airline_platform.feeds.flights import ARR_DELAY, DEP_DELAY, FLIGHTS
 from assets.marts.declared.flight_delays import DAY, FLIGHT_SUMS, LATE

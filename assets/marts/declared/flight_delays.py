@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from airline_platform.contract.feed import Lookup
+from airline_platform.contract.sink import Lookup
 from airline_platform.contract.table import Column, mean_of, sum_of
 from airline_platform.feeds.flights import ARR_DELAY, DEP_DELAY, FLIGHTS
 from assets.marts.mart import Sums

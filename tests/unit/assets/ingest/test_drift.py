@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airline_platform.contract.feed import RESCUED, Feed, evolved_columns, evolved_name
+from airline_platform.contract.drift import RESCUED, evolved_columns, evolved_name
+from airline_platform.contract.feed import Feed
 from airline_platform.contract.reading import Reading
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS

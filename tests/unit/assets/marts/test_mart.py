@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airline_platform.contract.feed import Lookup
+from airline_platform.contract.sink import Lookup
 from assets.marts.declared.bookings_daily import BOOKINGS_DAILY
 from assets.marts.declared.carrier_on_time import CARRIER_ON_TIME
 from assets.marts.declared.long_delays import LONG_DELAYS
