@@ -32,7 +32,7 @@ from assets.ingest.loading import FIRST_REJECTS, RowCount, fill_airports
 from assets.ingest.refusals import Refusal, overwritten, record_refusals
 from assets.marts.declarations import MARTS
 from resources.catalog import landing_table, rejects_prefix
-from resources.glue import Glue, copy_manifest
+from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
 from resources.topic import Notifier
@@ -289,11 +289,8 @@ def _load(
         gone = {row["key"] for row in standing} - {found.key for found in landed}
         airports = {row["airport_id"]: row for row in _of_files(lake, gone)} | read.airports
         uri = lake.put_bytes(SNAPSHOT, _parquet(airports.values()))
-        copy = lake.put_bytes(
-            f"_tmp/{run.run_id}/{table}.manifest",
-            copy_manifest([{"url": uri, "mandatory": True, "meta": {"content_length": lake.size(SNAPSHOT)}}]),
-        )
-        staging = session.stage(AIRPORTS.table, copy)
+        snapshot = {"url": uri, "mandatory": True, "meta": {"content_length": lake.size(SNAPSHOT)}}
+        staging = session.stage(AIRPORTS.table, lake.put_run_manifest(run.run_id, table, [snapshot]))
         before = session.change(DELETE_ALL)
         session.execute(INSERT_STAGED.format(staging=staging))
         outcomes = rules.judge(table, measures.of_airports(session, before))

@@ -16,8 +16,8 @@ from assets.ingest.job_failures import cause_of_job_failure, job_words
 from assets.ingest.loading import RowCount
 from assets.ingest.refusals import Refusal
 from resources.catalog import rejects_prefix
-from resources.glue import PARTITIONS, Glue, copy_manifest
-from resources.lake import Lake
+from resources.glue import PARTITIONS, Glue
+from resources.lake import Lake, run_scratch
 from resources.landing import LandedObject
 
 Day = tuple[LandedObject, ...]
@@ -153,15 +153,15 @@ class LandedJob:
         What is typed and names people stays below its own prefix, in the landing bucket.
         """
         own = "" if self.into.bucket == self.lake.bucket else self.output
-        return f"{own}_tmp/{self.context.run.run_id}/probe/{next(self._probes)}/"
+        return own + run_scratch(self.context.run.run_id, f"probe/{next(self._probes)}/")
 
     def _run(self, files: Sequence[LandedObject], scratch: str = "") -> list[JudgedFile]:
         entries = [_entry(found) for found in files]
-        path = f"_tmp/{self.context.run.run_id}/{self.job}.manifest"
         share = get_settings().rejected_share_allowed(self.feed.name, self.feed.max_rejected_share)
-        rejects = f"_tmp/{self.context.run.run_id}/rejects/" if scratch else rejects_prefix(self.feed)
+        run_id = self.context.run.run_id
+        rejects = run_scratch(run_id, "rejects/") if scratch else rejects_prefix(self.feed)
         given = {
-            "manifest": self.lake.put_bytes(path, copy_manifest(entries)),
+            "manifest": self.lake.put_run_manifest(run_id, self.job, entries),
             "output": self.into.uri(scratch or self.output),
             "rejects": self.lake.uri(rejects),
             "max_rejected_share": str(share),

@@ -18,7 +18,6 @@ from assets.ingest.isolation import isolate
 from assets.ingest.job_failures import cause_of_load_failure, load_words
 from assets.ingest.refusals import Refusal, overwritten, record_refusals
 from resources.catalog import rejects_prefix
-from resources.glue import copy_manifest
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing, Version
 from resources.warehouse import ledger, outbox
@@ -299,8 +298,8 @@ def stage_days(
         LoadRefused: What was staged is not what the job reported.
     """
     files = [file for it in made.values() for file in it.files]
-    path = f"_tmp/{run_id}/{feed.table.name}.manifest"
-    staging = session.stage(feed.table, lake.put_bytes(path, copy_manifest(files)) if files else None)
+    manifest = lake.put_run_manifest(run_id, feed.table.name, files) if files else None
+    staging = session.stage(feed.table, manifest)
     staged = measures.count_staged(session, feed, staging, made)
     _compare(staged.files, made, feed)
     return staging, staged

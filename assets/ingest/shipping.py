@@ -47,7 +47,7 @@ from assets.ingest.totals import (
 )
 from resources.athena import Athena, QueryResult
 from resources.catalog import parquet_table
-from resources.glue import Glue, copy_manifest
+from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import Landing
 from resources.topic import Notifier, describe_days
@@ -339,7 +339,7 @@ def _normalize(
         context,
         NORMALIZE_JOB,
         {
-            "manifest": lake.put_bytes(path, copy_manifest(entries)),
+            "manifest": lake.put_run_manifest(context.run.run_id, NORMALIZE_JOB, entries),
             "output": lake.uri(f"{NORMALIZED.name}/"),
         },
         sorted(made),

@@ -33,9 +33,10 @@ class MemoryLake:
     def uri(self, path: str) -> str:
         return f"s3://{self.bucket}/{path}"
 
-    def put_bytes(self, path: str, body: bytes) -> str:
-        self.objects[self.uri(path)] = body
-        return self.uri(path)
+    def put_run_manifest(self, run_id: str, name: str, files: Sequence[Mapping[str, Any]]) -> str:
+        uri = self.uri(f"_tmp/{run_id}/{name}.manifest")
+        self.objects[uri] = json.dumps({"entries": files}).encode()
+        return uri
 
 
 @dataclass
