@@ -575,7 +575,7 @@ def test_airports_that_are_there_twice_are_not_committed(
 ) -> None:
     land_airports(range(10))
     assert run(dim_airport_codes).success
-    written = assets.airports._parquet
+    written = assets.ingest.airports._parquet
     monkeypatch.setattr(assets.ingest.airports, "_parquet", lambda rows: written([*rows, *rows]))
 
     done = run(dim_airport_codes)
