@@ -311,8 +311,7 @@ def record_unknown(
         for event, found in unknown
         if _storable(event, found)
     }
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         ledger.record(session, list(entries.values()))
         outbox.put(session, [unknown_alert(unknown)])
 

@@ -94,8 +94,7 @@ def write_alerts(overdue: Mapping[str, Iterable[date]], warehouse: Warehouse, ru
     alerts = [overdue_alert(FEEDS[name], day, run_id) for name, days in overdue.items() for day in days]
     if not alerts:
         return
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         outbox.put(session, alerts)
 
 

@@ -277,8 +277,7 @@ def _load(
         LoadRefused: A file was overwritten meanwhile, or a blocking check failed; nothing was committed.
     """
     run, table = context.run, AIRPORTS.table.name
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         versions = landing.versions(AIRPORTS)
         if changed := overwritten(landed, versions):
             raise LoadRefused(

@@ -65,8 +65,7 @@ def note_gone(keys: Collection[str], landing: Landing, warehouse: Warehouse) -> 
     gone = tuple(key for key in keys if not landing.exists(key))
     if not gone:
         return []
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         rows = session.execute(STANDING, {"keys": gone})
         now, days = datetime.now(UTC), get_settings().people_days
         expired = {
@@ -100,8 +99,7 @@ def forget(key: str, landing: Landing, warehouse: Warehouse, lake: Lake) -> str:
     """
     if landing.exists(key):
         raise WrongCall(f"{key} is still there", remedy="Delete it first, if its rows are to go.")
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         row = next(iter(session.execute(STANDING_KEY, {"key": key})), None)
         if row is None:
             raise WrongCall(

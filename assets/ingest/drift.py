@@ -34,8 +34,7 @@ def take_in(run: DagsterRun, feed: Feed, landed: Sequence[LandedObject], warehou
     }
     if not first:
         return
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         if feed.drift == "evolve":
             names = dict.fromkeys(evolved_name(name, feed.table) for name in first)
             session.add_columns(feed.table, evolved_columns(names))

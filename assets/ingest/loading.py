@@ -169,8 +169,8 @@ def require_warehouse(warehouse: Warehouse) -> None:
     Raises:
         StackUnavailable: It does not answer.
     """
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction():
+        pass
 
 
 def _load(
@@ -189,8 +189,7 @@ def _load(
         ChecksFailed: A blocking check of the table failed; nothing was committed.
     """
     run, table = context.run, feed.table.name
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         landed = landing.versions(feed, sorted(made))
         # Of these the ledger says nothing yet: the newer version's load will say that they were superseded.
         changed = overwritten_days(made, landed)

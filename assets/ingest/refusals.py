@@ -88,8 +88,7 @@ def record_refusals(
         landing: Where the files are.
         warehouse: Whose ledger gets the verdicts.
     """
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         landed = landing.versions(feed, days)
         known = _verdicts(session, feed, refusals)
         entries = [it.entry(feed, run) for it in refusals if _may_get_verdict(it.file, known, landed)]

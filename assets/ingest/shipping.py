@@ -404,8 +404,7 @@ def _commit(
         run=run,
         instance=context.instance,
     )
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         # A file that was overwritten meanwhile is loaded as it was: its newer version gets its own run.
         standing = measures.standing_rows(session, SHIPMENTS, days, keys)
         counted = {rules.ROW_COUNT.name: measures.row_counts(of_days, standing)}

@@ -160,8 +160,7 @@ def _make(
         ChecksFailed: The mart says something else than its source; nothing was committed.
     """
     days = [day for day in days if day]
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         refresh(session, mart, days)
         outcomes = rules.judge(mart.table.name, measures.of_mart(session, mart, days))
         rules.require(mart.table.name, outcomes)

@@ -100,8 +100,7 @@ def put(warehouse: Warehouse, table: Table, rows: Sequence[dict[str, Any]]) -> N
 
 
 def make(warehouse: Warehouse, feed: Feed, *days: str) -> None:
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         for mart in marts_of(feed.table):
             refresh(session, mart, days)
 
