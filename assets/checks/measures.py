@@ -8,13 +8,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES, SOURCE_FILE
+from airline_platform.contract.table import SOURCE_FILE
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from assets.checks import rules
 from assets.marts.declarations import CARRIER_DAILY_DELAYS, DELAYED_MINUTES, Mart
 from assets.marts.replacement import bound
+from resources.warehouse import ledger
 from resources.warehouse.session import Session
 
 Measures = dict[str, dict[str, tuple[Any, ...]]]
@@ -33,14 +34,9 @@ GROUP BY {source_file}, {partition}
 LOADED_KINDS = {FLIGHTS.name: {rules.MISSING_DELAYS.name: "dep_delay IS NULL"}}
 """By feed and check, which rows are of the kind that may be a share only."""
 
-STANDING_ROWS = f"""
-SELECT partition_date AS day, key, rows_loaded FROM {INGESTED_FILES.qualified_name}
-WHERE feed = %(feed)s AND state = 'loaded' AND partition_date IN %(days)s
-"""  # noqa: S608 - our own table's name
-
 AIRPORTS_THERE = f"""
 SELECT COUNT(*) AS airports, COUNT(DISTINCT airport_id) AS ids FROM {AIRPORTS.table.qualified_name}
-"""  # noqa: S608
+"""  # noqa: S608 - our own table's name
 
 FLIGHT_SUMS = f"""
 SELECT
@@ -298,12 +294,11 @@ def standing_rows(session: Session, feed: Feed, days: Sequence[str], keys: Colle
         keys: Files that do not count.
     """
     asked = sorted({*days, *(before for day in days for before in weekday_before(day))})
-    found: dict[str, int] = {}
-    for row in session.execute(STANDING_ROWS, {"feed": feed.name, "days": tuple(asked)}):
-        if row["key"] not in keys:
-            day = str(row["day"])
-            found[day] = found.get(day, 0) + int(row["rows_loaded"] or 0)
-    return found
+    rows: Counter[str] = Counter()
+    for file in ledger.loaded_files(session, feed.name, asked):
+        if file.key not in keys:
+            rows[file.day or ""] += file.rows_loaded or 0
+    return dict(rows)
 
 
 def shares(kinds: Mapping[str, str], counts: Mapping[str, Mapping[str, int]]) -> Measures:

@@ -284,8 +284,8 @@ def _load(
                 f"{', '.join(changed)} was overwritten while its run worked; the old airports stand",
                 remedy="Nothing: the newer version's run loads it.",
             )
-        standing = session.execute(ledger.STANDING, {"feed": AIRPORTS.name})
-        gone = {row["key"] for row in standing} - {found.key for found in landed}
+        standing = ledger.loaded_files(session, AIRPORTS.name)
+        gone = {file.key for file in standing} - {found.key for found in landed}
         airports = {row["airport_id"]: row for row in _of_files(lake, gone)} | read.airports
         uri = lake.put_bytes(SNAPSHOT, _parquet(airports.values()))
         snapshot = {"url": uri, "mandatory": True, "meta": {"content_length": lake.size(SNAPSHOT)}}
@@ -316,7 +316,7 @@ def _entries(
     landed: Sequence[LandedObject], counts: Mapping[str, RowCount], run_id: str
 ) -> list[ledger.Entry]:
     return [
-        ledger.entry(
+        ledger.Entry.of(
             found,
             feed=AIRPORTS.name,
             run_id=run_id,

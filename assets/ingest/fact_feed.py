@@ -25,7 +25,7 @@ from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.settings import get_settings
 from assets import lineage
 from assets.checks import rules
-from assets.description import OWNERS, columns_metadata, describe, table_metadata
+from assets.description import OWNERS, columns_metadata, describe, table_metadata, verdicts_table
 from assets.failures import permanent_errors_end_the_step
 from assets.ingest import drift
 from assets.ingest.catalog import register_and_confirm
@@ -38,7 +38,6 @@ from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import Landing
 from resources.topic import Notifier, describe_days
-from resources.warehouse import ledger
 from resources.warehouse.session import Warehouse
 
 
@@ -251,5 +250,5 @@ def loaded_all_the_same(
 def _metadata(done: Loaded, day: str) -> dict[str, Any]:
     rows = done.rows.get(day, {})
     count = {"dagster/partition_row_count": rows["rows_loaded"]} if rows else {}
-    of_day = [row for row in done.ledger if str(row["partition_date"]) == day]
-    return {**rows, **count, "ledger": MetadataValue.md(ledger.table_of(of_day))}
+    of_day = [verdict for verdict in done.verdicts if verdict.day == day]
+    return {**rows, **count, "ledger": MetadataValue.md(verdicts_table(of_day))}

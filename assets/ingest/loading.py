@@ -106,14 +106,14 @@ class Loaded:
         rows: Counts by day, of the days that were loaded.
         overwritten: Why days were left to the run of a newer version, by day.
         refused: Why days can't be loaded, by day; their files have a verdict, and people know.
-        ledger: The ledger's rows of all of them.
+        verdicts: On the files of all of them.
         outcomes: Of the table's checks.
     """
 
     rows: dict[str, dict[str, int]]
     overwritten: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    ledger: list[dict[str, Any]] = field(default_factory=list)
+    verdicts: list[ledger.Verdict] = field(default_factory=list)
     outcomes: Sequence[rules.Outcome] = ()
 
 
@@ -158,7 +158,7 @@ def load_days(
         rows={day: rows for it in done for day, rows in it.rows.items()},
         overwritten={day: why for it in done for day, why in it.overwritten.items()},
         refused=refused,
-        ledger=warehouse.query(ledger.OF_DAYS, {"feed": feed.name, "days": tuple(made)}),
+        verdicts=ledger.of_days(warehouse, feed.name, made),
         outcomes=rules.merged([*(it.outcomes for it in done), *rules.outcomes_of(failed)]),
     )
 
@@ -393,7 +393,7 @@ def refusals_of(made: MadeDay, why: str) -> list[Refusal]:
 def entries_of(feed: Feed, made: Mapping[str, MadeDay], run_id: str) -> list[ledger.Entry]:
     """Ledger rows of the files that loaded days were made of."""
     return [
-        ledger.entry(
+        ledger.Entry.of(
             found,
             feed=feed.name,
             run_id=run_id,

@@ -16,7 +16,14 @@ from airline_platform.settings import get_settings
 from assets import lineage
 from assets.alerts.messages import check_failed_alerts, loaded_alert
 from assets.checks import measures, rules
-from assets.description import columns_metadata, describe, job_run_link, query_link, s3_link
+from assets.description import (
+    columns_metadata,
+    describe,
+    job_run_link,
+    query_link,
+    s3_link,
+    verdicts_table,
+)
 from assets.failures import permanent_errors_end_the_step
 from assets.ingest.catalog import register, register_and_confirm
 from assets.ingest.daily_feed import daily, made_days, raw_asset, run_job_over_days
@@ -334,7 +341,6 @@ def _normalize(
     """Run the job over typed days; return what it made of them."""
     entries = [file | {"partition": day} for day, it in made.items() for file in it.files]
     typed = {found.url: rows for it in made.values() for found, rows in it.landed}
-    path = f"_tmp/{context.run.run_id}/{NORMALIZE_JOB}.manifest"
     run, counts = run_job(
         context,
         NORMALIZE_JOB,
@@ -389,8 +395,8 @@ def _commit(
     lake: Lake,
     landing: Landing,
     warehouse: Warehouse,
-) -> tuple[list[dict[str, Any]], list[rules.Outcome]]:
-    """Write the files' verdicts and the alerts; return the days' ledger rows, and what came of checks."""
+) -> tuple[list[ledger.Verdict], list[rules.Outcome]]:
+    """Write the files' verdicts and the alerts; return the days' verdicts, and what came of checks."""
     run, days = context.run, sorted(done)
     of_days = {day: it.rows for day, it in done.items()}
     rows = list(of_days.values())
@@ -409,23 +415,23 @@ def _commit(
         standing = measures.standing_rows(session, SHIPMENTS, days, keys)
         counted = {rules.ROW_COUNT.name: measures.row_counts(of_days, standing)}
         outcomes = rules.judge(SHIPMENTS.last_asset, counted)
-        verdicts = entries_of(SHIPMENTS, done, run.run_id)
-        ledger.record(session, verdicts, landing.versions(SHIPMENTS, days))
+        entries = entries_of(SHIPMENTS, done, run.run_id)
+        ledger.record(session, entries, landing.versions(SHIPMENTS, days))
         suspect = check_failed_alerts(SHIPMENTS.last_asset, SHIPMENTS.name, outcomes, run)
         outbox.put(session, [alert, *suspect])
-        return session.execute(ledger.OF_DAYS, {"feed": SHIPMENTS.name, "days": tuple(days)}), outcomes
+        return ledger.of_days(session, SHIPMENTS.name, days), outcomes
 
 
 def _describe(
     context: AssetExecutionContext,
     answer: QueryResult,
     done: Mapping[str, MadeDay],
-    entries: Sequence[Mapping[str, Any]],
+    verdicts: Sequence[ledger.Verdict],
 ) -> None:
     """Put figures and query on each day's materialization."""
     totals = read_totals(answer)
     for day in done:
-        of_day = [row for row in entries if str(row["partition_date"]) == day]
+        of_day = [verdict for verdict in verdicts if verdict.day == day]
         context.add_asset_metadata(
             {
                 **numbers("", totals.get(day, NONE)),
@@ -436,7 +442,7 @@ def _describe(
                 "bytes_scanned": answer.bytes_scanned,
                 "estimated_cost_usd": answer.cost_usd,
                 "result": MetadataValue.path(answer.output),
-                "ledger": MetadataValue.md(ledger.table_of(of_day)),
+                "ledger": MetadataValue.md(verdicts_table(of_day)),
             },
             partition_key=day,
         )

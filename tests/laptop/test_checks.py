@@ -212,7 +212,7 @@ def enrich(
 def known(warehouse: Warehouse, feed: Feed, day: str, rows: int, name: str = "earlier") -> None:
     """A file in the ledger, as loaded with so many rows."""
     counts = {"rows_read": rows, "rows_loaded": rows, "rows_rejected": 0}
-    entry = ledger.entry(landed(feed, day, name), feed=feed.name, run_id="r", state="loaded", **counts)
+    entry = ledger.Entry.of(landed(feed, day, name), feed=feed.name, run_id="r", state="loaded", **counts)
     with warehouse.transaction() as session:
         ledger.record(session, [entry])
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -114,6 +115,13 @@ class Answers(Session):
         return self._rows
 
 
+def in_ledger(day: str, key: str, rows: int | None) -> dict[str, Any]:
+    """A row of the ledger, as the warehouse answers it."""
+    at = datetime(2013, 2, 1, tzinfo=UTC)
+    which = {"feed": "flights", "partition_date": day, "key": key, "etag": "e", "state": "loaded"}
+    return {**which, "rows_loaded": rows, "landed_at": at, "loaded_at": at}
+
+
 def loaded(**rows: int) -> dict[str, dict[str, int]]:
     return {day.replace("_", "-").removeprefix("d"): {"rows_loaded": n} for day, n in rows.items()}
 
@@ -140,10 +148,10 @@ def test_a_days_own_old_rows_are_no_history() -> None:
 
 def test_the_ledgers_rows_of_other_files_are_added_up_by_day() -> None:
     session = Answers(
-        {"day": DAY, "key": "a", "rows_loaded": 1},
-        {"day": DAY, "key": "b", "rows_loaded": 2},
-        {"day": DAY, "key": "c", "rows_loaded": 4},
-        {"day": "2013-01-22", "key": "d", "rows_loaded": None},
+        in_ledger(DAY, "a", 1),
+        in_ledger(DAY, "b", 2),
+        in_ledger(DAY, "c", 4),
+        in_ledger("2013-01-22", "d", None),
     )
 
     assert measures.standing_rows(session, FLIGHTS, [DAY], {"a"}) == {DAY: 6, "2013-01-22": 0}
