@@ -1,6 +1,6 @@
 """What the Dagster UI shows of an asset besides its code: schemas, links, counts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +9,7 @@ from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableSch
 from airline_platform.contract.table import Column, Table
 from airline_platform.settings import get_settings
 from assets.lineage import LINEAGE, Sources, column_lineage
+from resources.warehouse.ledger import Verdict
 
 OWNERS = ["team:data-platform"]
 
@@ -60,6 +61,17 @@ def table_metadata(table: Table, sources: Sources) -> dict[str, Any]:
         **columns_metadata(table.columns, sources),
         "dagster/relation_identifier": table.qualified_name,
     }
+
+
+def verdicts_table(verdicts: Sequence[Verdict]) -> str:
+    """The first 50 verdicts on files as a Markdown table."""
+    columns = ("key", "state", "rows_read", "rows_loaded", "rows_rejected", "reason")
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    for verdict in verdicts[:50]:
+        values = (getattr(verdict, name) for name in columns)
+        cells = ("" if value is None else str(value)[:200].replace("|", "\\|") for value in values)
+        lines.append("| " + " | ".join(" ".join(cell.split()) for cell in cells) + " |")
+    return "\n".join(lines)
 
 
 def _console(page: str, rest: str, laptop: MetadataValue[Any]) -> MetadataValue[Any]:

@@ -18,6 +18,7 @@ LINEAGE = "dagster/column_lineage"
 Sources = Mapping[str, Sequence[tuple[str, str]]]
 """Pairs of an asset and its column, by the column that is made of them."""
 
+
 def copied(columns: Iterable[Column], asset: str, theirs: Iterable[Column]) -> Sources:
     """Columns that come from an asset's columns of the same name.
 

@@ -1,77 +1,21 @@
 """What was rejected of a feed: rows, from the lake's rejects, and files refused whole, from the ledger."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Protocol
 
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES, SOURCE_FILE
+from airline_platform.contract.table import SOURCE_FILE
 from airline_platform.settings import Settings
 from resources.aws.client import reaching
 from resources.catalog import rejects_prefix
 from resources.lake import Lake
 from resources.landing import Landing
+from resources.warehouse import ledger
+from resources.warehouse.ledger import Verdict
 from resources.warehouse.session import Warehouse
-
-_COLUMNS = "partition_date, key, etag, state, reason, rows_read, rows_loaded, rows_rejected"
-
-
-def _newest(of_day: str = "", some: str = "") -> str:
-    """A query of the newest verdict on each file of a feed, with conditions on all of them, and on these."""
-    return f"""
-SELECT {_COLUMNS} FROM (
-    SELECT {_COLUMNS}, ROW_NUMBER() OVER (PARTITION BY key ORDER BY landed_at DESC, loaded_at DESC) AS place
-    FROM {INGESTED_FILES.qualified_name}
-    WHERE feed = %(feed)s AND state IN ('loaded', 'rejected'){of_day}
-) AS newest
-WHERE place = 1{some}
-ORDER BY partition_date DESC, key
-"""  # noqa: S608 - our own table's name
-
-
-OF_FEED = _newest()
-OF_DAY = _newest(of_day=" AND partition_date = %(day)s")
-DIRTY = _newest(some=" AND (state = 'rejected' OR rows_rejected > 0)")
-"""Of the files that were refused, or of which rows were rejected."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The newest verdict on a landed file, as the ledger has it.
-
-    Args:
-        day: The file's ISO day; None for a feed without days.
-        key: The object's key.
-        etag: Of the version the verdict is on.
-        state: `loaded` or `rejected`.
-        reason: Why it was rejected.
-        rows_read: None where the file was refused unread.
-        rows_loaded: None where the file was refused unread.
-        rows_rejected: None where the file was refused unread.
-    """
-
-    day: str | None
-    key: str
-    etag: str
-    state: str
-    reason: str | None
-    rows_read: int | None
-    rows_loaded: int | None
-    rows_rejected: int | None
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Verdict":
-        """A row of the queries of this module."""
-        day = row["partition_date"]
-        names = ("key", "etag", "state", "reason", "rows_read", "rows_loaded", "rows_rejected")
-        return cls(day and str(day), *(row[name] for name in names))
-
-    @property
-    def dirty(self) -> bool:
-        """Whether the file was refused, or some of its rows were rejected."""
-        return self.state == "rejected" or bool(self.rows_rejected)
 
 
 @dataclass(frozen=True)
@@ -121,8 +65,7 @@ def find_verdicts(settings: Settings, feed: Feed, day: str | None = None) -> lis
     Raises:
         StackUnavailable: The warehouse does not answer.
     """
-    rows = Warehouse.of(settings).query(OF_DAY if day else DIRTY, {"feed": feed.name, "day": day})
-    return [verdict for verdict in map(Verdict.of, rows) if verdict.dirty]
+    return ledger.newest_verdicts(Warehouse.of(settings), feed.name, day, with_rejects=True)
 
 
 def still_landed(settings: Settings, feed: Feed, verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -11,7 +11,9 @@ from airline_platform.jobs import BACKFILL_TAG, FEED_TAG, job_name, range_tags
 from airline_platform.settings import Settings
 from command import follow
 from command.dagster_client import DagsterClient
-from command.rejects import OF_DAY, OF_FEED, Verdict, find_verdicts, still_landed
+from command.rejects import find_verdicts, still_landed
+from resources.warehouse import ledger
+from resources.warehouse.ledger import Verdict
 from resources.warehouse.session import Warehouse
 
 COMPARED = ("state", "rows_loaded", "rows_rejected")
@@ -65,9 +67,8 @@ def wait(settings: Settings, client: DagsterClient, replay: Replay, timeout: flo
         AirlineError: It did not end in time.
     """
     follow.until_ended(client, replay.name, 1, timeout)
-    sql = OF_DAY if replay.day else OF_FEED
-    rows = Warehouse.of(settings).query(sql, {"feed": replay.feed.name, "day": replay.day})
-    return {verdict.key: verdict for verdict in map(Verdict.of, rows)}
+    verdicts = ledger.newest_verdicts(Warehouse.of(settings), replay.feed.name, replay.day)
+    return {verdict.key: verdict for verdict in verdicts}
 
 
 def require_success(client: DagsterClient, replay: Replay) -> None:

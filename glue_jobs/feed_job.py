@@ -1,4 +1,4 @@
-"""Glue job of every landed feed: rows become clean Parquet as declared; what can't be used goes to the rejects.
+"""Glue job of every landed feed: rows become Parquet as declared, and what can't be used goes to the rejects.
 
 Arguments: see `program`.
 """

@@ -1,6 +1,5 @@
 """AWS Glue: tables and days registered, crawlers waited for, job runs carried through Dagster Pipes."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -318,11 +317,6 @@ class Glue(AuditedResource):
         if lines:
             context.log.error("Glue's error stream ends with:\n%s", "\n".join(lines))
         return lines
-
-
-def copy_manifest(entries: Sequence[Mapping[str, Any]]) -> bytes:
-    """A Redshift COPY manifest, which is also how a Glue job is told its files."""
-    return json.dumps({"entries": list(entries)}).encode()
 
 
 def _exists_already(error: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """The lake bucket: Parquet, and the manifests by which one asset tells the next what it made."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,16 @@ class Lake(AuditedResource):
         except client.exceptions.NoSuchKey:
             return None
 
+    def put_run_manifest(self, run_id: str, name: str, files: Sequence[Mapping[str, Any]]) -> str:
+        """Write which files a Glue job or a COPY of a run takes; return the manifest's URI.
+
+        Args:
+            run_id: The run; what it puts down here is deleted in time.
+            name: The job or table it is for; the run's next manifest of that name replaces it.
+            files: Entries, as `list_files` returns them; what else an entry says, a job may read.
+        """
+        return self.put_bytes(run_scratch(run_id, f"{name}.manifest"), copy_manifest(files))
+
     def put_manifests(self, dataset: str, documents: dict[str, Any]) -> None:
         """Write what a dataset holds, one document per partition."""
         with ThreadPoolExecutor(READERS) as pool:
@@ -151,6 +161,16 @@ class Lake(AuditedResource):
             for item in page.get("Contents", ())
             if item["Size"]
         ]
+
+
+def run_scratch(run_id: str, path: str) -> str:
+    """Where a run puts down in a bucket what it alone reads; a lifecycle rule deletes it in time."""
+    return f"_tmp/{run_id}/{path}"
+
+
+def copy_manifest(files: Sequence[Mapping[str, Any]]) -> bytes:
+    """A Redshift COPY manifest, by which a Glue job takes its files, too."""
+    return json.dumps({"entries": list(files)}).encode()
 
 
 def _manifest(dataset: str, partition: str) -> str:

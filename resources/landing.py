@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from os.path import commonprefix
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
@@ -31,6 +31,13 @@ PAGE = 1000
 """Keys S3 lists in one call."""
 
 CHUNK = 1024 * 1024
+
+
+class VersionTag(NamedTuple):
+    """Key and entity tag: which version of an object it is, as far as an event can say."""
+
+    key: str
+    etag: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,11 @@ class LandedObject:
         """`s3://bucket/key`."""
         return f"s3://{self.bucket}/{self.key}"
 
+    @property
+    def tag(self) -> VersionTag:
+        """Which version it is."""
+        return VersionTag(self.key, self.etag)
+
     def as_json(self) -> dict[str, Any]:
         """For a manifest in the lake."""
         return asdict(self) | {"landed_at": self.landed_at.isoformat()}
@@ -80,6 +92,11 @@ class Version:
     size: int
     landed_at: datetime
     current: bool
+
+    @property
+    def tag(self) -> VersionTag:
+        """Which version it is."""
+        return VersionTag(self.key, self.etag)
 
 
 @dataclass(frozen=True)

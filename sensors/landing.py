@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 from dagster import (
     DefaultSensorStatus,
@@ -25,7 +26,7 @@ from airline_platform.jobs import FEED_JOBS, request_run
 from airline_platform.partitions import last_day, ranges
 from airline_platform.settings import get_settings
 from assets.ingest.deleted_sources import note_gone
-from resources.landing import LandedObject, Landing
+from resources.landing import LandedObject, Landing, VersionTag
 from resources.queue import LandingEvent, LandingEvents, Message
 from resources.topic import Alert, Notifier
 from resources.warehouse import ledger, outbox
@@ -43,9 +44,6 @@ BY_DEFAULT = DefaultSensorStatus.RUNNING if get_settings().events_start_runs els
 
 LONGEST_KEY, LONGEST_ETAG = 1024, 128
 """Bytes; longer ones do not come from S3."""
-
-Version = tuple[str, str]
-"""Key and entity tag."""
 
 Verdict = LandedKey | UnknownKey | NoLanding
 
@@ -81,7 +79,7 @@ def plan(
     bucket: str,
     days: tuple[date, date],
     longest_range: int,
-    known: Callable[[str, Collection[str]], Collection[Version]],
+    known: Callable[[str, Collection[str]], Collection[VersionTag]],
     now: datetime,
     longest_wait: timedelta,
     under_way: Sequence[RunUnderWay] = (),
@@ -166,7 +164,7 @@ def _by_feed(verdicts: Mapping[LandingEvent, Verdict]) -> dict[str, dict[Landing
 
 
 def _untold(
-    verdicts: Mapping[LandingEvent, Verdict], known: Callable[[str, Collection[str]], Collection[Version]]
+    verdicts: Mapping[LandingEvent, Verdict], known: Callable[[str, Collection[str]], Collection[VersionTag]]
 ) -> list[tuple[LandingEvent, UnknownKey]]:
     """What no feed claims, but for what the ledger has: people were told of that."""
     unknown = [
@@ -180,7 +178,7 @@ def _untold(
 
 
 def _without(
-    landed: Mapping[LandingEvent, LandedKey], known: Collection[Version], under_way: Sequence[RunUnderWay]
+    landed: Mapping[LandingEvent, LandedKey], known: Collection[VersionTag], under_way: Sequence[RunUnderWay]
 ) -> dict[LandingEvent, LandedKey]:
     """What has no verdict, and no run that surely reads it: one that was asked for after it landed."""
     return {
@@ -259,7 +257,7 @@ def landing_sensor(
         bucket=landing.bucket,
         days=(settings.start_date, last_day()),
         longest_range=settings.max_partitions_per_run,
-        known=lambda feed, keys: _known(warehouse, feed, keys),
+        known=partial(ledger.known_versions, warehouse),
         now=datetime.now(UTC),
         longest_wait=timedelta(seconds=settings.wait_for_airports),
         under_way=runs_under_way(context.instance),
@@ -282,19 +280,12 @@ def landing_sensor(
     return SensorResult(run_requests=made.requests, cursor=json.dumps(made.used))
 
 
-def _known(warehouse: Warehouse, feed: str, keys: Collection[str]) -> set[Version]:
-    if not keys:
-        return set()
-    rows = warehouse.query(ledger.KNOWN_VERSIONS, {"feed": feed, "keys": tuple(keys)})
-    return {(row["key"], row["etag"]) for row in rows}
-
-
 def record_unknown(
     unknown: Sequence[tuple[LandingEvent, UnknownKey]], bucket: str, warehouse: Warehouse, *, by: str
 ) -> None:
     """Write the verdict on keys no feed claims, and the alert about them; `by` stands in a run's place."""
     entries = {
-        (found.key, event.etag): ledger.entry(
+        (found.key, event.etag): ledger.Entry.of(
             LandedObject(
                 bucket=event.bucket or bucket,
                 key=found.key,
@@ -311,8 +302,7 @@ def record_unknown(
         for event, found in unknown
         if _storable(event, found)
     }
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         ledger.record(session, list(entries.values()))
         outbox.put(session, [unknown_alert(unknown)])
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from dagster import SensorEvaluationContext, SkipReason, sensor
 
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.errors import StackNotStarted
 from airline_platform.feeds import FEEDS
 from airline_platform.files.keys import LandedKey, parse_key
@@ -20,7 +19,7 @@ from assets.ingest.deleted_sources import note_gone
 from resources.landing import Landing, Page, Version, shared_prefix, spans
 from resources.queue import LandingEvents, landing_event
 from resources.topic import Notifier
-from resources.warehouse import outbox
+from resources.warehouse import ledger, outbox
 from resources.warehouse.session import Warehouse
 from sensors.landing import BY_DEFAULT
 from sensors.under_way import RunUnderWay, runs_under_way
@@ -33,11 +32,6 @@ FIRST_ROUND_PAGES = 20
 
 END = "\U0010ffff"
 
-VERDICTS = f"""
-SELECT key, etag, state, reason FROM {INGESTED_FILES.qualified_name}
-WHERE key > %(first)s AND key <= %(last)s AND state IN ('loaded', 'rejected')
-"""  # noqa: S608 - our own table's name
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -49,7 +43,7 @@ class Difference:
 
 def compare(
     page: Page,
-    verdicts: Sequence[Mapping[str, Any]],
+    verdicts: Sequence[ledger.Verdict],
     *,
     grace: timedelta,
     under_way: Sequence[RunUnderWay] = (),
@@ -58,27 +52,27 @@ def compare(
 
     Args:
         page: The listing.
-        verdicts: `key`, `etag`, `state`, `reason` of loaded and rejected versions between its bounds.
+        verdicts: On loaded and rejected versions between its bounds.
         grace: How long an event and its run may take; younger objects, by S3's clock, are left alone.
         under_way: The runs whose files are left to them.
     """
     # A source that was marked as gone and is there again has to be loaded again.
-    known = {(row["key"], row["etag"]) for row in verdicts if not _marked_gone(row)}
+    known = {verdict.tag for verdict in verdicts if not verdict.source_deleted}
     there = {version.key for version in page.objects}
     return Difference(
         missing=tuple(
             version
             for version in page.objects
-            if (version.key, version.etag) not in known
+            if version.tag not in known
             and page.now - version.landed_at >= grace
             and not _taken(version, under_way)
         ),
         gone=tuple(
             sorted(
                 {
-                    row["key"]
-                    for row in verdicts
-                    if row["state"] == "loaded" and not row["reason"] and row["key"] not in there
+                    verdict.key
+                    for verdict in verdicts
+                    if verdict.state == "loaded" and not verdict.source_deleted and verdict.key not in there
                 }
             )
         ),
@@ -88,10 +82,6 @@ def compare(
 def _taken(version: Version, under_way: Sequence[RunUnderWay]) -> bool:
     landed = parse_key(version.key, first_day=get_settings().start_date, last_day=last_day())
     return isinstance(landed, LandedKey) and any(run.takes(landed) for run in under_way)
-
-
-def _marked_gone(row: Mapping[str, Any]) -> bool:
-    return row["state"] == "loaded" and bool(row["reason"])
 
 
 def attempt(version: Version, now: datetime, grace: timedelta) -> str:
@@ -128,8 +118,8 @@ def reconciliation_sensor(
     try:
         under_way = runs_under_way(context.instance)
         for page in _pages(landing, cursor):
-            bounds = {"first": page.first, "last": page.last or END}
-            found = compare(page, warehouse.query(VERDICTS, bounds), grace=grace, under_way=under_way)
+            verdicts = ledger.between(warehouse, page.first, page.last or END)
+            found = compare(page, verdicts, grace=grace, under_way=under_way)
             landing_events.send(
                 [
                     landing_event(it.key, it.etag, attempt(it, page.now, grace), it.landed_at)

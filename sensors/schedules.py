@@ -24,10 +24,10 @@ from assets.ingest.deleted_sources import note_gone
 from resources.landing import Landing, Page, Version, spans
 from resources.queue import LandingEvent
 from resources.topic import Notifier
-from resources.warehouse import outbox
+from resources.warehouse import ledger, outbox
 from resources.warehouse.session import Warehouse
 from sensors.landing import record_unknown, request_runs
-from sensors.reconciliation import END, VERDICTS, Difference, between, compare, recent_pages
+from sensors.reconciliation import END, Difference, between, compare, recent_pages
 from sensors.under_way import RunUnderWay, runs_under_way
 
 PAGES_PER_TICK = 60
@@ -184,9 +184,7 @@ def _compare(
                 *(number, feed.prefix, page.first, feed.name),
             )
             break
-        found = compare(
-            page, warehouse.query(VERDICTS, {"first": page.first, "last": page.last or END}), grace=grace
-        )
+        found = compare(page, ledger.between(warehouse, page.first, page.last or END), grace=grace)
         missing.update(found.missing)
         gone.update(found.gone)
     return Difference(tuple(sorted(missing, key=lambda version: version.key)), tuple(sorted(gone)))

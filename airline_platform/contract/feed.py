@@ -244,7 +244,7 @@ class Feed:
 
     @property
     def sources(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of a column of the job's table and what it is taken from: a landed column, or what the job knows."""
+        """Pairs of a column of the job's table and the column it is taken from, among those the job has."""
         day = self.job_table.partition_column
         known = {column.name: column.name for column in (LANDED_AT, SOURCE_FILE, SOURCE_LINE, RESCUED)}
         known |= {day: DAY} if day else {}

@@ -80,7 +80,7 @@ class Dimension:
 
     @property
     def snapshot(self) -> tuple[Column, ...]:
-        """The columns of the Parquet that jobs look up, the key first: all but those of where a row came from."""
+        """The columns of the Parquet that jobs look up, the key first: not those of where a row came from."""
         own = {LANDED_AT.name, SOURCE_FILE.name, SOURCE_LINE.name}
         columns = sorted(self.table.columns, key=lambda column: column.name != self.key)
         return tuple(column for column in columns if column.name not in own)

@@ -37,7 +37,7 @@ def _declared() -> Iterator[Feed]:
 
 
 def require_consistent(feeds: dict[str, Feed]) -> None:
-    """See that the feeds fit each other: what is looked up is there, and no two feeds are in each other's way.
+    """See that the feeds fit each other: what is looked up is there, and no two feeds claim the same keys.
 
     Raises:
         DeclarationError: They do not.

@@ -12,7 +12,6 @@ from dagster import (
 )
 
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.jobs import FRESHNESS_CHECKS
 from airline_platform.settings import get_settings
@@ -20,7 +19,7 @@ from assets.alerts.messages import run_link
 from assets.failures import RETRIES
 from resources.landing import Landing
 from resources.topic import Alert, Notifier
-from resources.warehouse import outbox
+from resources.warehouse import ledger, outbox
 from resources.warehouse.session import Warehouse
 
 DAYS_LOOKED_AT = 7
@@ -28,11 +27,6 @@ DAYS_LOOKED_AT = 7
 
 WEEKS_BEFORE = 4
 """In which the weekday of a day is looked for: what has stayed away for so long is not expected any more."""
-
-DAYS_WITH_A_VERDICT = f"""
-SELECT DISTINCT feed, partition_date FROM {INGESTED_FILES.qualified_name}
-WHERE partition_date BETWEEN %(first)s AND %(last)s AND state IN ('loaded', 'rejected')
-"""  # noqa: S608 - our own table's name
 
 WHAT_TO_DO = "ask who sends the files, and land them when they are there; nothing, if the day has none."
 
@@ -76,10 +70,9 @@ def find_overdue(
         landing: Asked only about days without one.
     """
     first = last - timedelta(days=DAYS_LOOKED_AT - 1, weeks=WEEKS_BEFORE)
-    known: dict[str, set[date]] = {name: set() for name in feeds}
-    for row in warehouse.query(DAYS_WITH_A_VERDICT, {"first": first, "last": last}):
-        known.setdefault(row["feed"], set()).add(row["partition_date"])
-    return {name: _not_landed(landing, FEEDS[name], days_without(last, known[name])) for name in feeds}
+    known = ledger.judged_days(warehouse, first, last)
+    missing = {name: days_without(last, known.get(name, ())) for name in feeds}
+    return {name: _not_landed(landing, FEEDS[name], days) for name, days in missing.items()}
 
 
 def _not_landed(landing: Landing, feed: Feed, days: list[date]) -> list[date]:
@@ -94,8 +87,7 @@ def write_alerts(overdue: Mapping[str, Iterable[date]], warehouse: Warehouse, ru
     alerts = [overdue_alert(FEEDS[name], day, run_id) for name, days in overdue.items() for day in days]
     if not alerts:
         return
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         outbox.put(session, alerts)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from airline_platform.contract.check import Limits
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES, SOURCE_FILE
+from airline_platform.contract.table import SOURCE_FILE
 from assets.checks.of_feeds import DUPLICATES, KEYS_UNIQUE, ROW_COUNT, ROWS_ACCOUNTED, UNKNOWN, checks_of
+from resources.warehouse import ledger
 from resources.warehouse.session import Session
 
 Measures = dict[str, dict[str, tuple[Any, ...]]]
@@ -25,11 +26,6 @@ COUNTS_OF_STAGED = """
 SELECT {source_file}, {partition} AS day, COUNT(*) AS all_rows{counts} FROM {staging}
 GROUP BY {source_file}, {partition}
 """
-
-STANDING_ROWS = f"""
-SELECT partition_date AS day, key, rows_loaded FROM {INGESTED_FILES.qualified_name}
-WHERE feed = %(feed)s AND state = 'loaded' AND partition_date IN %(days)s
-"""  # noqa: S608 - our own table's name
 
 ROWS_OF_DIMENSION = "SELECT COUNT(*) AS all_rows, COUNT(DISTINCT {key}) AS keys FROM {table}"
 
@@ -130,8 +126,7 @@ def accounts(
 
 
 def row_counts(
-    limits: Limits,
-    rows: Mapping[str, Mapping[str, int]], standing: Mapping[str, int]
+    limits: Limits, rows: Mapping[str, Mapping[str, int]], standing: Mapping[str, int]
 ) -> dict[str, tuple[int, tuple[float, float] | None]]:
     """Rows of days, and the bounds that the same weekday gives in the weeks before, if enough of it is there.
 
@@ -170,12 +165,11 @@ def standing_rows(session: Session, feed: Feed, days: Sequence[str], keys: Colle
         keys: Files that do not count.
     """
     asked = sorted({*days, *(before for day in days for before in weekday_before(day, feed.limits.weeks))})
-    found: dict[str, int] = {}
-    for row in session.execute(STANDING_ROWS, {"feed": feed.name, "days": tuple(asked)}):
-        if row["key"] not in keys:
-            day = str(row["day"])
-            found[day] = found.get(day, 0) + int(row["rows_loaded"] or 0)
-    return found
+    rows: Counter[str] = Counter()
+    for file in ledger.loaded_files(session, feed.name, asked):
+        if file.key not in keys:
+            rows[file.day or ""] += file.rows_loaded or 0
+    return dict(rows)
 
 
 def shares(kinds: Mapping[str, str], counts: Mapping[str, Mapping[str, int]]) -> Measures:

@@ -1,4 +1,4 @@
-"""The checks of a feed: what is asked of every feed's rows, with the feed's limits, and what it declares itself."""
+"""The checks of a feed: what is asked of every feed's rows, by the feed's limits, and what it declares."""
 
 from airline_platform.contract.check import Between, Check, Equal, Limits, Share
 from airline_platform.contract.feed import Feed

@@ -19,8 +19,8 @@ from resources.catalog import CatalogTable, landing_table, parquet_table
 from resources.glue import Crawl, Glue
 
 CONFIRMS = (
-    "Columns are as declared, whatever has landed. The crawler only confirms them, once for each declaration, "
-    "and reports what differs."
+    "Columns are as declared, whatever has landed. The crawler only confirms them, once for each "
+    "declaration, and reports what differs."
 )
 REPORT_LINES = 50
 """Most lines of a crawl's log that are shown."""
@@ -44,8 +44,8 @@ def landing_catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
             f"One row per landed line of {feed.noun}, as the Data Catalog's table shows the files.",
             source=f"the landed files{by_day}. {CONFIRMS}",
             mind=(
-                "Values are as they landed, in the declared order of columns, also of files that were refused. "
-                f"{flat}"
+                "Values are as they landed, in the declared order of columns, also of files that were "
+                f"refused. {flat}"
             ),
         ),
         required_resource_keys={"glue", "lake", "warehouse", "notifier"},

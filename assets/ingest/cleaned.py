@@ -19,7 +19,6 @@ from assets.ingest.settle import not_settled, overwritten_days, refusals_of
 from assets.ingest.step import Step, how_it_runs, what_it_is
 from assets.isolation.causes import cause_of_job_failure, job_words
 from assets.isolation.halving import isolate
-from resources.glue import copy_manifest
 
 
 def cleaned_asset(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
@@ -129,9 +128,8 @@ def _clean(step: Step, typed: Mapping[str, MadeDay]) -> dict[str, MadeDay]:
     table, job = step.feed.table, step.feed.jobs[1].name
     entries = [file | {"partition": day} for day, it in typed.items() for file in it.files]
     rows_of = {file.url: rows for it in typed.values() for file, rows in it.landed}
-    path = f"_tmp/{step.run.run_id}/{job}.manifest"
     arguments = {
-        "manifest": step.lake.put_bytes(path, copy_manifest(entries)),
+        "manifest": step.lake.put_run_manifest(step.run.run_id, job, entries),
         "output": step.lake.uri(f"{table.name}/"),
     }
     urls = [url for url, rows in rows_of.items() if rows.loaded]

@@ -1,7 +1,6 @@
 """Columns that files have and nobody has declared: told once each, and made columns where a feed evolves."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from dagster import DagsterRun
 
@@ -35,8 +34,7 @@ def take_in(run: DagsterRun, feed: Feed, landed: Sequence[LandedObject], warehou
     }
     if not first:
         return
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         if feed.drift == "evolve":
             names = dict.fromkeys(evolved_name(name, feed.table) for name in first)
             session.add_columns(feed.table, evolved_columns(names))
@@ -61,4 +59,4 @@ def grown(feed: Feed, names: Sequence[str]) -> Feed:
         feed: As it is declared.
         names: As `evolved` gives them.
     """
-    return replace(feed, table=feed.table.with_columns(evolved_columns(names))) if names else feed
+    return feed.with_table(feed.table.with_columns(evolved_columns(names))) if names else feed

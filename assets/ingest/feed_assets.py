@@ -21,7 +21,7 @@ from airline_platform.feeds import FEEDS
 from assets import lineage
 from assets.checks.of_feeds import checks_of
 from assets.checks.outcomes import ChecksFailed, spec_of
-from assets.description import columns_metadata, describe, s3_link, table_metadata
+from assets.description import columns_metadata, describe, s3_link, table_metadata, verdicts_table
 from assets.failures import permanent_errors_end_the_step
 from assets.ingest.catalog import landing_catalog, parquet_catalog
 from assets.ingest.cleaned import cleaned_asset
@@ -129,16 +129,13 @@ def _metadata(step: Step, done: Settled) -> dict[str, dict[str, Any]]:
     if not step.feed.daily:
         link = {"snapshot": s3_link(step.lake.bucket, snapshot_folder(step.feed))}
         return {day: {**rows, **link} for day, rows in done.rows.items()}
-    asked = {"feed": step.feed.name, "days": tuple(done.rows)}
-    entries = step.warehouse.query(ledger.OF_DAYS, asked) if done.rows else []
+    verdicts = ledger.of_days(step.warehouse, step.feed.name, tuple(done.rows))
     return {
         day: {
             **rows,
             **done.metadata.get(day, {}),
             "dagster/partition_row_count": rows["rows_loaded"],
-            "ledger": MetadataValue.md(
-                ledger.table_of([row for row in entries if str(row["partition_date"]) == day])
-            ),
+            "ledger": MetadataValue.md(verdicts_table([it for it in verdicts if it.day == day])),
         }
         for day, rows in done.rows.items()
     }
@@ -163,12 +160,12 @@ def _of_facts(feed: Feed) -> str:
     return describe(
         feed.table.description,
         source=(
-            f"`{feed.made_asset}`, loaded by day in one transaction with its ledger rows: a day that is loaded "
-            "again replaces itself."
+            f"`{feed.made_asset}`, loaded by day in one transaction with its ledger rows: a day that is "
+            "loaded again replaces itself."
         ),
         mind=(
-            "A file with too many rejected rows is refused; so is a day that the warehouse or a blocking check "
-            f"refuses, and its old rows stay. {looked_up}Equal rows of a file are all kept, and counted."
+            "A file with too many rejected rows is refused; so is a day that the warehouse or a blocking "
+            f"check refuses, and its old rows stay. {looked_up}Equal rows of a file are kept, and counted."
         ),
     )
 
@@ -205,7 +202,8 @@ def _latest(feed: Feed, latest: LatestRows) -> AssetSpec:
             ),
             mind=(
                 "The newest file wins, whatever order they came in; what it said before is only in "
-                f"`{table.name}`. A partition is a day whose files have been merged, not the days of the rows."
+                f"`{table.name}`. A partition is a day whose files have been merged, and not a day of the "
+                "rows."
             ),
         ),
         **what_it_is(feed),

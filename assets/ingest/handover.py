@@ -1,4 +1,4 @@
-"""What one asset of a feed hands to the next: documents in the lake, by day, each with one writer and one reader.
+"""What one asset of a feed hands to the next: documents in the lake, by day, with one writer and one reader.
 
 A feed without days has one document, for the day `all`.
 """
@@ -108,7 +108,8 @@ def get_landed(lake: Lake, feed: Feed, days: Sequence[str]) -> dict[str, list[La
     documents = lake.get_manifests(feed.raw_asset, days)
     if any("rows" not in file for files in documents.values() for file in files):
         raise UnusableInput(
-            f"expected a manifest with the rows of each file, found one of an older version of {feed.raw_asset}",
+            "expected a manifest with the rows of each file, found one of an older version of "
+            f"{feed.raw_asset}",
             remedy=f"Materialize {feed.raw_asset} for these days again, and what follows from it.",
         )
     return {day: [LandedObject.from_json(file) for file in files] for day, files in documents.items()}
@@ -119,8 +120,8 @@ def put_made(
 ) -> None:
     """Write down what a step has made of its days.
 
-    Every day gets a document, also one of which nothing was made: else what an earlier run made of it would be
-    taken for this one's work.
+    Every day gets a document, also one of which nothing was made: else what an earlier run made of it would
+    be taken for this one's work.
 
     Args:
         lake: Has the documents.

@@ -9,14 +9,14 @@ from typing import Any
 from airline_platform.contract.feed import WHOLE, Feed
 from airline_platform.errors import GlueJobFailed
 from airline_platform.settings import get_settings
-from assets.isolation.halving import Culprit, isolate
-from assets.isolation.causes import cause_of_job_failure, job_words
 from assets.ingest.handover import RowCount
-from assets.ingest.step import Step
 from assets.ingest.refusals import Refusal
+from assets.ingest.step import Step
+from assets.isolation.causes import cause_of_job_failure, job_words
+from assets.isolation.halving import Culprit, isolate
 from resources.catalog import rejects_prefix
-from resources.glue import PARTITIONS, copy_manifest
-from resources.lake import Lake
+from resources.glue import PARTITIONS
+from resources.lake import Lake, run_scratch
 from resources.landing import LandedObject
 
 Day = tuple[LandedObject, ...]
@@ -154,15 +154,14 @@ class LandedJob:
         What is typed and names people stays below its own prefix, in the landing bucket.
         """
         own = "" if self.into.bucket == self.step.lake.bucket else self.output
-        return f"{own}_tmp/{self.step.run.run_id}/probe/{next(self._probes)}/"
+        return own + run_scratch(self.step.run.run_id, f"probe/{next(self._probes)}/")
 
     def _run(self, files: Sequence[LandedObject], scratch: str = "") -> list[JudgedFile]:
         run_id = self.step.run.run_id
         share = get_settings().rejected_share_allowed(self.feed.name, self.feed.max_rejected_share)
-        rejects = f"_tmp/{run_id}/rejects/" if scratch else rejects_prefix(self.feed)
-        manifest = f"_tmp/{run_id}/{self.name}.manifest"
+        rejects = run_scratch(run_id, "rejects/") if scratch else rejects_prefix(self.feed)
         given = {
-            "manifest": self.step.lake.put_bytes(manifest, copy_manifest([_entry(file) for file in files])),
+            "manifest": self.step.lake.put_run_manifest(run_id, self.name, [_entry(file) for file in files]),
             "output": self.into.uri(scratch or self.output),
             "rejects": self.step.lake.uri(rejects),
             "max_rejected_share": str(share),

@@ -106,8 +106,7 @@ def _settle(step: Step, sink: Sink, made: Mapping[str, MadeDay]) -> Settled:
         ChecksFailed: A blocking check failed; nothing was committed.
     """
     feed = step.feed
-    with step.warehouse.transaction() as session:
-        session.wait_for_turn()
+    with step.warehouse.exclusive_transaction() as session:
         landed = step.landing.versions(feed, step.calendar(sorted(made)))
         # Refuse. Of these the ledger says nothing yet: the newer version's run will.
         changed = overwritten_days(made, landed) if sink.writes == "inside" else {}
@@ -146,7 +145,7 @@ def _alerts(
 def entries_of(step: Step, made: Mapping[str, MadeDay]) -> list[ledger.Entry]:
     """Ledger rows of the files that settled days were made of."""
     return [
-        ledger.entry(
+        ledger.Entry.of(
             file,
             feed=step.feed.name,
             run_id=step.run.run_id,
@@ -200,5 +199,5 @@ def require_warehouse(warehouse: Warehouse) -> None:
     Raises:
         StackUnavailable: It does not answer.
     """
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction():
+        pass

@@ -22,7 +22,7 @@ from resources.warehouse.session import Warehouse
 
 
 def how_it_runs(feed: Feed) -> dict[str, Any]:
-    """Arguments that every asset of a feed has: a day or a range of days at once, one pool, retries, a hook."""
+    """Arguments that every asset of a feed has: days, alone or in ranges; one pool, retries, a hook."""
     by_day: dict[str, Any] = {
         "partitions_def": daily_partitions(),
         "backfill_policy": BackfillPolicy.multi_run(get_settings().max_partitions_per_run),

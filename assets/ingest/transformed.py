@@ -1,4 +1,4 @@
-"""Transformed: a feed's Glue job makes clean, typed Parquet of the landed files; each file gets its counts."""
+"""Transformed: a feed's Glue job makes clean, typed Parquet of the landed files, and counts their rows."""
 
 from collections.abc import Sequence
 

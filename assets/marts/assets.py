@@ -22,9 +22,9 @@ from assets.alerts.hooks import tell_failed
 from assets.checks.outcomes import Outcome, merged, outcome_of, outcomes_of, require, spec_of
 from assets.description import OWNERS, describe, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
-from assets.isolation.halving import isolate
-from assets.isolation.causes import cause_of_load_failure, load_words
 from assets.ingest.settle import require_warehouse
+from assets.isolation.causes import cause_of_load_failure, load_words
+from assets.isolation.halving import isolate
 from assets.marts.automation_condition import when_its_source_changes
 from assets.marts.declarations import MARTS
 from assets.marts.mart import Mart
@@ -134,8 +134,7 @@ def _make(
         ChecksFailed: The mart says something else than its source; nothing was committed.
     """
     days = [day for day in days if day]
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         replace_days(session, mart, days)
         outcomes = [outcome_of(SUMS_MATCH, sums_of_both(session, mart, days))]
         require(mart.table.name, outcomes)

@@ -169,13 +169,13 @@ class Day:
     routes: Sequence[Row] = ()
     airports: Sequence[Row] = ()
     longest: Sequence[Row] = ()
-    files: Sequence[Row] = ()
+    files: Sequence[ledger.Verdict] = ()
     reasons: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows_rejected(self) -> int:
         """Rejected rows of the files whose other rows were loaded."""
-        return sum(row["rows_rejected"] or 0 for row in self.files if row["state"] == "loaded")
+        return sum(file.rows_rejected or 0 for file in self.files if file.state == "loaded")
 
     @property
     def delayed_percent(self) -> float | None:
@@ -218,8 +218,9 @@ def days_of_delays(session: Session, lake: Lake, days: Sequence[str]) -> list[Da
     carriers, routes, airports, longest = (
         _by_day(session.execute(query, asked)) for query in (CARRIERS, WORST_ROUTES, WORST_AIRPORTS, LONGEST)
     )
-    written = session.execute(ledger.OF_DAYS, {"feed": FLIGHTS.name, "days": tuple(days)})
-    files = _by_day(written, column="partition_date")
+    files: dict[str | None, list[ledger.Verdict]] = {}
+    for file in ledger.of_days(session, FLIGHTS.name, days):
+        files.setdefault(file.day, []).append(file)
     return [
         Day(
             day,
@@ -251,14 +252,14 @@ def kind_of(reason: str) -> str:
     return f"{quoted[1]}: expected {quoted[2]}" if quoted else reason
 
 
-def _has_rejects(file: Row) -> bool:
-    return bool(file["rows_rejected"]) and file["state"] != "superseded"
+def _has_rejects(file: ledger.Verdict) -> bool:
+    return bool(file.rows_rejected) and file.state != "superseded"
 
 
-def _by_day(rows: Iterable[Row], column: str = "day") -> dict[str, list[Row]]:
+def _by_day(rows: Iterable[Row]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(str(row[column]), []).append(row)
+        found.setdefault(str(row["day"]), []).append(row)
     return found
 
 

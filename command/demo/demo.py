@@ -4,12 +4,11 @@ import csv
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.errors import AirlineError
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings, get_settings
@@ -21,6 +20,7 @@ from command.demo.new_york import write_airports, write_flights
 from command.land import expand, plan_upload
 from laptop import stack
 from resources.inbox import read_alerts
+from resources.warehouse import ledger
 from resources.warehouse.session import Warehouse
 
 FIRST_DAY = date(2013, 1, 1)
@@ -35,13 +35,6 @@ SELECT flight_date, COUNT(*) AS loaded, SUM(dep_delay) AS delay, COUNT(dep_delay
 FROM {FLIGHTS.table.qualified_name}
 WHERE flight_date BETWEEN %(first)s AND %(last)s GROUP BY flight_date
 """  # noqa: S608 - our own table's name
-
-LEDGER = f"""
-SELECT partition_date, SUM(rows_read) AS rows_read, SUM(rows_rejected) AS rejected
-FROM {INGESTED_FILES.qualified_name}
-WHERE feed = 'flights' AND state = 'loaded' AND partition_date BETWEEN %(first)s AND %(last)s
-GROUP BY partition_date
-"""  # noqa: S608
 
 LONGEST = f"""
 SELECT carrier, MAX(dep_delay) AS longest_minutes, AVG(dep_delay) AS average_minutes, COUNT(*) AS flights,
@@ -58,12 +51,6 @@ FROM {CARRIER_ON_TIME.table.qualified_name} ORDER BY place, carrier
 IN_MARTS = f"""
 SELECT (SELECT SUM(flights) FROM {CARRIER_ON_TIME.table.qualified_name}) AS ranked,
        (SELECT COUNT(*) FROM {FLIGHTS.table.qualified_name}) AS loaded
-"""  # noqa: S608
-
-BALANCE = f"""
-SELECT feed, state, COUNT(*) AS files, SUM(rows_read) AS rows_read, SUM(rows_loaded) AS rows_loaded,
-       SUM(rows_rejected) AS rows_rejected, SUM(rows_read - rows_loaded - rows_rejected) AS unaccounted
-FROM {INGESTED_FILES.qualified_name} GROUP BY feed, state ORDER BY feed, state
 """  # noqa: S608
 
 
@@ -209,13 +196,13 @@ def _print_results(settings: Settings, landed: dict[date, Day]) -> None:
     bounds = {"first": min(landed), "last": max(landed)}
     warehouse = Warehouse.of(settings)
     loaded = _warehouse_days(settings, sorted(landed))
-    ledger = {row["partition_date"]: row for row in warehouse.query(LEDGER, bounds)}
+    counted = ledger.rows_of_loaded_days(warehouse, FLIGHTS.name, **bounds)
     rows: list[dict[str, Any]] = [
         {
             "day": day,
             "landed": landed[day].rows,
             "loaded": found.rows if (found := loaded.get(day)) else 0,
-            "rejected": int(ledger[day]["rejected"]) if day in ledger else None,
+            "rejected": counted[day].rows_rejected if day in counted else None,
             "average departure delay": found.delay / found.departed if found and found.departed else None,
         }
         for day in landed
@@ -224,7 +211,8 @@ def _print_results(settings: Settings, landed: dict[date, Day]) -> None:
     show_table(rows, "Flights by day (delay in minutes)")
     show_table(warehouse.query(LONGEST, bounds), "Longest departure delays by carrier")
     show_table(warehouse.query(PUNCTUAL), "The most punctual carriers (mart carrier_on_time)")
-    show_table(warehouse.query(BALANCE), "The ledger: rows read = loaded + rejected")
+    balance = [{**asdict(it), "unaccounted": it.unaccounted} for it in ledger.balance(warehouse)]
+    show_table(balance, "The ledger: rows read = loaded + rejected")
     told = read_alerts(settings)
     shown = [{"at": alert["at"][:19], "event": alert["event"], "subject": alert["subject"]} for alert in told]
     show_table(shown[:10], f"Alerts received ({len(told)})")

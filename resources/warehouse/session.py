@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import psycopg2
 import sqlglot
@@ -56,6 +56,14 @@ COPY_PARQUET = "COPY {table} FROM %(manifest)s IAM_ROLE default FORMAT AS PARQUE
 """Redshift takes its own default role: no role's name travels in SQL."""
 
 
+class Reader(Protocol):
+    """What answers queries: a transaction, or a warehouse, which opens one for each."""
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of one statement of Redshift SQL with bound `%(name)s` values."""
+        ...
+
+
 class Session:
     """One transaction on the warehouse: committed when its block ends well, rolled back otherwise."""
 
@@ -70,23 +78,16 @@ class Session:
             cursor.execute(self._dialect(sql), parameters)
             return [dict(row) for row in cursor.fetchall()] if cursor.description else []
 
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of one statement of Redshift SQL with bound `%(name)s` values, as `Warehouse.query` has it."""
+        return self.execute(sql, parameters)
+
     def change(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
         """Run one statement that changes rows; return how many it changed."""
         with self._connection.cursor() as cursor:
             cursor.execute(self._dialect(sql), parameters)
             changed: int = cursor.rowcount
             return changed
-
-    def wait_for_turn(self) -> None:
-        """Keep every other load out until this transaction ends; has to be its first statement.
-
-        A run that was given up for dead may still live. Without this, it and the one in its place would
-        both delete the old rows of a day, and both insert the new ones.
-        """
-        with self._connection.cursor() as cursor:
-            cursor.execute(f"LOCK TABLE {LOAD_LOCK.qualified_name}")
-            if self._engine == "postgres":
-                cursor.execute("SELECT set_config('work_mem', %s, true)", [LOAD_MEMORY])
 
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows, each with a value for every column of the table."""
@@ -239,10 +240,26 @@ class Warehouse(AuditedResource):
         Raises:
             StackUnavailable: The warehouse does not answer.
         """
-        with self._connected() as (connection, session):
+        with self._connected() as (connection, engine):
             connection.set_session(readonly=read_only)
             with connection:
-                yield session
+                yield Session(connection, engine, self._of())
+
+    @contextmanager
+    def exclusive_transaction(self) -> Iterator[Session]:
+        """One transaction that keeps every other exclusive one out until it ends, whoever runs it.
+
+        Loads, verdicts and whatever else decides by what it finds go through it: it waits until it is alone,
+        and then sees all that those before it have committed. A run that was given up for dead may still
+        live; without this, it and the one in its place would both delete the old rows of a day, and both
+        insert the new ones. It does not keep out what only reads, nor plain transactions.
+
+        Raises:
+            StackUnavailable: The warehouse does not answer.
+        """
+        with self._connected() as (connection, engine), connection:
+            _keep_others_out(connection, engine)
+            yield Session(connection, engine, self._of())
 
     def alter(self, statement: str) -> None:
         """Run one statement of Redshift SQL outside of a transaction.
@@ -253,17 +270,19 @@ class Warehouse(AuditedResource):
         Raises:
             StackUnavailable: The warehouse does not answer.
         """
-        with self._connected() as (connection, session):
+        with self._connected() as (connection, engine):
             connection.autocommit = True
-            session.execute(statement)
+            Session(connection, engine, self._of()).execute(statement)
+
+    def _of(self) -> Settings:
+        return self._settings or get_settings()
 
     @contextmanager
-    def _connected(self) -> Iterator[tuple["Connection", Session]]:
-        settings = self._settings or get_settings()
-        secret = self._secret(settings)
+    def _connected(self) -> Iterator[tuple["Connection", str]]:
+        secret = self._secret(self._of())
         connection = self._connect(secret)
         try:
-            yield connection, Session(connection, secret["engine"], settings)
+            yield connection, secret["engine"]
         finally:
             connection.close()
 
@@ -305,6 +324,14 @@ class Warehouse(AuditedResource):
                 f"the warehouse at {secret['host']}:{secret['port']} does not answer: {str(error).strip()}",
                 remedy=START_THE_STACK if secret["engine"] == "postgres" else "Check the Redshift endpoint.",
             ) from error
+
+
+def _keep_others_out(connection: "Connection", engine: str) -> None:
+    """Lock, as the transaction's first statement: on Redshift its snapshot is taken after it."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {LOAD_LOCK.qualified_name}")
+        if engine == "postgres":
+            cursor.execute("SELECT set_config('work_mem', %s, true)", [LOAD_MEMORY])
 
 
 def require_one_query(sql: str) -> None:

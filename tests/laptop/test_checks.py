@@ -8,8 +8,17 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import assets.ingest.airports
+import assets.ingest.shipping
 import pyarrow as pa
 import pytest
+from assets.checks.rules import CHECKS
+from assets.ingest.airports import dim_airport_codes
+from assets.ingest.bookings import bookings_assets
+from assets.ingest.fact_feed import fact_feed_assets
+from assets.ingest.flights import flights_assets
+from assets.ingest.loading import MadeDay, RowCount
+from assets.ingest.shipping import shipping_totals
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckSeverity,
@@ -22,8 +31,6 @@ from dagster import (
 )
 from pyarrow import parquet
 
-import assets.ingest.airports
-import assets.ingest.shipping
 import assets.marts.assets
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
@@ -34,14 +41,7 @@ from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import get_settings
 from assets.checks import measures
-from assets.checks.rules import CHECKS
 from assets.ingest import drift
-from assets.ingest.airports import dim_airport_codes
-from assets.ingest.bookings import bookings_assets
-from assets.ingest.fact_feed import fact_feed_assets
-from assets.ingest.flights import flights_assets
-from assets.ingest.loading import MadeDay, RowCount
-from assets.ingest.shipping import shipping_totals
 from assets.marts.assets import mart_assets
 from assets.marts.declarations import MARTS
 from assets.marts.mart import Mart
@@ -213,7 +213,7 @@ def enrich(
 def known(warehouse: Warehouse, feed: Feed, day: str, rows: int, name: str = "earlier") -> None:
     """A file in the ledger, as loaded with so many rows."""
     counts = {"rows_read": rows, "rows_loaded": rows, "rows_rejected": 0}
-    entry = ledger.entry(landed(feed, day, name), feed=feed.name, run_id="r", state="loaded", **counts)
+    entry = ledger.Entry.of(landed(feed, day, name), feed=feed.name, run_id="r", state="loaded", **counts)
     with warehouse.transaction() as session:
         ledger.record(session, [entry])
 

@@ -55,7 +55,7 @@ def warehouse(server: Warehouse) -> Warehouse:
 def judge(warehouse: Warehouse, feed: Feed, days: Iterable[date], state: ledger.State = "loaded") -> None:
     """Verdicts on files that are for these days."""
     entries = [
-        ledger.entry(
+        ledger.Entry.of(
             LandedObject(LANDING.bucket, feed.key("f.csv", day), str(day), "e", 1, datetime.now(UTC)),
             feed=feed.name,
             run_id="run",
@@ -64,7 +64,7 @@ def judge(warehouse: Warehouse, feed: Feed, days: Iterable[date], state: ledger.
         for day in days
     ]
     with warehouse.transaction() as session:
-        session.insert(INGESTED_FILES, entries)
+        ledger.record(session, entries)
 
 
 def land(key: str) -> None:

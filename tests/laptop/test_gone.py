@@ -30,7 +30,7 @@ def load(warehouse: Warehouse, feed: Feed, day: str, name: str, age: timedelta) 
     key = f"{feed.prefix}date={day}/{name}"
     landed = LandedObject(LANDING.bucket, key, day, f"etag {key}", 1, datetime.now(UTC) - age)
     with warehouse.transaction() as session:
-        ledger.record(session, [ledger.entry(landed, feed=feed.name, run_id="r", state="loaded")])
+        ledger.record(session, [ledger.Entry.of(landed, feed=feed.name, run_id="r", state="loaded")])
     return key
 
 

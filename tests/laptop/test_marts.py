@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from assets.ingest.loading import fill_airports
 from dagster import AssetKey, DagsterInstance, materialize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,6 @@ from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
 from assets.checks import rules
 from assets.ingest.deleted_sources import _empty_day
-from assets.ingest.loading import fill_airports
 from assets.marts.assets import mart_assets
 from assets.marts.declarations import MARTS, marts_of
 from assets.marts.replacement import figures_of, replace_days
@@ -101,8 +101,7 @@ def put(warehouse: Warehouse, table: Table, rows: Sequence[dict[str, Any]]) -> N
 
 
 def make(warehouse: Warehouse, feed: Feed, *days: str) -> None:
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         for mart in marts_of(feed.table):
             replace_days(session, mart, days)
 

@@ -54,7 +54,7 @@ def refuse(warehouse: Warehouse, file: LandedObject, why: str = "no", **others: 
 def load(warehouse: Warehouse, file: LandedObject) -> None:
     counts = {"rows_read": 3, "rows_loaded": 3, "rows_rejected": 0}
     with warehouse.transaction() as session:
-        ledger.record(session, [ledger.entry(file, feed="flights", run_id="r", state="loaded", **counts)])
+        ledger.record(session, [ledger.Entry.of(file, feed="flights", run_id="r", state="loaded", **counts)])
 
 
 def verdicts(warehouse: Warehouse) -> list[tuple[str, str | None]]:

@@ -35,7 +35,7 @@ class Files:
         landed = LandedObject("airline-landing", key, day, f"etag {self.minutes}", 1, at, **what)
         counts = dict(zip(("rows_read", "rows_loaded", "rows_rejected"), rows, strict=True)) if rows else {}
         with self.warehouse.transaction() as session:
-            entry = ledger.entry(landed, feed=feed, run_id="r", state=state, **counts)
+            entry = ledger.Entry.of(landed, feed=feed, run_id="r", state=state, **counts)
             ledger.record(session, [entry])
         return key
 

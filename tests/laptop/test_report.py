@@ -9,7 +9,6 @@ import pytest
 import requests
 from dagster import AssetKey, DagsterInstance, materialize
 
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.feeds.flights import FLIGHTS
 from assets.description import report_link
 from assets.marts.declarations import marts_of
@@ -80,7 +79,7 @@ def entry(name: str, rejected: int, day: str = MONDAY) -> ledger.Entry:
     key = f"daily_flights/date={day}/{name}.csv"
     landed = LandedObject("airline-landing", key, day, f"etag {key}", 9, datetime.now(UTC))
     rows = {"rows_read": 100, "rows_loaded": 100 - rejected, "rows_rejected": rejected}
-    return ledger.entry(landed, feed="flights", run_id="r", state="loaded", **rows)
+    return ledger.Entry.of(landed, feed="flights", run_id="r", state="loaded", **rows)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +87,7 @@ def warehouse(server: Warehouse) -> Warehouse:
     """Three days of flights with their marts, ledger and rejects, of which the last has nothing at all."""
     with server.transaction() as session:
         session.insert(FLIGHTS.table, FLOWN)
-        session.insert(INGESTED_FILES, [entry("a", 3), entry("b", 0), entry("c", 0, TUESDAY)])
+        ledger.record(session, [entry("a", 3), entry("b", 0), entry("c", 0, TUESDAY)])
         days = sorted({row["flight_date"] for row in FLOWN})
         for mart in marts_of(FLIGHTS.table):
             replace_days(session, mart, days)
@@ -160,7 +159,7 @@ def test_the_rejects_are_counted_by_reason_where_the_ledger_knows_of_any(days: d
         "Carrier is empty; a value is required": 1,
     }
     assert days[TUESDAY].reasons == {}
-    assert [row["key"][-5:] for row in days[MONDAY].files] == ["a.csv", "b.csv"]
+    assert [file.key[-5:] for file in days[MONDAY].files] == ["a.csv", "b.csv"]
 
 
 def test_a_day_without_anything_is_told_as_one(days: dict[str, Day]) -> None:

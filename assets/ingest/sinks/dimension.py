@@ -20,7 +20,6 @@ from assets.ingest.sinks.lookups import fill_in, looking_up
 from assets.ingest.sinks.written import Written
 from assets.ingest.step import Step
 from assets.marts.declarations import MARTS
-from resources.glue import copy_manifest
 from resources.warehouse import ledger
 from resources.warehouse.session import Session
 
@@ -81,8 +80,8 @@ class DimensionSink:
 
     def _stage(self, session: Session, made: Mapping[str, MadeDay]) -> str:
         feed, files = self.step.feed, made[WHOLE].files
-        path = f"_tmp/{self.step.run.run_id}/{feed.table.name}.manifest"
-        manifest = self.step.lake.put_bytes(path, copy_manifest(files)) if files else None
+        lake, run_id = self.step.lake, self.step.run.run_id
+        manifest = lake.put_run_manifest(run_id, feed.table.name, files) if files else None
         staging = session.stage(feed.table, manifest)
         counted = session.execute(COUNT_STAGED.format(staging=staging))
         compare({row["source_file"]: row["all_rows"] for row in counted}, made, feed)
@@ -96,8 +95,7 @@ class DimensionSink:
             "key": self.sink.key,
             "columns": ", ".join(table.column_names),
         }
-        standing = session.execute(ledger.STANDING, {"feed": self.step.feed.name})
-        kept = {row["key"] for row in standing} - it.keys
+        kept = {file.key for file in ledger.loaded_files(session, self.step.feed.name)} - it.keys
         if kept:
             bucket = self.step.landing.bucket
             urls = tuple(f"s3://{bucket}/{key}" for key in sorted(kept))
@@ -139,10 +137,7 @@ def parquet_of(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> 
         "timestamp": pa.timestamp("us"),
     }
     schema = pa.schema(
-        [
-            (each.name, types.get(each.type) or pa.decimal128(each.digits, DECIMALS))
-            for each in columns
-        ]
+        [(each.name, types.get(each.type) or pa.decimal128(each.digits, DECIMALS)) for each in columns]
     )
     sink = io.BytesIO()
     parquet.write_table(pa.Table.from_pylist(list(rows), schema=schema), sink)

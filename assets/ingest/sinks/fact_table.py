@@ -14,7 +14,6 @@ from assets.ingest.sinks import latest_rows
 from assets.ingest.sinks.lookups import fill_in
 from assets.ingest.sinks.written import Written
 from assets.ingest.step import Step
-from resources.glue import copy_manifest
 from resources.lake import Lake
 from resources.warehouse.session import Session
 
@@ -87,8 +86,8 @@ def stage_days(
         LoadRefused: What was staged is not what the job reported.
     """
     files = [file for it in made.values() for file in it.files]
-    path = f"_tmp/{run_id}/{feed.table.name}.manifest"
-    staging = session.stage(feed.table, lake.put_bytes(path, copy_manifest(files)) if files else None)
+    manifest = lake.put_run_manifest(run_id, feed.table.name, files) if files else None
+    staging = session.stage(feed.table, manifest)
     staged = measures.count_staged(session, feed, staging, made)
     compare(staged.files, made, feed)
     return staging, staged

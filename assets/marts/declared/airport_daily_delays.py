@@ -74,6 +74,6 @@ AIRPORT_DAILY_DELAYS = Mart(
         "delayed_arrivals": ("arr_delay",),
         "avg_arr_delay": ("arr_delay",),
     },
-    lookups=(Lookup("airport_id", (("airport", "name"), ("city", "city"), ("state", "state"))),),
+    lookups=(Lookup("airport_id", (("airport", "name"), ("city", "city"), ("state", "state")), "airports"),),
     figures=("departures", "arrivals"),
 )

@@ -26,8 +26,8 @@ ROUTE_NAMES = (
     _airport_name("arr", "city", "City of arrival"),
 )
 ROUTE_LOOKUPS = (
-    Lookup("origin_airport_id", (("dep_airport", "name"), ("dep_city", "city"))),
-    Lookup("dest_airport_id", (("arr_airport", "name"), ("arr_city", "city"))),
+    Lookup("origin_airport_id", (("dep_airport", "name"), ("dep_city", "city")), "airports"),
+    Lookup("dest_airport_id", (("arr_airport", "name"), ("arr_city", "city")), "airports"),
 )
 
 LATE = f"{DELAYED_MINUTES} minutes or more"

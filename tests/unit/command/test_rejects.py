@@ -4,7 +4,8 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,22 +17,42 @@ from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
 from command import console
 from command.console import printable, stream_csv, stream_json
-from command.rejects import Reject, Verdict, rejects_of
+from command.rejects import Reject, rejects_of
 from command.replay import compared, document
+from resources.warehouse.ledger import State, Verdict
 
 DAY, LATER = "2013-01-01", "2013-01-02"
+AT = datetime(2013, 1, 3, tzinfo=UTC)
 
 
 def key(name: str, day: str = DAY) -> str:
     return f"daily_flights/date={day}/{name}"
 
 
-def partly(name: str, day: str | None = DAY, etag: str = "e", rejected: int = 1) -> Verdict:
-    return Verdict(day, key(name, day or ""), etag, "loaded", None, 10, 10 - rejected, rejected)
+def verdict(key: str, state: State, reason: str | None = None, rows: tuple = (None, None, None)) -> Verdict:
+    read, loaded, rejected = rows
+    return Verdict(
+        feed="flights",
+        day=DAY,
+        key=key,
+        etag="e",
+        state=state,
+        reason=reason,
+        rows_read=read,
+        rows_loaded=loaded,
+        rows_rejected=rejected,
+        landed_at=AT,
+        loaded_at=AT,
+    )
 
 
-def refused(name: str, day: str | None = DAY, reason: str = "no header") -> Verdict:
-    return Verdict(day, key(name, day or ""), "e", "rejected", reason, None, None, None)
+def partly(name: str, day: str = DAY, etag: str = "e", rejected: int = 1) -> Verdict:
+    file = verdict(key(name, day), "loaded", rows=(10, 10 - rejected, rejected))
+    return replace(file, day=day, etag=etag)
+
+
+def refused(name: str, day: str = DAY, reason: str = "no header") -> Verdict:
+    return replace(verdict(key(name, day), "rejected", reason), day=day)
 
 
 class InMemory:
@@ -74,7 +95,7 @@ def test_a_refused_file_is_a_row_without_a_line_and_a_rejected_row_has_line_and_
 
 def test_a_day_that_was_refused_for_its_rejects_has_the_files_and_their_rows() -> None:
     lake = InMemory({f"rejects/flights/date={DAY}/": [row("a.csv", 2), row("a.csv", 3)]})
-    day_refused = Verdict(DAY, key("a.csv"), "e", "rejected", "too many", 3, 0, 3)
+    day_refused = verdict(key("a.csv"), "rejected", "too many", (3, 0, 3))
 
     assert of(lake, day_refused) == [("a.csv", None, "too many"), ("a.csv", 2, "odd"), ("a.csv", 3, "odd")]
 
@@ -109,7 +130,7 @@ def test_a_day_is_opened_when_it_is_asked_for_and_only_where_rows_were_rejected(
 
 
 def test_airports_have_no_day() -> None:
-    file = Verdict(None, "airport_codes/a.csv", "e", "loaded", None, 3, 2, 1)
+    file = replace(verdict("airport_codes/a.csv", "loaded", rows=(3, 2, 1)), day=None)
     url = "s3://airline-landing/airport_codes/a.csv"
     rejected = {"source_file": url, "line_number": 3, "reject_reason": "odd", "raw_text": "x"}
 
@@ -141,7 +162,7 @@ def test_what_landed_steers_no_terminal_and_is_no_markup(monkeypatch: pytest.Mon
 def test_a_replay_tells_each_file_as_before_and_after() -> None:
     before = [refused("a.csv"), partly("b.csv", rejected=2), refused("c.csv")]
     after = {
-        key("a.csv"): Verdict(DAY, key("a.csv"), "e", "loaded", None, 1200, 1200, 0),
+        key("a.csv"): verdict(key("a.csv"), "loaded", rows=(1200, 1200, 0)),
         key("b.csv"): before[1],
         key("c.csv"): refused("c.csv", reason="still no header"),
     }

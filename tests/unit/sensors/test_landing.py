@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.files.keys import UnknownKey
+from resources.landing import VersionTag
 from resources.queue import Message, read_events
-from sensors.landing import Plan, Version, pause, plan, unknown_alert
+from sensors.landing import Plan, pause, plan, unknown_alert
 from sensors.under_way import RunUnderWay
 
 AIRPORTS_RUN = RunUnderWay(frozenset({"airports"}), "", "", datetime(2013, 1, 1, tzinfo=UTC))
@@ -48,7 +49,7 @@ def flights(day: int, etag: str = "e1", name: str = "flights.csv", month: int = 
 def planned(
     messages: Iterable[Message],
     *,
-    ledger: Collection[Version] = (),
+    ledger: Collection[VersionTag] = (),
     longest: int = 92,
     airports_pending: bool = False,
     under_way: Collection[RunUnderWay] = (),
@@ -224,7 +225,7 @@ def test_the_alert_of_unknown_keys_names_each_with_its_reason_and_what_to_do() -
 def test_the_ledger_is_asked_once_a_feed_for_just_the_keys_that_landed() -> None:
     asked: list[tuple[str, set[str]]] = []
 
-    def known(feed: str, keys: Collection[str]) -> set[Version]:
+    def known(feed: str, keys: Collection[str]) -> set[VersionTag]:
         asked.append((feed, set(keys)))
         return set()
 
@@ -438,7 +439,7 @@ LEDGERS = st.frozensets(VERSIONS, max_size=10)
 
 @given(events=BATCHES, ledger=LEDGERS, pending=st.booleans(), longest=st.integers(1, 5))
 def test_every_receipt_is_either_used_or_given_back(
-    events: list[Message], ledger: frozenset[Version], pending: bool, longest: int
+    events: list[Message], ledger: frozenset[VersionTag], pending: bool, longest: int
 ) -> None:
     made = planned(events, ledger=ledger, airports_pending=pending, longest=longest)
 
@@ -447,7 +448,7 @@ def test_every_receipt_is_either_used_or_given_back(
 
 @given(events=BATCHES, ledger=LEDGERS, pending=st.booleans(), longest=st.integers(1, 5))
 def test_every_used_version_is_unknown_or_known_or_in_exactly_one_run(
-    events: list[Message], ledger: frozenset[Version], pending: bool, longest: int
+    events: list[Message], ledger: frozenset[VersionTag], pending: bool, longest: int
 ) -> None:
     made = planned(events, ledger=ledger, airports_pending=pending, longest=longest)
 
@@ -466,7 +467,7 @@ def test_every_used_version_is_unknown_or_known_or_in_exactly_one_run(
 
 @given(events=BATCHES, ledger=LEDGERS, data=st.data())
 def test_the_order_of_messages_is_irrelevant(
-    events: list[Message], ledger: frozenset[Version], data: st.DataObject
+    events: list[Message], ledger: frozenset[VersionTag], data: st.DataObject
 ) -> None:
     one = planned(events, ledger=ledger)
     other = planned(data.draw(st.permutations(events)), ledger=ledger)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from airline_platform.feeds.shipments import SHIPMENTS
 from resources.landing import Page, Version, page_of, spans
+from resources.warehouse.ledger import State, Verdict
 from sensors.reconciliation import Difference, attempt, between, compare
 from sensors.under_way import RunUnderWay
 
@@ -23,14 +24,21 @@ def version(key: str = KEY, etag: str = "e1", age: timedelta = timedelta(hours=1
     return Version(key, "2013-01-01", etag, None, 1, NOW - age, current=True)
 
 
-def verdict(
-    key: str = KEY, etag: str = "e1", state: str = "loaded", reason: str | None = None
-) -> dict[str, str | None]:
-    return {"key": key, "etag": etag, "state": state, "reason": reason}
+def verdict(key: str = KEY, etag: str = "e1", state: State = "loaded", reason: str | None = None) -> Verdict:
+    return Verdict(
+        feed="flights",
+        day="2013-01-01",
+        key=key,
+        etag=etag,
+        state=state,
+        reason=reason,
+        landed_at=NOW,
+        loaded_at=NOW,
+    )
 
 
 def compared(
-    objects: Sequence[Version], verdicts: Sequence[dict[str, str | None]], *, busy: str = "2013-02-02"
+    objects: Sequence[Version], verdicts: Sequence[Verdict], *, busy: str = "2013-02-02"
 ) -> Difference:
     page = Page(tuple(objects), "", None, NOW)
     run = RunUnderWay(frozenset({"flights"}), busy, busy, NOW)
@@ -67,9 +75,9 @@ def test_a_loaded_file_that_is_not_listed_is_gone() -> None:
     assert compared([], [verdict()]) == Difference((), (KEY,))
 
 
-@pytest.mark.parametrize("row", [verdict(state="rejected"), verdict(reason="the source is gone")])
-def test_a_refused_file_that_is_gone_and_one_told_of_are_no_news(row: dict[str, str | None]) -> None:
-    assert compared([], [row]) == Difference((), ())
+@pytest.mark.parametrize("known", [verdict(state="rejected"), verdict(reason="the source is gone")])
+def test_a_refused_file_that_is_gone_and_one_told_of_are_no_news(known: Verdict) -> None:
+    assert compared([], [known]) == Difference((), ())
 
 
 def test_a_source_that_is_back_is_asked_for() -> None:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import sqlglot
+from assets.checks.rules import CHECKS, NO_HISTORY, Between, Equal, Finding, Share
 from dagster import (
     AssetCheckKey,
     AssetCheckResult,
@@ -24,7 +26,6 @@ from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from assets.alerts.messages import check_failed_alerts
 from assets.checks import measures, rules
-from assets.checks.rules import CHECKS, NO_HISTORY, Between, Equal, Finding, Share
 from assets.marts.sums import SUMS_MATCH
 from resources.warehouse.session import Session, to_postgres
 
@@ -113,6 +114,13 @@ class Answers(Session):
         return self._rows
 
 
+def in_ledger(day: str, key: str, rows: int | None) -> dict[str, Any]:
+    """A row of the ledger, as the warehouse answers it."""
+    at = datetime(2013, 2, 1, tzinfo=UTC)
+    which = {"feed": "flights", "partition_date": day, "key": key, "etag": "e", "state": "loaded"}
+    return {**which, "rows_loaded": rows, "landed_at": at, "loaded_at": at}
+
+
 def loaded(**rows: int) -> dict[str, dict[str, int]]:
     return {day.replace("_", "-").removeprefix("d"): {"rows_loaded": n} for day, n in rows.items()}
 
@@ -139,10 +147,10 @@ def test_a_days_own_old_rows_are_no_history() -> None:
 
 def test_the_ledgers_rows_of_other_files_are_added_up_by_day() -> None:
     session = Answers(
-        {"day": DAY, "key": "a", "rows_loaded": 1},
-        {"day": DAY, "key": "b", "rows_loaded": 2},
-        {"day": DAY, "key": "c", "rows_loaded": 4},
-        {"day": "2013-01-22", "key": "d", "rows_loaded": None},
+        in_ledger(DAY, "a", 1),
+        in_ledger(DAY, "b", 2),
+        in_ledger(DAY, "c", 4),
+        in_ledger("2013-01-22", "d", None),
     )
 
     assert measures.standing_rows(session, FLIGHTS, [DAY], {"a"}) == {DAY: 6, "2013-01-22": 0}

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from assets.ingest.landed import whole_days
 
 from airline_platform.contract.drift import RESCUED, evolved_columns, evolved_name
 from airline_platform.contract.feed import Feed
@@ -13,7 +14,6 @@ from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
 from assets.ingest.drift import grown
-from assets.ingest.landed import whole_days
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Accepted, Refused
 from resources.landing import LandedObject

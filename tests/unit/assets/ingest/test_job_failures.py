@@ -3,9 +3,6 @@
 import psycopg2
 import psycopg2.errors
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
-
-from airline_platform.errors import GlueJobFailed, LoadRefused, StackUnavailable
 from assets.checks.rules import ChecksFailed
 from assets.ingest.isolation import Cause
 from assets.ingest.job_failures import (
@@ -15,6 +12,9 @@ from assets.ingest.job_failures import (
     job_words,
     load_words,
 )
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from airline_platform.errors import GlueJobFailed, LoadRefused, StackUnavailable
 from assets.marts.sums import SUMS_MATCH
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from assets.ingest.fact_feed import loaded_all_the_same
 from dagster import (
     AssetKey,
     AssetMaterialization,
@@ -26,7 +27,6 @@ from dagster._core.events import StepMaterializationData
 
 from airline_platform.definitions import defs
 from airline_platform.partitions import daily_partitions
-from assets.ingest.fact_feed import loaded_all_the_same
 from assets.marts.declarations import MARTS
 
 FACT, BOOKINGS = "daily_flights_processed", "fact_booking_status"

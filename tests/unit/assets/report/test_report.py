@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -21,6 +21,7 @@ from assets.description import report_link
 from assets.report.asset import FACT, FIGURES, _observations
 from assets.report.delays import REJECTS_READ, WORST, Day, days_of_delays, kind_of
 from assets.report.page import MOST_FILES, Picture, page, pictures_of
+from resources.warehouse.ledger import State, Verdict
 
 pytestmark = pytest.mark.usefixtures("no_stack")
 
@@ -32,9 +33,10 @@ NOON = datetime(2013, 1, 8, 12, 30, 15, tzinfo=UTC)
 EVIL = "<b onload='x'>&\"{{ 7 * 7 }}"
 
 
-def file(key: str, state: str = "loaded", **others: Any) -> dict[str, Any]:
-    row = {"partition_date": DAY, "key": key, "state": state, "reason": None}
-    return row | {"rows_read": 1000, "rows_loaded": 990, "rows_rejected": 10} | others
+def file(key: str, state: State = "loaded", **others: Any) -> Verdict:
+    rows = {"rows_read": 1000, "rows_loaded": 990, "rows_rejected": 10}
+    which = {"feed": "flights", "day": DAY, "key": key, "etag": "e"}
+    return Verdict(**which | rows | others, state=state, landed_at=NOON, loaded_at=NOON)
 
 
 BUSY = Day(
@@ -173,7 +175,7 @@ def test_every_figure_is_in_it() -> None:
         ["Kennedy", "New York", "2,222", "44", "555", "33.3"],
         ["YY", "Kennedy", "Logan", "1,301", NONE],
         ["DepDelay: expected a whole number", "6"],
-        [BUSY.files[0]["key"], "loaded", "1,000", "990", "10", ""],
+        [BUSY.files[0].key, "loaded", "1,000", "990", "10", ""],
         ["refused.csv", "rejected", NONE, NONE, NONE, EVIL],
     ):
         assert row in found.rows
@@ -268,8 +270,15 @@ class Asked:
     def execute(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         assert sql % dict.fromkeys(parameters, "1")
         self.queries.append(sql)
-        clean = file("b.csv", partition_date="2013-02-01", rows_rejected=0)
-        return [file("a.csv"), clean] if "ingested_files" in sql else []
+        return []
+
+    def query(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        self.execute(sql, parameters)
+        if "ingested_files" not in sql:
+            return []
+        files = (file("a.csv"), file("b.csv", day="2013-02-01", rows_rejected=0))
+        rows = map(asdict, files)
+        return [{"partition_date": row.pop("day"), **row} for row in rows]
 
     def first_rows(self, prefixes: list[str], limit: int, where: Any) -> list[dict[str, Any]]:
         self.read.append((prefixes, limit))
