@@ -374,12 +374,20 @@ def deploy(
     alert_email: Annotated[str | None, typer.Option(help="Who is told by e-mail.")] = None,
 ) -> None:
     """Bring the CloudFormation stack, the Glue programs and the warehouse's schema up to date."""
-    from command.deploy.deploy import deploy as bring_up_to_date  # noqa: PLC0415
+    from command.deploy.deploy import deploy as deploy_platform  # noqa: PLC0415 - boto3 costs a second
 
     settings = Settings.load(stage=stage) if stage else get_settings()
     given = {"AlertEmail": alert_email} if alert_email is not None else None
-    result = bring_up_to_date(settings, parameters=given, on_progress=tell)
+    result = deploy_platform(settings, parameters=given, on_progress=tell)
     out.print(f"Stack {settings.name}: {result.stack.change}; Glue programs sent: {len(result.uploaded)}")
+
+
+@app.command()
+def template() -> None:
+    """Print the CloudFormation template that `deploy` applies."""
+    from command.deploy.template import render  # noqa: PLC0415
+
+    sys.stdout.write(render())
 
 
 @app.command()

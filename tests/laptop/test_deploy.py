@@ -14,15 +14,14 @@ from pathlib import Path
 import pytest
 import requests
 
+from airline_platform.contract.feed import Feed
 from airline_platform.errors import AirlineError, StackUnavailable
+from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings
-from command.deploy.deploy import (
-    TEMPLATE,
-    deploy_stack,
-    glue_programs,
-    store_warehouse_secret,
-    upload_programs,
-)
+from command.deploy.programs import glue_programs, upload_programs
+from command.deploy.secrets import store_warehouse_secret
+from command.deploy.stack import deploy_stack
+from command.deploy.template import Job, jobs_of, render
 from resources.aws.client import make_client
 
 START_SECONDS = 30
@@ -255,18 +254,15 @@ def test_a_value_a_parameter_cannot_have_is_refused_and_changes_nothing(gateway:
     assert deploy_stack(settings).change == "created"
 
 
-def test_what_only_an_account_has_is_deployed_there(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_only_an_account_has_is_deployed_there(gateway: Gateway) -> None:
     settings = gateway.settings("an-account")
-    monkeypatch.setattr("command.deploy.deploy.TEMPLATE", without_the_trail(tmp_path))
     account_only = {
         "Stage": "aws",
         "WarehouseJdbcUrl": "jdbc:redshift://warehouse.example:5439/dev",
         "WarehouseSubnetId": "subnet-0123456789abcdef0",
         "WarehouseSecurityGroupId": "sg-0123456789abcdef0",
     }
-    outputs = deploy_stack(settings, parameters=account_only).outputs
+    outputs = deploy_stack(settings, parameters=account_only, template=without_the_trail()).outputs
     glue = make_client(settings, "glue")
 
     job = glue.get_job(JobName=settings.job_name("flights"))["Job"]
@@ -281,13 +277,35 @@ def test_what_only_an_account_has_is_deployed_there(
     assert outputs["AuditBucketName"] == settings.audit_bucket
 
 
-def without_the_trail(folder: Path) -> Path:
+def test_a_job_gets_its_own_default_arguments_and_no_other_jobs(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_argument(feed: Feed) -> tuple[Job, ...]:
+        jobs = jobs_of(feed)
+        return (jobs[0]._replace(arguments={"--feed": feed.name}), *jobs[1:]) if jobs else ()
+
+    settings = gateway.settings("with-arguments")
+    monkeypatch.setattr("command.deploy.template.jobs_of", with_argument)
+    deploy_stack(settings)
+    glue = make_client(settings, "glue")
+
+    found = {
+        job.name: glue.get_job(JobName=settings.job_name(job.name))["Job"]["DefaultArguments"].get("--feed")
+        for feed in FEEDS.values()
+        for job in with_argument(feed)
+    }
+
+    assert found == {
+        job.name: job.arguments.get("--feed") for feed in FEEDS.values() for job in with_argument(feed)
+    }
+    assert None in found.values()
+
+
+def without_the_trail() -> str:
     """The template as MiniStack takes it: it knows no AWS::CloudTrail::Trail."""
-    text = TEMPLATE.read_text()
+    text = render()
     begin = text.index("  Trail:\n    Type: AWS::CloudTrail::Trail")
-    template = folder / TEMPLATE.name
-    template.write_text(text[:begin] + text[text.index("\n  # --- ", begin) :])
-    return template
+    return text[:begin] + text[text.index("\n  # --- ", begin) :]
 
 
 def test_a_stack_lost_to_a_kill_comes_back_around_the_buckets_with_every_version(tmp_path: Path) -> None:
