@@ -103,7 +103,7 @@ def _current(
 def _judged(landed: Account, row: dict[str, Any] | None) -> Account:
     if row is None:
         return landed
-    rows = {name: row[name] or 0 for name in ("rows_read", "rows_loaded", "rows_rejected")}
+    rows: dict[str, Any] = {name: row[name] or 0 for name in ("rows_read", "rows_loaded", "rows_rejected")}
     return replace(landed, state=row["state"], reason=row["reason"], **rows)
 
 

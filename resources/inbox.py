@@ -13,7 +13,7 @@ READERS = 16
 
 
 def read_alerts(settings: Settings) -> list[dict[str, Any]]:
-    """Return every alert delivered, newest first: `at`, `event`, `feed`, `run_id`, `subject`, `message`, `id`.
+    """Return every alert, newest first: `at`, `event`, `feed`, `run_id`, `subject`, `message`, `id`.
 
     Takes what waits in the inbox queue, keeps each message as an object in the lake under its alert's id (so
     an alert that comes twice is kept once), and only then deletes it from the queue.
@@ -70,7 +70,7 @@ def parse_delivery(body: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         digest = hashlib.sha256(body.encode()).hexdigest()[:16]
         envelope = {"MessageId": digest, "Timestamp": "", "Subject": "Not from SNS", "Message": body}
-    attributes = {name: attribute["Value"] for name, attribute in envelope.get("MessageAttributes", {}).items()}
+    attributes = {name: each["Value"] for name, each in envelope.get("MessageAttributes", {}).items()}
     return {
         "id": attributes.get("alert_id") or envelope["MessageId"],
         "at": envelope["Timestamp"],

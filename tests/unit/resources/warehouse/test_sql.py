@@ -67,7 +67,7 @@ def test_the_statements_of_ledger_load_status_and_demo_are_among_those_tested() 
         "assets.ingest.airports.INSERT_STAGED",
         "resources.warehouse.session.COPY_PARQUET",
         "resources.accounts.VERDICTS",
-        "command.demo.demo.LONGEST",
+        "command.demo.run.LONGEST",
     } <= STATEMENTS.keys()
 
 
