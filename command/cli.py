@@ -159,15 +159,16 @@ def land(
 ) -> None:
     """Put files into the landing bucket under the right keys."""
     _check_feed(feed)
-    uploads = [plan_upload(path, feed=feed, day=day.date() if day else None) for path in expand(files)]
+    settings, of_day = get_settings(), day.date() if day else None
+    uploads = [plan_upload(path, settings=settings, feed=feed, day=of_day) for path in expand(files)]
     if not uploads:
         raise WrongCall(
             "expected files to land, found none",
             remedy=f"Name a file, or a folder with files that end in {', '.join(SUFFIXES)}.",
         )
-    follow.land(get_settings(), uploads)
+    follow.land(settings, uploads)
     for upload in uploads[:20]:
-        out.print(f"{upload.path} -> s3://{get_settings().landing_bucket}/{upload.key}", soft_wrap=True)
+        out.print(f"{upload.path} -> s3://{settings.landing_bucket}/{upload.key}", soft_wrap=True)
     if len(uploads) > 20:  # noqa: PLR2004 - a screenful
         out.print(f"... {len(uploads)} files in all")
 
@@ -251,8 +252,9 @@ def backfill(
             f"expected a range of days of a daily feed, got {feed} {first:%Y-%m-%d} to {last:%Y-%m-%d}",
             remedy="--from must not be after --to; airports have no days.",
         )
-    client = DagsterClient.of(get_settings())
-    name = follow.backfill(get_settings(), client, FEEDS[feed], days)
+    settings = get_settings()
+    client = DagsterClient.of(settings)
+    name = follow.backfill(settings, client, FEEDS[feed], days)
     if wait_for_it:
         follow.follow(client, name, len(days), timeout)
 
@@ -363,9 +365,9 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running.")] = False,
 ) -> None:
     """Show it all: real flights land, travel, are backfilled, and are checked against what landed."""
-    from command.demo.demo import run_demo  # noqa: PLC0415 - production installs no laptop
+    from command.demo.run import run_demo  # noqa: PLC0415 - production installs no laptop
 
-    run_demo(keep=keep)
+    run_demo(get_settings(), keep=keep)
 
 
 @app.command()
@@ -374,12 +376,20 @@ def deploy(
     alert_email: Annotated[str | None, typer.Option(help="Who is told by e-mail.")] = None,
 ) -> None:
     """Bring the CloudFormation stack, the Glue programs and the warehouse's schema up to date."""
-    from command.deploy.deploy import deploy as bring_up_to_date  # noqa: PLC0415
+    from command.deploy.deploy import deploy as deploy_platform  # noqa: PLC0415 - boto3 costs a second
 
     settings = Settings.load(stage=stage) if stage else get_settings()
     given = {"AlertEmail": alert_email} if alert_email is not None else None
-    result = bring_up_to_date(settings, parameters=given, on_progress=tell)
+    result = deploy_platform(settings, parameters=given, on_progress=tell)
     out.print(f"Stack {settings.name}: {result.stack.change}; Glue programs sent: {len(result.uploaded)}")
+
+
+@app.command()
+def template() -> None:
+    """Print the CloudFormation template that `deploy` applies."""
+    from command.deploy.template import render  # noqa: PLC0415
+
+    sys.stdout.write(render())
 
 
 @app.command()

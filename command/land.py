@@ -14,7 +14,7 @@ from airline_platform.files.keys import LandedKey, UnknownKey, parse_key
 from airline_platform.files.markers import is_marker
 from airline_platform.files.names import ends_in, is_gzip
 from airline_platform.partitions import last_day
-from airline_platform.settings import Settings, get_settings
+from airline_platform.settings import Settings
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Accepted, Refused
 from resources.aws.client import make_client, reaching
@@ -38,20 +38,19 @@ class Upload:
 
 
 def plan_upload(
-    path: Path, *, settings: Settings | None = None, feed: str | None = None, day: date | None = None
+    path: Path, *, settings: Settings, feed: str | None = None, day: date | None = None
 ) -> Upload:
     """Decide where a file lands.
 
     Args:
         path: The file.
-        settings: Say which days are kept; this process's where not given.
+        settings: Says which days are kept.
         feed: Its feed's name; read from the file's name and its beginning where not given.
         day: Its day; read from the folder (`date=YYYY-MM-DD`) or the name where not given.
 
     Raises:
         WrongCall: The file, its feed or its day can't be told, or no feed would claim its key.
     """
-    settings = settings or get_settings()
     if not path.is_file():
         raise WrongCall(f"{path}: expected a file, found none", remedy="Check the path.")
     found = FEEDS[feed] if feed else _feed_of(path)

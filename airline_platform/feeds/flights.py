@@ -80,7 +80,7 @@ FLIGHTS = Feed(
     checks=(
         Check(
             "missing_delays",
-            f"At most {MISSING_DELAYS_SHARE:.0%} of the day's flights lack a departure delay: cancelled ones.",
+            f"At most {MISSING_DELAYS_SHARE:.0%} of the day's flights lack a departure delay.",
             Share("have no departure delay", MISSING_DELAYS_SHARE),
             "If there was no storm that day, look whether the file's delays are in their column, and land it "
             "again.",

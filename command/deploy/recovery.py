@@ -1,4 +1,4 @@
-"""What a stop can lose, asked for and told again: a laptop's queues live in memory."""
+"""Sends again what a stop can lose: a laptop's queues live in memory."""
 
 from uuid import uuid4
 
@@ -18,8 +18,8 @@ def ask_again(settings: Settings) -> int:
     Raises:
         StackUnavailable: S3, SQS or the warehouse does not answer.
     """
-    waiting = [found for found in account(settings) if found.state == "waiting"]
-    events = [landing_event(found.key, found.etag, uuid4().hex, found.landed_at) for found in waiting]
+    waiting = [landed for landed in account(settings) if landed.state == "waiting"]
+    events = [landing_event(each.key, each.etag, uuid4().hex, each.landed_at) for each in waiting]
     LandingEvents(queue=settings.landing_queue).send(events)
     return len(events)
 

@@ -20,7 +20,8 @@ from airline_platform.feeds import FEEDS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.settings import Settings, get_settings
 from assets.warehouse_catalog import AUTOMATION_TAG, TABLES, warehouse_catalog
-from command.deploy.deploy import deploy, deploy_stack
+from command.deploy.deploy import deploy
+from command.deploy.stack import deploy_stack
 from laptop.postgres import PostgresServer
 from laptop.stack import PortClaims
 from resources.aws.client import make_client

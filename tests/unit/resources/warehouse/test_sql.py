@@ -40,7 +40,7 @@ def modules(package: ModuleType) -> Iterator[ModuleType]:
             yield importlib.import_module(found.name)
 
 
-LAKE = {"assets.ingest.totals.TOTALS_OF_DAYS"}
+LAKE = {"assets.ingest.sinks.totals.TOTALS_OF_DAYS"}
 """Statements of the lake's; all others are the warehouse's."""
 
 
@@ -64,10 +64,10 @@ TRANSPILED = {name: sql for name, sql in STATEMENTS.items() if not sql.startswit
 def test_the_statements_of_ledger_load_status_and_demo_are_among_those_tested() -> None:
     assert {
         "resources.warehouse.ledger.KNOWN_VERSIONS",
-        "assets.ingest.loading.DELETE_DAYS",
-        "assets.ingest.airports.INSERT_STAGED",
+        "assets.ingest.sinks.fact_table.DELETE_DAYS",
+        "assets.ingest.sinks.dimension.INSERT_LATEST",
         "resources.warehouse.session.COPY_PARQUET",
-        "command.demo.demo.LONGEST",
+        "command.demo.run.LONGEST",
     } <= STATEMENTS.keys()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from airline_platform.errors import AirlineError
 from airline_platform.feeds.flights import FLIGHTS
-from airline_platform.settings import Settings, get_settings
+from airline_platform.settings import Settings
 from assets.marts.declared.carrier_on_time import CARRIER_ON_TIME
 from command import follow
 from command.console import out, progress, show_table, tell
@@ -62,30 +62,34 @@ class Day:
     delay: int
     departed: int
 
+    @property
+    def average_delay(self) -> float | None:
+        """Minutes of delay for each flight that departed; None where none did."""
+        return self.delay / self.departed if self.departed else None
 
-def run_demo(*, keep: bool) -> None:
-    """Run it; leave the data, and leave nothing running unless told to or found running.
+
+def run_demo(settings: Settings, *, keep: bool) -> None:
+    """Run the demonstration and leave its data.
+
+    Args:
+        settings: Where its stack runs.
+        keep: Whether to leave the stack running; one that ran before is left running anyway.
 
     Raises:
         AirlineError: What the warehouse holds is not what landed.
     """
-    found_running = stack.is_up(get_settings())
+    ran_before = stack.is_up(settings)
     out.rule("1  The stack: an AWS endpoint, a warehouse and Dagster, on this machine", align="left")
-    info = stack.up(
-        get_settings(),
-        detach=True,
-        on_progress=tell,
-    )
-    get_settings.cache_clear()
-    settings = get_settings()
+    info = stack.up(settings, detach=True, on_progress=tell)
+    settings = settings.model_copy(update={"endpoint_url": info.endpoint_url})
     client = DagsterClient.of(settings)
     try:
         with _listening(client):
             _show(settings, client)
     finally:
-        if not keep and not found_running:
+        if not keep and not ran_before:
             stack.down(settings)
-    if keep or found_running:
+    if keep or ran_before:
         out.print(f"\nThe stack is up: {info.ui_url}  (`airline down` stops it)")
     else:
         out.print("\nEverything is stopped, the data stays: `make dev` (or `airline up`) opens the UI on it.")
@@ -93,7 +97,7 @@ def run_demo(*, keep: bool) -> None:
 
 @contextmanager
 def _listening(client: DagsterClient) -> Iterator[None]:
-    """Events start runs, also where the schedule alone does so otherwise."""
+    """Let events start runs, also where the schedule alone does so otherwise."""
     if client.sensors()[SENSOR] == "RUNNING":
         yield
         return
@@ -136,11 +140,11 @@ def _show(settings: Settings, client: DagsterClient) -> None:
 
 
 def _land(settings: Settings, folder: Path) -> None:
-    follow.land(settings, [plan_upload(path) for path in expand([folder])])
+    follow.land(settings, [plan_upload(path, settings=settings) for path in expand([folder])])
 
 
 def _wait_for_marts(settings: Settings) -> None:
-    """Until the ranking, the last one to be made, counts every flight that is loaded.
+    """Wait until the ranking, the last mart to be made, counts every flight that is loaded.
 
     Raises:
         AirlineError: It does not in time.
@@ -150,8 +154,8 @@ def _wait_for_marts(settings: Settings) -> None:
     with progress() as bars:
         task = bars.add_task("flights in the marts", total=None)
         while True:
-            (found,) = warehouse.query(IN_MARTS)
-            ranked, loaded = int(found["ranked"] or 0), found["loaded"]
+            (flights,) = warehouse.query(IN_MARTS)
+            ranked, loaded = int(flights["ranked"] or 0), flights["loaded"]
             bars.update(task, completed=ranked, total=loaded)
             if ranked == loaded:
                 return
@@ -195,15 +199,15 @@ def _check(loaded: dict[date, Day], landed: dict[date, Day]) -> None:
 def _print_results(settings: Settings, landed: dict[date, Day]) -> None:
     bounds = {"first": min(landed), "last": max(landed)}
     warehouse = Warehouse.of(settings)
-    loaded = _warehouse_days(settings, sorted(landed))
+    loaded = dict.fromkeys(landed, Day(0, 0, 0)) | _warehouse_days(settings, sorted(landed))
     counted = ledger.rows_of_loaded_days(warehouse, FLIGHTS.name, **bounds)
     rows: list[dict[str, Any]] = [
         {
             "day": day,
             "landed": landed[day].rows,
-            "loaded": found.rows if (found := loaded.get(day)) else 0,
+            "loaded": loaded[day].rows,
             "rejected": counted[day].rows_rejected if day in counted else None,
-            "average departure delay": found.delay / found.departed if found and found.departed else None,
+            "average departure delay": loaded[day].average_delay,
         }
         for day in landed
     ]
@@ -213,9 +217,9 @@ def _print_results(settings: Settings, landed: dict[date, Day]) -> None:
     show_table(warehouse.query(PUNCTUAL), "The most punctual carriers (mart carrier_on_time)")
     balance = [{**asdict(it), "unaccounted": it.unaccounted} for it in ledger.balance(warehouse)]
     show_table(balance, "The ledger: rows read = loaded + rejected")
-    told = read_alerts(settings)
-    shown = [{"at": alert["at"][:19], "event": alert["event"], "subject": alert["subject"]} for alert in told]
-    show_table(shown[:10], f"Alerts received ({len(told)})")
+    alerts = read_alerts(settings)
+    shown = [{"at": each["at"][:19], "event": each["event"], "subject": each["subject"]} for each in alerts]
+    show_table(shown[:10], f"Alerts received ({len(alerts)})")
 
 
 def _print_how_to_look() -> None:
