@@ -216,8 +216,7 @@ def enriched_table(settings: Settings, feed: Feed) -> CatalogTable:
     return CatalogTable(
         name=f"{feed.name}_enriched",
         description=feed.table.description,
-        location=f"s3://{settings.lake_bucket}/{enriched_prefix(feed)}"
-        + ("" if feed.daily else f"date={WHOLE}/"),
+        location=f"s3://{settings.lake_bucket}/{enriched_prefix(feed)}{whole}",
         format="parquet",
         columns=feed.table.staged_columns,
         daily=feed.daily,
