@@ -96,7 +96,7 @@ def shipments_parquet(  # noqa: PLR0917 - a resource each
 ) -> MaterializeResult[None]:
     """Run the job over the landed files."""
     with permanent_errors_end_the_step():
-        into, output = Lake(bucket=landing.bucket), SHIPMENTS.typed_prefix
+        into, output = lake.with_bucket(landing.bucket), SHIPMENTS.typed_prefix
         job = LandedJob(context, SHIPMENTS, TO_PARQUET_JOB, into, output, {}, glue, lake)
         run_job_over_days(context, SHIPMENTS, job, landing=landing, warehouse=warehouse, notifier=notifier)
     # A step that opened a Pipes session has to say that it made its asset.

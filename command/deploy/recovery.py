@@ -20,7 +20,7 @@ def ask_again(settings: Settings) -> int:
     """
     waiting = [found for found in account(settings) if found.state == "waiting"]
     events = [landing_event(found.key, found.etag, uuid4().hex, found.landed_at) for found in waiting]
-    LandingEvents(queue=settings.landing_queue).send(events)
+    LandingEvents.of(settings).send(events)
     return len(events)
 
 

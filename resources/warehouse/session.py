@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 import psycopg2
 import sqlglot
 from psycopg2.extras import RealDictCursor, execute_values
-from pydantic import PrivateAttr
 from sqlglot import expressions as exp
 
 from airline_platform.contract.table import (
@@ -26,9 +25,9 @@ from airline_platform.contract.table import (
     column_definitions,
 )
 from airline_platform.errors import StackUnavailable, WrongCall
-from airline_platform.settings import Settings, get_settings
-from resources.aws.audited import AuditedResource
-from resources.aws.client import START_THE_STACK, make_client, reaching
+from airline_platform.settings import Settings
+from resources.aws.audited import AuditedResource, AwsConfig
+from resources.aws.client import START_THE_STACK, AwsAccess, make_client, reaching
 from resources.warehouse.table_changes import (
     COLUMNS,
     Changes,
@@ -67,10 +66,10 @@ class Reader(Protocol):
 class Session:
     """One transaction on the warehouse: committed when its block ends well, rolled back otherwise."""
 
-    def __init__(self, connection: "Connection", engine: str, settings: Settings) -> None:
+    def __init__(self, connection: "Connection", engine: str, aws: AwsAccess) -> None:
         self._connection = connection
         self._engine = engine
-        self._settings = settings
+        self._aws = aws
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Run one statement of Redshift SQL with bound `%(name)s` values; return its rows, if it has any."""
@@ -189,7 +188,7 @@ class Session:
         """The laptop's double of Redshift's COPY: the manifest's files, by position."""
         from resources.warehouse.binary_copy import binary_rows  # noqa: PLC0415 - pyarrow costs 0.2 s, only loads need it
 
-        s3 = make_client(self._settings, "s3")
+        s3 = make_client(self._aws, "s3")
 
         def read(uri: str) -> bytes:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -198,7 +197,7 @@ class Session:
         def rows_of(uri: str) -> bytes:
             return binary_rows(read(uri))
 
-        with reaching(self._settings), self._connection.cursor() as cursor:
+        with reaching(self._aws), self._connection.cursor() as cursor:
             files = [entry["url"] for entry in json.loads(read(manifest_uri))["entries"]]
             for rows in _made_ahead(rows_of, files):
                 # All at once: in psycopg2's pieces of 8 kB, this thread waits for those that read ahead.
@@ -224,14 +223,11 @@ class Warehouse(AuditedResource):
     """The warehouse, reached by the secret that describes it."""
 
     secret_id: str
-    _settings: Settings | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The warehouse of these settings, which need not be this process's."""
-        warehouse = cls(secret_id=settings.warehouse_secret)
-        warehouse._settings = settings
-        return warehouse
+        return cls(secret_id=settings.warehouse_secret, aws=AwsConfig.of(settings))
 
     @contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Session]:
@@ -243,7 +239,7 @@ class Warehouse(AuditedResource):
         with self._connected() as (connection, engine):
             connection.set_session(readonly=read_only)
             with connection:
-                yield Session(connection, engine, self._of())
+                yield Session(connection, engine, self.aws)
 
     @contextmanager
     def exclusive_transaction(self) -> Iterator[Session]:
@@ -259,7 +255,7 @@ class Warehouse(AuditedResource):
         """
         with self._connected() as (connection, engine), connection:
             _keep_others_out(connection, engine)
-            yield Session(connection, engine, self._of())
+            yield Session(connection, engine, self.aws)
 
     def alter(self, statement: str) -> None:
         """Run one statement of Redshift SQL outside of a transaction.
@@ -272,14 +268,11 @@ class Warehouse(AuditedResource):
         """
         with self._connected() as (connection, engine):
             connection.autocommit = True
-            Session(connection, engine, self._of()).execute(statement)
-
-    def _of(self) -> Settings:
-        return self._settings or get_settings()
+            Session(connection, engine, self.aws).execute(statement)
 
     @contextmanager
     def _connected(self) -> Iterator[tuple["Connection", str]]:
-        secret = self._secret(self._of())
+        secret = self._secret()
         connection = self._connect(secret)
         try:
             yield connection, secret["engine"]
@@ -291,10 +284,10 @@ class Warehouse(AuditedResource):
         with self.transaction(read_only=True) as session:
             return session.execute(sql, parameters)
 
-    def _secret(self, settings: Settings) -> dict[str, Any]:
-        client = make_client(settings, "secretsmanager")
+    def _secret(self) -> dict[str, Any]:
+        client = make_client(self.aws, "secretsmanager")
         try:
-            with reaching(settings):
+            with reaching(self.aws):
                 answer = client.get_secret_value(SecretId=self.secret_id)
         except client.exceptions.ResourceNotFoundException as error:
             raise StackUnavailable(
