@@ -356,7 +356,7 @@ def forget(
     from assets.ingest.deleted_sources import forget as let_go  # noqa: PLC0415 - dagster costs a second
 
     settings = get_settings()
-    landing, lake = Landing(bucket=settings.landing_bucket), Lake(bucket=settings.lake_bucket)
+    landing, lake = Landing.of(settings), Lake.of(settings)
     out.print(let_go(key, landing, Warehouse.of(settings), lake), markup=False)
 
 

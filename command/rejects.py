@@ -56,7 +56,7 @@ def find_rejects(settings: Settings, feed: Feed, day: str | None = None) -> Iter
         StackUnavailable: S3 or the warehouse does not answer.
     """
     verdicts = still_landed(settings, feed, find_verdicts(settings, feed, day))
-    return rejects_of(feed, verdicts, Lake(bucket=settings.lake_bucket))
+    return rejects_of(feed, verdicts, Lake.of(settings))
 
 
 def find_verdicts(settings: Settings, feed: Feed, day: str | None = None) -> list[Verdict]:
@@ -79,7 +79,7 @@ def still_landed(settings: Settings, feed: Feed, verdicts: Sequence[Verdict]) ->
         return list(verdicts)
     days = sorted({verdict.day for verdict in refused if verdict.day})
     with reaching(settings):
-        landed = {key for key, _ in Landing(bucket=settings.landing_bucket).landed_keys(feed, days)}
+        landed = {key for key, _ in Landing.of(settings).landed_keys(feed, days)}
     return [verdict for verdict in verdicts if verdict.state == "loaded" or verdict.key in landed]
 
 

@@ -20,7 +20,7 @@ def ask_again(settings: Settings) -> int:
     """
     waiting = [landed for landed in account(settings) if landed.state == "waiting"]
     events = [landing_event(each.key, each.etag, uuid4().hex, each.landed_at) for each in waiting]
-    LandingEvents(queue=settings.landing_queue).send(events)
+    LandingEvents.of(settings).send(events)
     return len(events)
 
 

@@ -20,7 +20,7 @@ AIRPORTS_CSV = f"{AIRPORTS.header}\n1,Newark,NJ,Newark Liberty\n"
 
 
 def land(objects: dict[str, bytes]) -> Landing:
-    landing = Landing(bucket=get_settings().landing_bucket)
+    landing = Landing.of(get_settings())
     for key, body in objects.items():
         make_client(get_settings(), "s3").put_object(Bucket=landing.bucket, Key=key, Body=body)
     return landing

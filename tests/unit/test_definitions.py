@@ -20,11 +20,12 @@ from dagster import (
     ScheduleDefinition,
     TableSchema,
     in_process_executor,
+    materialize,
 )
 
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import Column
-from airline_platform.definitions import defs
+from airline_platform.definitions import defs, resources
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
 from airline_platform.settings import Settings, get_settings
@@ -82,7 +83,7 @@ CHECK = "landed_in_time"
 
 LOADING = """
 import json, sys
-from airline_platform.definitions import defs
+from airline_platform.definitions import defs, resources
 defs.resolve_all_job_defs()
 print(json.dumps({"assets": len(defs.resolve_all_asset_specs()), "modules": sorted(sys.modules)}))
 """
@@ -304,13 +305,14 @@ def test_materialising_without_the_stack_says_to_start_it(
     no_stack: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RetryPolicy, "calculate_delay", lambda _policy, _attempt: 0)
-    job = defs.resolve_implicit_global_asset_job_def()
 
     with DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(
+        result = materialize(
+            flights_assets,
             partition_key="2013-01-01",
-            asset_selection=[AssetKey("raw_flights")],
+            selection=["raw_flights"],
             instance=instance,
+            resources=resources(no_stack),
             raise_on_error=False,
         )
 

@@ -7,6 +7,7 @@ from dagster import DagsterInstance, DagsterRun, in_process_executor, job, op
 from pydantic import PrivateAttr
 
 from airline_platform.errors import StackNotStarted
+from airline_platform.settings import get_settings
 from assets.alerts.hooks import TOLD_TAG
 from resources.topic import Alert, Notifier
 from resources.warehouse.session import Warehouse
@@ -52,9 +53,9 @@ def failed_run(instance: DagsterInstance, **tags: str) -> DagsterRun:
 def test_a_failed_run_is_told_with_its_steps_error_even_without_a_warehouse(
     instance: DagsterInstance,
 ) -> None:
-    run, postbox = failed_run(instance), Postbox(topic="t")
+    run, postbox = failed_run(instance), Postbox.of(get_settings())
 
-    tell_run(run, instance, Warehouse(secret_id="s"), postbox)
+    tell_run(run, instance, Warehouse.of(get_settings()), postbox)
 
     (alert,) = postbox._kept
     assert (alert.event, alert.feed, alert.run_id) == ("failed", "flights", run.run_id)
@@ -64,10 +65,10 @@ def test_a_failed_run_is_told_with_its_steps_error_even_without_a_warehouse(
 
 
 def test_a_run_that_will_be_retried_is_no_failure_yet(instance: DagsterInstance) -> None:
-    run, postbox = failed_run(instance, **{"dagster/will_retry": "true"}), Postbox(topic="t")
+    run, postbox = failed_run(instance, **{"dagster/will_retry": "true"}), Postbox.of(get_settings())
 
     with pytest.raises(StackNotStarted):  # its outbox is in the warehouse
-        tell_run(run, instance, Warehouse(secret_id="s"), postbox)
+        tell_run(run, instance, Warehouse.of(get_settings()), postbox)
 
     assert postbox._kept == []
 
@@ -76,6 +77,6 @@ def test_what_could_not_be_told_leaves_the_run_untold(instance: DagsterInstance)
     run = failed_run(instance)
 
     with pytest.raises(StackNotStarted):
-        tell_run(run, instance, Warehouse(secret_id="s"), Notifier(topic="t"))
+        tell_run(run, instance, Warehouse.of(get_settings()), Notifier.of(get_settings()))
 
     assert TOLD_TAG not in instance.get_run_by_id(run.run_id).tags  # type: ignore[union-attr]
