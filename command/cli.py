@@ -21,7 +21,7 @@ from airline_platform.settings import Settings, get_settings
 from command import follow
 from command.console import err, out, progress, show_csv, show_json, show_table, stream_csv, stream_json, tell
 from command.dagster_client import DagsterClient, days_between
-from command.generators.files import RECIPES, Order, generate_files, summary
+from command.generators.files import Order, generate_files, generated_feeds, summary
 from command.land import expand, plan_upload
 from resources.accounts import account, feed_statuses, queue_depth
 from resources.lake import Lake
@@ -317,7 +317,7 @@ def replay(
 
 @app.command()
 def generate(
-    feed: Annotated[str, typer.Argument(help=f"One of {', '.join(RECIPES)}.")],
+    feed: Annotated[str, typer.Argument(help=f"One of {', '.join(generated_feeds())}.")],
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
     folder: Annotated[Path, typer.Option("--out", help="Folder for the files.")],
