@@ -1,4 +1,4 @@
-"""What was rejected of a feed: rows, from the lake's rejects, and files refused whole, from the ledger."""
+"""Finds what was rejected of a feed: rows, in the lake's rejects, and files refused whole, in the ledger."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,12 @@ _COLUMNS = "partition_date, key, etag, state, reason, rows_read, rows_loaded, ro
 
 
 def _newest(of_day: str = "", some: str = "") -> str:
-    """A query of the newest verdict on each file of a feed, with conditions on all of them, and on these."""
+    """Write a query of the newest verdict on each file of a feed.
+
+    Args:
+        of_day: A condition on all verdicts.
+        some: A condition on the newest ones.
+    """
     return f"""
 SELECT {_COLUMNS} FROM (
     SELECT {_COLUMNS}, ROW_NUMBER() OVER (PARTITION BY key ORDER BY landed_at DESC, loaded_at DESC) AS place
@@ -34,7 +39,7 @@ ORDER BY partition_date DESC, key
 OF_FEED = _newest()
 OF_DAY = _newest(of_day=" AND partition_date = %(day)s")
 DIRTY = _newest(some=" AND (state = 'rejected' OR rows_rejected > 0)")
-"""Of the files that were refused, or of which rows were rejected."""
+"""The verdicts on files that were refused, or of which rows were rejected."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Verdict:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Verdict":
-        """A row of the queries of this module."""
+        """Make a verdict of a row of the queries of this module."""
         day = row["partition_date"]
         names = ("key", "etag", "state", "reason", "rows_read", "rows_loaded", "rows_rejected")
         return cls(day and str(day), *(row[name] for name in names))
@@ -97,14 +102,14 @@ class RejectedRows(Protocol):
     """Where the rejected rows of days are: the lake."""
 
     def rows(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """The rows of the JSON lines below a prefix."""
+        """Yield the rows of the JSON lines below a prefix."""
 
     def get_manifests(self, dataset: str, partitions: Sequence[str]) -> dict[str, Any]:
-        """What was written down of a dataset's partitions."""
+        """Return the manifests of a dataset's partitions, by partition."""
 
 
 def find_rejects(settings: Settings, feed: Feed, day: str | None = None) -> Iterator[Reject]:
-    """What was rejected of a feed, newest day first; of a day only, where one is given.
+    """Find what was rejected of a feed, newest day first; of a day only, where one is given.
 
     A refused file that was deleted is left out: nobody has to do anything about it.
 
@@ -116,7 +121,7 @@ def find_rejects(settings: Settings, feed: Feed, day: str | None = None) -> Iter
 
 
 def find_verdicts(settings: Settings, feed: Feed, day: str | None = None) -> list[Verdict]:
-    """The newest verdict on each file that was refused, or of which rows were rejected; newest day first.
+    """Find the newest verdict on each file that was refused or has rejected rows; newest day first.
 
     Raises:
         StackUnavailable: The warehouse does not answer.
@@ -126,7 +131,7 @@ def find_verdicts(settings: Settings, feed: Feed, day: str | None = None) -> lis
 
 
 def still_landed(settings: Settings, feed: Feed, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Verdicts without those on refused files that are not in the landing bucket any more.
+    """Leave out verdicts on refused files that are not in the landing bucket any more.
 
     Raises:
         StackUnavailable: S3 does not answer.
@@ -141,7 +146,7 @@ def still_landed(settings: Settings, feed: Feed, verdicts: Sequence[Verdict]) ->
 
 
 def rejects_of(feed: Feed, verdicts: Iterable[Verdict], lake: RejectedRows) -> Iterator[Reject]:
-    """The rejects behind verdicts, read as they are asked for: of each day first the files refused whole.
+    """Yield the rejects behind verdicts, read as they are asked for; of each day the refused files first.
 
     Args:
         feed: Whose files they are.
@@ -173,7 +178,7 @@ def _rows_of_day(
 
 
 def _versions_read(feed: Feed, day: str | None, lake: RejectedRows) -> dict[str, str]:
-    """By key, the etag of each version that the job read last; none where nothing says so."""
+    """Return the etag of each version that the job read last, by key; empty where no manifest says so."""
     if day is None:
         return {}
     dataset = f"{feed.name}_parquet" if feed.typed else f"{feed.name}_enriched"
@@ -182,5 +187,5 @@ def _versions_read(feed: Feed, day: str | None, lake: RejectedRows) -> dict[str,
 
 
 def key_of(uri: str) -> str:
-    """The key in an `s3://bucket/key`."""
+    """Return the key in an `s3://bucket/key`."""
     return uri.removeprefix("s3://").partition("/")[2]

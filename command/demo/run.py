@@ -240,6 +240,6 @@ def _print_how_to_look() -> None:
         "  make dev                                  the Dagster UI: lineage, partitions, runs, sensors\n"
         "  airline land FILE.csv                     land a file of your own (with `make dev` running)\n"
         "  airline query 'SELECT … FROM airlines.daily_flights_processed'\n"
-        "  airline status    airline alerts          what is loaded, what people were told",
+        "  airline status    airline alerts          what is loaded, which alerts were sent",
         markup=False,
     )

@@ -163,10 +163,10 @@ def _job_row(job: Job) -> dict[str, str]:
 def _job_arguments(jobs: Sequence[Job]) -> Iterator[str]:
     """A line for each argument that some job has; it is left out of the jobs that do not have it."""
     for name in dict.fromkeys(name for job in jobs for name in job.arguments):
-        found: list[Any] = ["Jobs", {"Ref": "Job"}, logical_id(name)]
+        argument: list[Any] = ["Jobs", {"Ref": "Job"}, logical_id(name)]
         if not all(name in job.arguments for job in jobs):
-            found.append({"DefaultValue": {"Ref": "AWS::NoValue"}})
-        yield f"{name}: {json.dumps({'Fn::FindInMap': found})}"
+            argument.append({"DefaultValue": {"Ref": "AWS::NoValue"}})
+        yield f"{name}: {json.dumps({'Fn::FindInMap': argument})}"
 
 
 def _lifecycle_rule(feed: Feed) -> dict[str, Any]:

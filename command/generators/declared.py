@@ -134,13 +134,13 @@ def _decimal(column: Column, _day: date, chance: Random, reading: Reading) -> st
 
 
 def _date(column: Column, day: date, chance: Random, reading: Reading) -> str:
-    found = _in_years(column, day - timedelta(days=chance.randint(0, LONGEST_AGO)))
-    return _date_text(column, reading, (f"{found:%Y}", f"{found:%m}", f"{found:%d}"))
+    drawn = _in_years(column, day - timedelta(days=chance.randint(0, LONGEST_AGO)))
+    return _date_text(column, reading, (f"{drawn:%Y}", f"{drawn:%m}", f"{drawn:%d}"))
 
 
 def _timestamp(column: Column, day: date, chance: Random, _reading: Reading) -> str:
-    found = _in_years(column, day - timedelta(days=chance.randint(0, LONGEST_AGO)))
-    return f"{found} {chance.randrange(24):02}:{chance.randrange(60):02}:{chance.randrange(60):02}"
+    drawn = _in_years(column, day - timedelta(days=chance.randint(0, LONGEST_AGO)))
+    return f"{drawn} {chance.randrange(24):02}:{chance.randrange(60):02}:{chance.randrange(60):02}"
 
 
 _MAKERS: dict[str, Callable[[Column, date, Random, Reading], str]] = {

@@ -123,7 +123,8 @@ class Order:
     @property
     def rows_a_day(self) -> int:
         """Rows of each file."""
-        return self.recipe.rows if self.rows is None else self.rows
+        own = self.recipe.rows
+        return own if self.rows is None else self.rows
 
     @property
     def kinds(self) -> list[Dirt]:
