@@ -10,7 +10,7 @@ from resources.warehouse import outbox
 from resources.warehouse.session import Warehouse
 
 
-def ask_again(settings: Settings) -> int:
+def resend_landing_events(settings: Settings) -> int:
     """Send a landing event for every landed file the ledger has no verdict on; return how many.
 
     An event too many does no harm: the sensor asks the ledger, and a load replaces its own rows.
@@ -24,7 +24,7 @@ def ask_again(settings: Settings) -> int:
     return len(events)
 
 
-def tell_again(settings: Settings) -> None:
+def republish_alerts(settings: Settings) -> None:
     """Have the reconciliation publish again what was sent into an inbox that forgot it.
 
     Raises:
