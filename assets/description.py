@@ -2,19 +2,14 @@
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
 
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableSchema
 
 from airline_platform.contract.table import Column, Table
-from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
 from assets.lineage import LINEAGE, Sources, column_lineage
 
 OWNERS = ["team:data-platform"]
-
-REPORTED_FEEDS = (FLIGHTS.name,)
-"""Feeds whose days have a report."""
 
 
 def describe(row: str, *, source: str, mind: str, fresh: str = "") -> str:
@@ -77,26 +72,6 @@ def _console(page: str, rest: str, laptop: MetadataValue[Any]) -> MetadataValue[
 def s3_link(bucket: str, path: str) -> MetadataValue[Any]:
     """A link to S3: the console's page in an account, the `s3://` URI on a laptop."""
     return _console(f"s3/buckets/{bucket}", f"&prefix={path}", MetadataValue.path(f"s3://{bucket}/{path}"))
-
-
-def report_path(day: str) -> str:
-    """Where the delay report of an ISO day stands in the lake."""
-    return f"reports/delays/date={day}.html"
-
-
-def report_link(day: str) -> str:
-    """The address of a day's delay report.
-
-    On a laptop a browser shows it; in an account it is the object's page in the S3 console, where `Open`
-    does. Where no laptop stack runs it is the `s3://` URI.
-    """
-    settings = get_settings()
-    bucket, path = settings.lake_bucket, report_path(day)
-    if settings.stage == "local":
-        endpoint = settings.endpoint_url
-        return f"{endpoint.rstrip('/')}/{bucket}/{path}" if endpoint else f"s3://{bucket}/{path}"
-    where = f"https://{settings.region}.console.aws.amazon.com/s3/object/{bucket}"
-    return f"{where}?region={settings.region}&prefix={quote(path)}"
 
 
 def job_run_link(job: str, run_id: str) -> MetadataValue[Any]:

@@ -1,6 +1,5 @@
 """The warehouse in the Data Catalog: a crawl over its tables, held against what they are declared to be."""
 
-import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from airline_platform.errors import CrawlerFailed, UnusableInput
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import get_settings
 from assets.alerts.hooks import tell_failed
+from assets.code_version import code_version_of
 from assets.description import OWNERS, catalog_link, column_schema, describe
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.schema import TABLES
@@ -47,9 +47,9 @@ CATALOG_COLUMNS = (
 
 
 def code_version() -> str:
-    """Changes with every declared table and column, and with nothing else."""
+    """Return a hash that changes with every declared table and column, and with nothing else."""
     declared = {table.name: [(column.name, column.glue_type) for column in table.columns] for table in TABLES}
-    return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16]
+    return code_version_of(json.dumps(declared, sort_keys=True))
 
 
 def when_columns_change() -> AutomationCondition[Any]:

@@ -17,7 +17,7 @@ from dagster import (
 
 from airline_platform.errors import StackNotStarted
 from airline_platform.jobs import FEED_TAG
-from assets.alerts.hooks import TOLD_TAG
+from assets.alerts.hooks import ALERTED_TAG
 from assets.alerts.messages import failure_alert
 from resources.topic import Notifier
 from resources.warehouse import outbox
@@ -47,7 +47,7 @@ def alert_sensor(context: SensorEvaluationContext, warehouse: Warehouse, notifie
     told = 0
     try:
         for run, at in _ended(context.instance, since - OVERLAP):
-            if TOLD_TAG not in run.tags:
+            if ALERTED_TAG not in run.tags:
                 tell_run(run, context.instance, warehouse, notifier)
                 told += 1
             context.update_cursor(max(at, since).isoformat())
@@ -68,7 +68,7 @@ def tell_run(run: DagsterRun, instance: DagsterInstance, warehouse: Warehouse, n
         outbox.tell(alert, warehouse, notifier)
     else:
         outbox.send(warehouse, notifier, run.run_id)
-    instance.add_run_tags(run.run_id, {TOLD_TAG: "sensor"})
+    instance.add_run_tags(run.run_id, {ALERTED_TAG: "sensor"})
 
 
 def _ended(instance: DagsterInstance, since: datetime) -> Iterator[tuple[DagsterRun, datetime]]:

@@ -9,7 +9,7 @@ from dagster import DagsterRun
 
 from airline_platform.contract.feed import Feed
 from airline_platform.settings import get_settings
-from assets.alerts.messages import kept_alert, refused_alert
+from assets.alerts.messages import refused_alert, replacement_refused_alert
 from assets.ingest.deleted_sources import has_expired
 from resources.landing import LandedObject, Landing, Version
 from resources.topic import Alert
@@ -118,7 +118,7 @@ def _kept_alerts(
         return []
     about = sorted(" ".join(_version(found)) for day in days for found in wait[day])
     reasons = [blocked[day] for day in days]
-    return [kept_alert(feed.name, reasons, run, [*reasons, *about])]
+    return [replacement_refused_alert(feed.name, reasons, run, [*reasons, *about])]
 
 
 def _verdicts(

@@ -14,12 +14,14 @@ from dagster import (
     asset,
 )
 
+from airline_platform.contract.table import column_definitions
 from airline_platform.errors import LoadRefused
 from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
 from assets import lineage
 from assets.alerts.hooks import tell_failed
 from assets.checks import rules
+from assets.code_version import code_version_of
 from assets.description import OWNERS, describe, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.ingest.isolation import isolate
@@ -30,10 +32,16 @@ from assets.marts.declarations import MARTS
 from assets.marts.mart import Mart
 from assets.marts.replacement import figures_of, query_of, replace_days
 from assets.marts.sums import SUMS_MATCH, sums_of_both
+from assets.marts.thresholds import DELAYED_MINUTES
 from resources.topic import Notifier
 from resources.warehouse.session import Warehouse
 
 GROUP = "marts"
+
+
+def version_of(mart: Mart, query: str) -> str:
+    """Return a mart's code version, which changes with its query, its columns and what counts as delayed."""
+    return code_version_of(query, column_definitions(mart.table.columns), f"delayed: {DELAYED_MINUTES}")
 
 
 def mart_asset(mart: Mart) -> AssetsDefinition:
@@ -50,6 +58,7 @@ def mart_asset(mart: Mart) -> AssetsDefinition:
         owners=OWNERS,
         kinds={"redshift", "sql"},
         deps=[mart.source.name],
+        code_version=version_of(mart, query_of(mart)),
         pool=GROUP,
         retry_policy=RETRIES,
         hooks={tell_failed},

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from airline_platform.feeds.flights import FLIGHTS
 from assets.marts.thresholds import DELAYED_MINUTES
+from assets.report.location import REPORTED
 from assets.report.pictures import BIN_MINUTES, FIRST_BIN, LAST_BIN, days_up_to
 from resources.catalog import rejects_prefix
 from resources.lake import Lake
@@ -127,6 +127,9 @@ WHERE place <= %(most)s
 ORDER BY day, place
 """
 
+QUERIES = (FIGURES, BINNED, HISTORY, CARRIERS, WORST_ROUTES, WORST_AIRPORTS, LONGEST)
+"""All that a report asks the warehouse."""
+
 WORST = 10
 """Rows of a table of the worst."""
 
@@ -218,7 +221,7 @@ def days_of_delays(session: Session, lake: Lake, days: Sequence[str]) -> list[Da
     carriers, routes, airports, longest = (
         _by_day(session.execute(query, asked)) for query in (CARRIERS, WORST_ROUTES, WORST_AIRPORTS, LONGEST)
     )
-    written = session.execute(ledger.OF_DAYS, {"feed": FLIGHTS.name, "days": tuple(days)})
+    written = session.execute(ledger.OF_DAYS, {"feed": REPORTED.name, "days": tuple(days)})
     files = _by_day(written, column="partition_date")
     return [
         Day(
@@ -240,7 +243,7 @@ def days_of_delays(session: Session, lake: Lake, days: Sequence[str]) -> list[Da
 
 def reasons_of(lake: Lake, day: str) -> dict[str, int]:
     """Rejected rows of a day by kind of reason, of the first `REJECTS_READ` at most."""
-    prefix = f"{rejects_prefix(FLIGHTS)}date={date.fromisoformat(day)}/"
+    prefix = f"{rejects_prefix(REPORTED)}date={date.fromisoformat(day)}/"
     rows = lake.first_rows([prefix], REJECTS_READ, where=lambda _row: True)
     return dict(Counter(kind_of(row["reject_reason"]) for row in rows))
 

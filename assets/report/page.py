@@ -91,6 +91,11 @@ def page(it: Day, plots: Mapping[str, Picture], *, run_id: str, made_at: datetim
     )
 
 
+def template_text() -> str:
+    """Return the page's template, in Jinja's language."""
+    return (resources.files("assets.report") / "templates" / "delay_report.html").read_text("utf-8")
+
+
 def _headline(it: Day) -> list[tuple[str, str]]:
     """The figures on top, and what they are called."""
     if not it.figures:
@@ -114,6 +119,5 @@ def _template() -> "Template":
     """The page's template; what is put into it is escaped."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only reports need it
 
-    source = (resources.files("assets.report") / "templates" / "delay_report.html").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.from_string(source)
+    return environment.from_string(template_text())

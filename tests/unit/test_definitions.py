@@ -85,7 +85,8 @@ LOADING = """
 import json, sys
 from airline_platform.definitions import defs
 defs.resolve_all_job_defs()
-print(json.dumps({"assets": len(defs.resolve_all_asset_specs()), "modules": sorted(sys.modules)}))
+versions = {spec.key.path[-1]: spec.code_version for spec in defs.resolve_all_asset_specs()}
+print(json.dumps({"versions": versions, "modules": sorted(sys.modules)}))
 """
 
 
@@ -292,7 +293,18 @@ def loaded_alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_it_loads_from_anywhere_without_a_service_or_credentials(loaded_alone: dict[str, Any]) -> None:
-    assert loaded_alone["assets"] == len(GROUP_OF)
+    assert loaded_alone["versions"].keys() == GROUP_OF.keys()
+
+
+def test_an_unchanged_tree_has_the_same_code_versions_in_another_process(
+    loaded_alone: dict[str, Any],
+) -> None:
+    assert loaded_alone["versions"] == {name: spec.code_version for name, spec in SPECS.items()}
+
+
+@pytest.mark.parametrize("name", [*MARTS_ASSETS, "warehouse_catalog"])
+def test_what_a_query_or_a_declaration_makes_has_a_code_version(name: str) -> None:
+    assert SPECS[name].code_version
 
 
 @pytest.mark.parametrize(

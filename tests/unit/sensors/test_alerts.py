@@ -7,7 +7,7 @@ from dagster import DagsterInstance, DagsterRun, in_process_executor, job, op
 from pydantic import PrivateAttr
 
 from airline_platform.errors import StackNotStarted
-from assets.alerts.hooks import TOLD_TAG
+from assets.alerts.hooks import ALERTED_TAG
 from resources.topic import Alert, Notifier
 from resources.warehouse.session import Warehouse
 from sensors.alerts import tell_run
@@ -60,7 +60,7 @@ def test_a_failed_run_is_told_with_its_steps_error_even_without_a_warehouse(
     assert (alert.event, alert.feed, alert.run_id) == ("failed", "flights", run.run_id)
     assert "the runway is closed" in alert.message
     assert "Partition: 2013-01-01" in alert.message
-    assert instance.get_run_by_id(run.run_id).tags[TOLD_TAG] == "sensor"  # type: ignore[union-attr]
+    assert instance.get_run_by_id(run.run_id).tags[ALERTED_TAG] == "sensor"  # type: ignore[union-attr]
 
 
 def test_a_run_that_will_be_retried_is_no_failure_yet(instance: DagsterInstance) -> None:
@@ -78,4 +78,4 @@ def test_what_could_not_be_told_leaves_the_run_untold(instance: DagsterInstance)
     with pytest.raises(StackNotStarted):
         tell_run(run, instance, Warehouse(secret_id="s"), Notifier(topic="t"))
 
-    assert TOLD_TAG not in instance.get_run_by_id(run.run_id).tags  # type: ignore[union-attr]
+    assert ALERTED_TAG not in instance.get_run_by_id(run.run_id).tags  # type: ignore[union-attr]
