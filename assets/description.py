@@ -13,7 +13,7 @@ OWNERS = ["team:data-platform"]
 
 
 def describe(row: str, *, source: str, mind: str, fresh: str = "") -> str:
-    """An asset's description, in Markdown: the answers to what people ask before they use it.
+    """Return an asset's description, in Markdown: the answers to what people ask before they use it.
 
     Args:
         row: What one row of it is; a sentence.
@@ -30,7 +30,7 @@ def describe(row: str, *, source: str, mind: str, fresh: str = "") -> str:
 
 
 def column_schema(columns: Iterable[Column], sources: Sources | None = None) -> TableSchema:
-    """Dagster's column schema, derived from the declaration; a column's tags say what it is made of."""
+    """Derive Dagster's column schema from the declaration; a column's tags say what it is made of."""
     return TableSchema(
         columns=[
             TableColumn(
@@ -46,7 +46,7 @@ def column_schema(columns: Iterable[Column], sources: Sources | None = None) -> 
 
 
 def columns_metadata(columns: Iterable[Column], sources: Sources) -> dict[str, Any]:
-    """Definition metadata of columns: what they are, and what they are made of."""
+    """Return the definition metadata of columns: what they are, and what they are made of."""
     return {
         "dagster/column_schema": column_schema(columns, sources),
         LINEAGE: column_lineage(sources),
@@ -54,7 +54,7 @@ def columns_metadata(columns: Iterable[Column], sources: Sources) -> dict[str, A
 
 
 def table_metadata(table: Table, sources: Sources) -> dict[str, Any]:
-    """Definition metadata of a warehouse table."""
+    """Return the definition metadata of a warehouse table."""
     return {
         **columns_metadata(table.columns, sources),
         "dagster/relation_identifier": table.qualified_name,
@@ -62,7 +62,7 @@ def table_metadata(table: Table, sources: Sources) -> dict[str, Any]:
 
 
 def _console(page: str, rest: str, laptop: MetadataValue[Any]) -> MetadataValue[Any]:
-    """A page of AWS's console in an account; on a laptop, which has no console, what is said instead."""
+    """Link to a page of AWS's console in an account; on a laptop, which has none, return what is given."""
     if get_settings().stage == "local":
         return laptop
     region = get_settings().region
@@ -70,20 +70,20 @@ def _console(page: str, rest: str, laptop: MetadataValue[Any]) -> MetadataValue[
 
 
 def s3_link(bucket: str, path: str) -> MetadataValue[Any]:
-    """A link to S3: the console's page in an account, the `s3://` URI on a laptop."""
+    """Link to S3: the console's page in an account, the `s3://` URI on a laptop."""
     return _console(f"s3/buckets/{bucket}", f"&prefix={path}", MetadataValue.path(f"s3://{bucket}/{path}"))
 
 
 def job_run_link(job: str, run_id: str) -> MetadataValue[Any]:
-    """A link to a Glue job run: the console's page in an account, its id on a laptop."""
+    """Link to a Glue job run: the console's page in an account, its id on a laptop."""
     return _console("gluestudio/home", f"#/job/{job}/run/{run_id}", MetadataValue.text(run_id))
 
 
 def query_link(query_id: str) -> MetadataValue[Any]:
-    """A link to an Athena query: the console's page in an account, its id on a laptop."""
+    """Link to an Athena query: the console's page in an account, its id on a laptop."""
     return _console("athena/home", f"#/query-editor/history/{query_id}", MetadataValue.text(query_id))
 
 
 def catalog_link(database: str) -> MetadataValue[Any]:
-    """A link to the catalog's database: the console's page in an account, its name on a laptop."""
+    """Link to the catalog's database: the console's page in an account, its name on a laptop."""
     return _console("glue/home", f"#/v2/data-catalog/databases/view/{database}", MetadataValue.text(database))

@@ -38,6 +38,7 @@ from assets.ingest.refusals import record_refusals
 from assets.ingest.totals import (
     NONE,
     TOTALS_COLUMNS,
+    TOTALS_MADE_OF,
     compare,
     figures,
     judge_accounts,
@@ -227,7 +228,9 @@ def shipments_normalized_catalog(context: AssetExecutionContext, glue: Glue, lak
         check_specs=rules.specs_of(SHIPMENTS.last_asset),
         metadata=columns_metadata(
             TOTALS_COLUMNS,
-            lineage.copied(TOTALS_COLUMNS, "shipments_normalized_catalog", NORMALIZED.columns),
+            lineage.copied(
+                TOTALS_COLUMNS, "shipments_normalized_catalog", NORMALIZED.columns, TOTALS_MADE_OF
+            ),
         ),
         description=describe(
             "One row per day with what its shipments add up to, and one over all days.",

@@ -30,6 +30,14 @@ TOTALS_COLUMNS = (
     Column("total_distance", "decimal", "How far they go, in kilometres."),
     Column("total_quantity", "decimal", "How much is shipped, in units of the products."),
 )
+TOTALS_MADE_OF = {
+    "day": "file_date",
+    "total_cost": "shipping_cost",
+    "total_distance": "shipping_distance",
+    "total_quantity": "quantity",
+}
+"""Column of the shipments, by the column that is made of it."""
+
 DAYS_TOLD = 31
 """Days an alert tells one by one."""
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airline_platform.files.keys import UnknownKey
 from resources.queue import Message, read_events
-from sensors.landing import Plan, Version, pause, plan, unknown_alert
+from sensors.landing_plan import Plan, Version, pause, plan
 from sensors.under_way import RunUnderWay
 
 AIRPORTS_RUN = RunUnderWay(frozenset({"airports"}), "", "", datetime(2013, 1, 1, tzinfo=UTC))
@@ -211,14 +211,6 @@ def test_each_message_that_is_no_event_is_told() -> None:
 
     assert [found.key for _, found in made.unknown] == ['{"hello": "world"}', '{"n": 1}', '{"n": 2}']
     assert made.used == ["r", "s"]
-
-
-def test_the_alert_of_unknown_keys_names_each_with_its_reason_and_what_to_do() -> None:
-    alert = unknown_alert(planned([event("reports/q1.pdf"), flights(1), event("x.csv")]).unknown)
-
-    assert (alert.event, alert.subject) == ("unknown_key", "2 landed key(s) belong to no feed")
-    assert "reports/q1.pdf: no feed lands here" in alert.message
-    assert "What to do: move the file" in alert.message
 
 
 def test_the_ledger_is_asked_once_a_feed_for_just_the_keys_that_landed() -> None:
