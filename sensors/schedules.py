@@ -209,5 +209,5 @@ freshness_schedule = ScheduleDefinition(
     cron_schedule=f"5 {get_settings().due_hour} * * *",
     execution_timezone="UTC",
     default_status=_status(running=True),
-    description="Looks once a day for days whose files should have landed and have not; alerts people of them.",
+    description="Looks once a day for days whose files should have landed and have not, and says which.",
 )

@@ -197,7 +197,7 @@ class Day:
 
 
 def days_of_delays(session: Session, lake: Lake, days: Sequence[str]) -> list[Day]:
-    """What there is to tell of days, with one query of a kind for all of them.
+    """Ask what there is to tell of days, with one query of a kind for all of them.
 
     Args:
         session: A transaction; nothing is changed in it.
@@ -242,14 +242,14 @@ def days_of_delays(session: Session, lake: Lake, days: Sequence[str]) -> list[Da
 
 
 def reasons_of(lake: Lake, day: str) -> dict[str, int]:
-    """Rejected rows of a day by kind of reason, of the first `REJECTS_READ` at most."""
+    """Count the rejected rows of a day by kind of reason, of the first `REJECTS_READ` at most."""
     prefix = f"{rejects_prefix(REPORTED)}date={date.fromisoformat(day)}/"
     rows = lake.first_rows([prefix], REJECTS_READ, where=lambda _row: True)
     return dict(Counter(kind_of(row["reject_reason"]) for row in rows))
 
 
 def kind_of(reason: str) -> str:
-    """A reason without the value it quotes: which column, and what was expected of it."""
+    """Return a reason without the value it quotes: which column, and what was expected of it."""
     quoted = _QUOTED.fullmatch(reason)
     return f"{quoted[1]}: expected {quoted[2]}" if quoted else reason
 
@@ -259,10 +259,10 @@ def _has_rejects(file: Row) -> bool:
 
 
 def _by_day(rows: Iterable[Row], column: str = "day") -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+    by_day: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(str(row[column]), []).append(row)
-    return found
+        by_day.setdefault(str(row[column]), []).append(row)
+    return by_day
 
 
 def _side(rows: Iterable[Row], side: str) -> dict[int, int]:
