@@ -53,7 +53,7 @@ def code_version() -> str:
 
 
 def when_columns_change() -> AutomationCondition[Any]:
-    """When it is missing and one of the tables is there, or when other columns are deployed; once each.
+    """Ask for a crawl when none was made and a table is there, or when other columns are deployed; once each.
 
     A crawl bills ten minutes, and a load changes no column: that a table was loaded asks for nothing. What
     has failed is asked for again at the full hour.

@@ -1,7 +1,7 @@
 """The texts of alerts: what happened, in which run, and what to do, in one form for each event."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from botocore.exceptions import ClientError
 from dagster import DagsterInstance, DagsterRun, Failure
@@ -44,18 +44,8 @@ def loaded_alert(
     what = f"{table} {describe_days(days)}".strip()
     lines = [
         f"Table:     {', '.join(each.qualified_name for each in feed.tables) or _lake_table(feed)}",
-        f"Loaded:    {rows['rows_loaded']:,} rows",
-        f"Rejected:  {rows['rows_rejected']:,} rows",
+        *_counts(feed, rows),
     ]
-    if rows.get("rows_repeated"):
-        lines.append(
-            f"Repeated:  {rows['rows_repeated']:,} of these, because a later row of their "
-            f"{'day' if feed.typed else 'file'} has the same {_names_a_row(feed)}"
-        )
-    if rows.get("rows_duplicated"):
-        lines.append(f"Identical: {rows['rows_duplicated']:,} rows are copies of another (kept)")
-    if rows.get("rows_healed"):
-        lines.append(f"Healed:    {rows['rows_healed']:,} rows got an airport that was unknown")
     lines += [f"Duration:  {_seconds(instance, run.run_id):.0f} s", f"Run:       {run_link(run.run_id)}"]
     if days and feed.name == REPORTED.name:
         how = "" if get_settings().stage == "local" else " (there: Open)"
@@ -71,6 +61,21 @@ def loaded_alert(
         ]
     subject = f"Loaded {what}: {rows['rows_loaded']:,} rows"
     return Alert("loaded", subject, lines, feed.name, run.run_id, about=[root_of(run), table, *days])
+
+
+def _counts(feed: Feed, rows: Mapping[str, int]) -> Iterator[str]:
+    """Lines that count rows: those loaded and rejected, and others where there are any."""
+    yield f"Loaded:    {rows['rows_loaded']:,} rows"
+    yield f"Rejected:  {rows['rows_rejected']:,} rows"
+    if repeated := rows.get("rows_repeated"):
+        yield (
+            f"Repeated:  {repeated:,} of these, because a later row of their "
+            f"{'day' if feed.typed else 'file'} has the same {_names_a_row(feed)}"
+        )
+    if duplicated := rows.get("rows_duplicated"):
+        yield f"Identical: {duplicated:,} rows are copies of another (kept)"
+    if healed := rows.get("rows_healed"):
+        yield f"Healed:    {healed:,} rows got an airport that was unknown"
 
 
 def _lake_table(feed: Feed) -> str:

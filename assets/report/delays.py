@@ -204,17 +204,7 @@ def days_of_delays(session: Session, lake: Lake, days: Sequence[str]) -> list[Da
         lake: Where the rejects are.
         days: ISO days, one at least, ascending.
     """
-    asked = {
-        "days": tuple(days),
-        "delayed": DELAYED_MINUTES,
-        "least": LEAST_FLIGHTS,
-        "most": WORST,
-        "earliest": FIRST_BIN,
-        "latest": LAST_BIN + BIN_MINUTES - 1,
-        "width": BIN_MINUTES,
-        "first": days_up_to(days[0])[0],
-        "last": days[-1],
-    }
+    asked = _bound(days)
     figures = {str(row["day"]): row for row in session.execute(FIGURES, asked)}
     binned = _by_day(session.execute(BINNED, asked))
     history = {str(row["day"]): row for row in session.execute(HISTORY, asked)}
@@ -239,6 +229,21 @@ def days_of_delays(session: Session, lake: Lake, days: Sequence[str]) -> list[Da
         )
         for day in days
     ]
+
+
+def _bound(days: Sequence[str]) -> dict[str, Any]:
+    """Bind what the queries may ask for."""
+    return {
+        "days": tuple(days),
+        "delayed": DELAYED_MINUTES,
+        "least": LEAST_FLIGHTS,
+        "most": WORST,
+        "earliest": FIRST_BIN,
+        "latest": LAST_BIN + BIN_MINUTES - 1,
+        "width": BIN_MINUTES,
+        "first": days_up_to(days[0])[0],
+        "last": days[-1],
+    }
 
 
 def reasons_of(lake: Lake, day: str) -> dict[str, int]:

@@ -33,7 +33,7 @@ class Picture:
 
     @property
     def uri(self) -> str:
-        """The picture as a link that holds day."""
+        """The picture as a link that holds it."""
         return pictures.data_uri(self.png)
 
 
@@ -68,7 +68,7 @@ def page(day: Day, plots: Mapping[str, Picture], *, run_id: str, made_at: dateti
     Args:
         day: What there is to tell of it.
         plots: As `pictures_of` gives them.
-        run_id: Of the Dagster run that makes day.
+        run_id: The Dagster run that makes the page.
         made_at: When, in UTC.
     """
     ordered = sorted(day.reasons.items(), key=lambda item: (-item[1], item[0]))
