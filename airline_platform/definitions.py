@@ -37,12 +37,7 @@ def resources(settings: Settings) -> dict[str, object]:
 
 
 defs = Definitions(
-    assets=[
-        *FEED_ASSETS,
-        *mart_assets,
-        delay_report,
-        warehouse_catalog,
-    ],
+    assets=[*FEED_ASSETS, *mart_assets, delay_report, warehouse_catalog],
     asset_checks=[landed_in_time],
     jobs=[*FEED_JOBS.values(), FRESHNESS_JOB],
     schedules=[*feed_schedules, freshness_schedule],
