@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from resources.landing import LandedObject
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import INGESTED_FILES
 
 
 def landed(key: str = "daily_flights/2013-01-01.csv", *, refused: str | None = None) -> LandedObject:
