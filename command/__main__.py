@@ -1,4 +1,4 @@
-"""The front door of `airline`: a feed that is declared wrong is told in one sentence, whatever was asked for."""
+"""The front door of `airline`: a feed that is declared wrong is told in one sentence, whatever is asked."""
 
 import sys
 
