@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,7 @@ SECONDS_ARGUMENT = "--airline-timeout-seconds"
 LOOK_SECONDS = 0.05
 """How often a running job is looked at for its end, a stop or its time being over."""
 
-RUN_SETTINGS = (
-    "ExecutionClass", "GlueVersion", "MaxCapacity", "NumberOfWorkers", "SecurityConfiguration", "WorkerType",
-)  # fmt: skip
+RUN_SETTINGS = ("GlueVersion", "NumberOfWorkers", "WorkerType")
 """What a run takes from its request, else from its job, and only shows."""
 
 RUNS_KEPT = 200
@@ -151,8 +150,10 @@ class GlueEngine:
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(32, thread_name_prefix="glue-run")
 
-    def start(self, job: dict[str, Any], request: dict[str, Any], *, max_concurrent: int = 1) -> str:
-        """Begin a run; its id.
+    def start(self, job: dict[str, Any], request: dict[str, Any]) -> str:
+        """Begin a run, one at a time of each job; its id.
+
+        Glue's default and the template's `MaxConcurrentRuns` are 1; MiniStack forgets what a job says of it.
 
         Raises:
             ClientError: ConcurrentRunsExceededException.
@@ -160,8 +161,8 @@ class GlueEngine:
         run = JobRun(job, request)
         with self._lock:
             runs = self._runs.setdefault(run.name, [])
-            if sum(not other.final for other in runs) >= max_concurrent:
-                message = f"Concurrent runs exceeded for {run.name}: it may run {max_concurrent} at a time"
+            if not all(other.final for other in runs):
+                message = f"Concurrent runs exceeded for {run.name}: a laptop runs a job once at a time"
                 raise glue_error("StartJobRun", "ConcurrentRunsExceededException", message)
             runs.insert(0, run)
             del runs[RUNS_KEPT:]
@@ -221,6 +222,7 @@ class GlueEngine:
     def _prepare(self, run: JobRun, folder: Path, staging: Staging) -> dict[str, Any]:
         """Bring all the run needs into its folder; the message for the worker."""
         arguments = run.arguments()
+        named = {"--JOB_NAME": run.name, "--JOB_RUN_ID": run.id} | arguments
         mounts = staging.mount()
         script = staging.fetch(parse_uri(run.job["Command"]["ScriptLocation"]), folder / "script")
         packages = [
@@ -234,7 +236,7 @@ class GlueEngine:
             (folder / name).mkdir()
         return {
             "script": str(script),
-            "argv": flatten({"--JOB_NAME": run.name, "--JOB_RUN_ID": run.id} | arguments),
+            "argv": [word for argument in named.items() for word in argument],
             "py_files": [str(path) for path in packages],
             "shim": str(SHIM_FOLDER),
             "mounts": mounts,
@@ -254,34 +256,23 @@ class GlueEngine:
             run.move("RUNNING")
             worker.give(job)
             try:
-                raise_failure(self._await(run, worker))
+                self._await(run, worker)
             finally:
                 if not worker.reusable:
                     worker.interrupt()  # before the last lines of its output are read
 
-    def _await(self, run: JobRun, worker: Worker) -> dict[str, Any] | None:
+    def _await(self, run: JobRun, worker: Worker) -> None:
+        """Return when the job has succeeded; every other end of it is raised."""
         deadline = time.monotonic() + run.limit_seconds()
         while time.monotonic() < deadline:
             if run.stop.is_set():
                 raise _Ended("STOPPED", "")
-            try:
-                return worker.result(LOOK_SECONDS)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                error = worker.result(LOOK_SECONDS)
+                if error is not None:
+                    raise _Ended("FAILED", error)
+                return
         raise _Ended("TIMEOUT", f"The run took longer than its limit of {run.limit_seconds():.0f} s.")
-
-
-def raise_failure(result: dict[str, Any] | None) -> None:
-    """Turn what a worker said about its job into how the run ends; nothing where it succeeded."""
-    if result is None:
-        raise _Ended("FAILED", "The Spark process died while it ran the job: killed, or out of memory.")
-    if result["error"] is not None:
-        raise _Ended("FAILED", result["error"])
-
-
-def flatten(arguments: Mapping[str, str]) -> list[str]:
-    """`{"--a": "1"}` as `["--a", "1"]`, the way Glue hands arguments to a script."""
-    return [word for pair in arguments.items() for word in pair]
 
 
 def sql_options(value: str) -> dict[str, str]:

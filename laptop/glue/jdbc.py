@@ -86,29 +86,6 @@ class JdbcTarget:
 
 
 @dataclass(frozen=True)
-class Connection:
-    """Where a Glue connection leads.
-
-    Args:
-        name: Of the connection.
-        host: Server's host name.
-        port: Server's port.
-        database: Database to connect to.
-        user: Login, from the connection's secret.
-        password: Likewise.
-        encrypted: Whether an unencrypted session is refused.
-    """
-
-    name: str
-    host: str
-    port: int
-    database: str
-    user: str
-    password: str
-    encrypted: bool
-
-
-@dataclass(frozen=True)
 class FoundTable:
     """A table of a database, with the name and Glue type of each column, in the table's order."""
 
@@ -136,8 +113,8 @@ def jdbc_target(row: Mapping[str, Any]) -> JdbcTarget:
     return JdbcTarget(row.get("ConnectionName", ""), database, schema, table, exclusions)
 
 
-def read_connection(glue: Any, secrets: Any, name: str) -> Connection:
-    """What the catalog and the secret it names say about a connection.
+def read_connection(glue: Any, secrets: Any, name: str) -> dict[str, Any]:
+    """Arguments of psycopg2's `connect`, from a connection of the catalog and the secret it names.
 
     Args:
         glue: Glue's client.
@@ -156,11 +133,14 @@ def read_connection(glue: Any, secrets: Any, name: str) -> Connection:
         raise JdbcError(
             f"Connection {name!r}: expected jdbc:postgresql://<host>:<port>/<database>, found {url!r}"
         )
-    login = _login(secrets, name, properties.get("SECRET_ID", ""))
     encrypted = properties.get("JDBC_ENFORCE_SSL", "false").lower() == "true"
-    return Connection(
-        name, place[1], int(place[2]), place[3], login["username"], login["password"], encrypted
-    )
+    return {
+        "host": place[1],
+        "port": int(place[2]),
+        "dbname": place[3],
+        "sslmode": "require" if encrypted else "prefer",
+        **_login(secrets, name, properties.get("SECRET_ID", "")),
+    }
 
 
 def _login(secrets: Any, connection: str, secret: str) -> dict[str, str]:
@@ -168,7 +148,7 @@ def _login(secrets: Any, connection: str, secret: str) -> dict[str, str]:
         raise JdbcError(f"Connection {connection!r}: expected a SECRET_ID with its login, found none")
     try:
         document = json.loads(secrets.get_secret_value(SecretId=secret)["SecretString"])
-        return {key: str(document[key]) for key in ("username", "password")}
+        return {"user": str(document["username"]), "password": str(document["password"])}
     except secrets.exceptions.ResourceNotFoundException:
         raise JdbcError(f"Connection {connection!r}: secret {secret!r} does not exist") from None
     except (ValueError, KeyError, TypeError):
@@ -178,47 +158,39 @@ def _login(secrets: Any, connection: str, secret: str) -> dict[str, str]:
         ) from None
 
 
-def find_tables(connection: Connection, target: JdbcTarget) -> list[FoundTable]:
+def find_tables(connection: Mapping[str, Any], target: JdbcTarget) -> list[FoundTable]:
     """The target's tables, by schema and name.
+
+    Args:
+        connection: As `read_connection` gives it.
+        target: Which tables.
 
     Raises:
         JdbcError: The database can't be reached or read, or the path has no table.
     """
-    place = f"Connection {connection.name!r}: {connection.host}:{connection.port}/{connection.database}"
+    server = "{host}:{port}/{dbname}".format_map(connection)
+    place = f"Connection {target.connection!r}: {server}"
     try:
         rows = _read_columns(connection, target)
-    except psycopg2.OperationalError as reason:
-        raise JdbcError(f"{place} can't be reached: {_one_line(reason)}") from None
     except psycopg2.Error as reason:
-        raise JdbcError(f"{place} can't be read: {_one_line(reason)}") from None
-    if found := tables_of(rows, target):
-        return found
+        verb = "reached" if isinstance(reason, psycopg2.OperationalError) else "read"
+        raise JdbcError(f"{place} can't be {verb}: {' '.join(str(reason).split())}") from None
+    if tables := tables_of(rows, target):
+        return tables
     raise JdbcError(f"{place} has no table {target.path} that its user may see and no exclusion leaves out")
 
 
-def _read_columns(connection: Connection, target: JdbcTarget) -> list[tuple[Any, ...]]:
+def _read_columns(connection: Mapping[str, Any], target: JdbcTarget) -> list[tuple[Any, ...]]:
+    path = {"database": target.database, "schema": target.schema, "table": target.table}
+    name = "airline-crawler"
     with (
         closing(
-            psycopg2.connect(
-                host=connection.host,
-                port=connection.port,
-                dbname=connection.database,
-                user=connection.user,
-                password=connection.password,
-                connect_timeout=CONNECT_SECONDS,
-                sslmode="require" if connection.encrypted else "prefer",
-                application_name="airline-crawler",
-            )
+            psycopg2.connect(**connection, connect_timeout=CONNECT_SECONDS, application_name=name)
         ) as session,
         session.cursor() as cursor,
     ):
-        path = {"database": target.database, "schema": target.schema, "table": target.table}
         cursor.execute(COLUMNS, path)
-        return cursor.fetchall()
-
-
-def _one_line(reason: Exception) -> str:
-    return " ".join(str(reason).split())
+        return list(cursor.fetchall())
 
 
 def tables_of(rows: Iterable[tuple[Any, ...]], target: JdbcTarget) -> list[FoundTable]:
@@ -245,31 +217,19 @@ def glue_type(data_type: str, precision: int | None = None, scale: int | None = 
 
 def jdbc_table(crawler: Mapping[str, Any], target: JdbcTarget, table: FoundTable) -> dict[str, Any]:
     """A table as CreateTable takes it, located at `<database>.<schema>.<table>`."""
-    parameters = {
-        "CrawlerSchemaDeserializerVersion": "1.0",
-        "CrawlerSchemaSerializerVersion": "1.0",
-        "UPDATED_BY_CRAWLER": crawler["Name"],
-        "classification": CLASSIFICATION,
-        "compressionType": "none",
-        "connectionName": target.connection,
-        "typeOfData": "table",
-    }
     return {
         "Name": table_name(crawler.get("TablePrefix", ""), target.database, table),
-        "Owner": "owner",
         "TableType": "EXTERNAL_TABLE",
-        "Parameters": parameters,
+        "Parameters": {
+            "UPDATED_BY_CRAWLER": crawler["Name"],
+            "classification": CLASSIFICATION,
+            "connectionName": target.connection,
+            "typeOfData": "table",
+        },
         "PartitionKeys": [],
         "StorageDescriptor": {
             "Columns": [{"Name": name, "Type": kind} for name, kind in table.columns],
             "Location": f"{target.database}.{table.schema}.{table.name}",
-            "Compressed": False,
-            "NumberOfBuckets": -1,
-            "SerdeInfo": {"Parameters": {}},
-            "BucketColumns": [],
-            "SortColumns": [],
-            "Parameters": parameters,
-            "StoredAsSubDirectories": False,
         },
     }
 

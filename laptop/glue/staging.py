@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
@@ -36,6 +37,8 @@ NOT_STAGED = (
 """Arguments of Glue itself that carry `s3://` URIs which are no data of the job."""
 
 GLOB_CHARACTERS = "*?[{"
+MISSING = ("404", "NoSuchKey", "NoSuchBucket")
+"""Codes of S3's errors about what is not there."""
 
 
 class StagingError(Exception):
@@ -95,7 +98,7 @@ class Staging:
     s3: "S3Client"
     root: Path
     cancelled: threading.Event = field(default_factory=threading.Event)
-    _outputs: tuple["Output", ...] = ()
+    _outputs: tuple[Output, ...] = ()
     _seen: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
 
     def mount(self) -> dict[str, str]:
@@ -119,7 +122,7 @@ class Staging:
         _in_parallel(self._download, wanted)
         for uri in placeholders:
             if uri not in wanted:
-                self._place(uri)
+                self._place(uri, lambda _uri, path: path.touch())
 
     @property
     def brought_bytes(self) -> int:
@@ -145,7 +148,8 @@ class Staging:
         Raises:
             StagingError: The job wrote to its outputs, but not to the partitions it has named.
         """
-        now = {path: _stamp(path) for path in _files(self.root) if not _is_bookkeeping(path)}
+        files = (Path(folder, name) for folder, _, names in os.walk(self.root) for name in names)
+        now = {path: _stamp(path) for path in files if not _is_bookkeeping(path)}
         changed = [path for path, stamp in now.items() if self._seen.get(path) != stamp]
         self._require_inside(changed)
         removed = [path for path in self._seen if path not in now]
@@ -159,7 +163,7 @@ class Staging:
             if any(output.excludes(uri) for output in self._outputs):
                 raise StagingError(f"The job wrote {uri}, which is in none of its {PARTITIONS_ARGUMENT}.")
 
-    def _standing(self, output: "Output") -> Iterator[ObjectUri]:
+    def _standing(self, output: Output) -> Iterator[ObjectUri]:
         """What stands in the partitions of an output; in all of it, where none are named."""
         if not output.partitions:
             yield from self._below(output.uri)
@@ -177,16 +181,16 @@ class Staging:
             yield from self._below(uri)
             return
         yield uri
-        yield from manifest_urls(self._body(uri), source=str(uri))
+        yield from manifest_urls(self._open(uri).read(), source=str(uri))
 
     def _below(self, uri: ObjectUri) -> list[ObjectUri]:
         """The object itself, where there is one, and everything below it as a folder."""
         prefix = literal_prefix(uri.key)
         folder = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
-        found = [ObjectUri(uri.bucket, key) for key in self._list(uri.bucket, folder)]
+        objects = [ObjectUri(uri.bucket, key) for key in self._list(uri.bucket, folder)]
         if prefix != folder and self._exists(uri):
-            found.append(uri)
-        return found
+            objects.append(uri)
+        return objects
 
     def _list(self, bucket: str, prefix: str, after: str = "") -> Iterator[str]:
         lister = self.s3.get_paginator("list_objects_v2")
@@ -203,46 +207,37 @@ class Staging:
         try:
             self.s3.head_object(Bucket=uri.bucket, Key=uri.key)
         except ClientError as refusal:
-            if refusal.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
+            if refusal.response["Error"]["Code"] in MISSING:
                 return False
             raise
         return True
 
-    def _body(self, uri: ObjectUri) -> bytes:
+    def _open(self, uri: ObjectUri) -> "StreamingBody":
         try:
-            return self.s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
+            return self.s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
         except ClientError as refusal:
-            raise StagingError(_unreadable(uri, refusal)) from refusal
-
-    def _path(self, uri: ObjectUri) -> Path:
-        return self.root / uri.bucket / local_path(uri.key)
+            missing = refusal.response["Error"]["Code"] in MISSING
+            what = "does not exist" if missing else f"can't be read: {refusal}"
+            raise StagingError(f"{uri} {what}") from refusal
 
     def _download(self, uri: ObjectUri) -> None:
         if self.cancelled.is_set():
             raise StagingError("The run was stopped while its objects were brought.")
-        path = self._path(uri)
-        if uri.key.endswith("/"):
-            path.mkdir(parents=True, exist_ok=True)
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._copy(uri, path)
-        self._seen[path] = _stamp(path)
+        self._place(uri, self._copy)
 
     def _copy(self, uri: ObjectUri, path: Path) -> None:
-        try:
-            body = self.s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
-            with path.open("wb") as file:
-                shutil.copyfileobj(body, file, 1 << 20)
-        except ClientError as refusal:
-            raise StagingError(_unreadable(uri, refusal)) from refusal
+        body = self._open(uri)
+        with path.open("wb") as file:
+            shutil.copyfileobj(body, file, 1 << 20)
 
-    def _place(self, uri: ObjectUri) -> None:
-        path = self._path(uri)
+    def _place(self, uri: ObjectUri, fill: Callable[[ObjectUri, Path], None]) -> None:
+        """Make an object's file, or its folder where its key is one's."""
+        path = self.root / uri.bucket / local_path(uri.key)
         if uri.key.endswith("/"):
             path.mkdir(parents=True, exist_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        fill(uri, path)
         self._seen[path] = _stamp(path)
 
     def _uri(self, path: Path) -> ObjectUri:
@@ -321,22 +316,10 @@ def local_path(key: str) -> Path:
     return Path(*segments)
 
 
-def _unreadable(uri: ObjectUri, refusal: ClientError) -> str:
-    if refusal.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
-        return f"{uri} does not exist"
-    return f"{uri} can't be read: {refusal}"
-
-
 def _in_parallel(move: Callable[[T], None], items: Iterable[T]) -> None:
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="glue-staging") as threads:
         for _ in threads.map(move, items):
             pass
-
-
-def _files(root: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(root):
-        for name in names:
-            yield Path(folder, name)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -67,7 +67,7 @@ class Worker:
         folder.mkdir(parents=True)
         self.stdout = folder / "stdout"
         self.stderr = folder / "stderr"
-        self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._results: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._ready = threading.Event()
         self._process = self._start(environment, str(folder / "warm") if warm else "")
 
@@ -97,8 +97,8 @@ class Worker:
                 if message["event"] == "ready":
                     self._ready.set()
                 else:
-                    self._messages.put(message)
-        self._messages.put(None)
+                    self._results.put(message)
+        self._results.put(None)
         self._ready.set()
 
     @property
@@ -143,18 +143,21 @@ class Worker:
         except BrokenPipeError:
             logger.warning("Spark worker %d died before it got its job", self.pid)
 
-    def result(self, seconds: float) -> dict[str, Any] | None:
-        """How the job ended: `{"error": None or text}`, or None when the process died without a word.
+    def result(self, seconds: float) -> str | None:
+        """What went wrong with the job; None where it succeeded.
 
         Raises:
-            TimeoutError: Nothing came within `seconds`.
+            TimeoutError: The job has not ended within `seconds`.
         """
         try:
-            result = self._messages.get(timeout=seconds)
+            result = self._results.get(timeout=seconds)
         except queue.Empty:
             raise TimeoutError from None
-        self.spent = result is None or result["spent"]
-        return result
+        if result is None:
+            return "The Spark process died while it ran the job: killed, or out of memory."
+        self.spent = result["spent"]
+        error: str | None = result["error"]
+        return error
 
     @property
     def reusable(self) -> bool:

@@ -167,12 +167,15 @@ def connection_of(secret=LOGIN, name="w", **properties):
     return read_connection(client, client, name)
 
 
-@pytest.mark.parametrize(("enforced", "encrypted"), [("true", True), ("TRUE", True), ("false", False)])
-def test_a_connection_leads_to_its_url_with_the_login_of_its_secret(enforced, encrypted):
+@pytest.mark.parametrize(
+    ("enforced", "sslmode"), [("true", "require"), ("TRUE", "require"), ("false", "prefer")]
+)
+def test_a_connection_leads_to_its_url_with_the_login_of_its_secret(enforced, sslmode):
     found = connection_of(JDBC_ENFORCE_SSL=enforced)
 
-    assert (found.host, found.port, found.database) == ("127.0.0.1", 5439, "dev")
-    assert (found.user, found.password, found.encrypted) == ("u", "p", encrypted)
+    assert found == {
+        "host": "127.0.0.1", "port": 5439, "dbname": "dev", "sslmode": sslmode, "user": "u", "password": "p",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
