@@ -134,9 +134,9 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
     """Records of a file that a kill or a full disk may have cut off anywhere."""
     for line in path.read_bytes().splitlines():
         with suppress(ValueError):
-            found = json.loads(line)
-            if isinstance(found, dict) and "eventTime" in found:
-                yield found
+            kept = json.loads(line)
+            if isinstance(kept, dict) and "eventTime" in kept:
+                yield kept
 
 
 class Watch:
@@ -173,9 +173,9 @@ class Watch:
         """Pass on a part of the answer; its last one when the call is written down."""
         if message["type"] == "http.response.start":
             self._exchange.status = message["status"]
-            found = {name.lower(): value.decode("latin-1") for name, value in message.get("headers", ())}
-            self._exchange.answer_headers = found
-            self._left = 0.0 if self._has_no_body() else float(found.get(b"content-length", "inf"))
+            headers = {name.lower(): value.decode("latin-1") for name, value in message.get("headers", ())}
+            self._exchange.answer_headers = headers
+            self._left = 0.0 if self._has_no_body() else float(headers.get(b"content-length", "inf"))
             self._see(b"", last=False)  # the server sends what it has: without a body this is the answer
         elif message["type"] == "http.response.body":
             self._see(message.get("body", b""), last=not message.get("more_body"))
