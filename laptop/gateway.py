@@ -5,15 +5,13 @@ python -m laptop.gateway --port 4566 --state .airline/aws
 
 import argparse
 import asyncio
-import contextlib
-import fcntl
 import json
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,18 +24,18 @@ from botocore.exceptions import ClientError
 
 from airline_platform.errors import StackUnavailable
 from airline_platform.settings import LOCAL_CREDENTIAL, Settings
+from laptop import files
 from laptop.asgi import App, Message, Receive, Scope, Send
 from laptop.aws.athena_scan import GET_QUERY_EXECUTION, AthenaScans
 from laptop.aws.audit_log import AuditLog
 from laptop.glue.api import GlueApi
 from laptop.glue.crawler import CrawlerEngine
 from laptop.glue.engine import GlueEngine, discard_leftovers
+from laptop.ports import HEALTH_PATH, HOST
 from laptop.spark.pool import SparkPool
 
 logger = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
-HEALTH_PATH = "/_airline/health"
 BLOCKED_PATHS = ("/_ministack/reset", "/_ministack/config")
 """They wipe the state or change it, without any authentication."""
 
@@ -294,28 +292,19 @@ def build(port: int, state: Path) -> App:
     return Gateway(app, GlueApi(engine, crawlers, client), AthenaScans(client), pool, audit, close=close)
 
 
-@contextlib.contextmanager
-def only_one(state: Path) -> Iterator[None]:
-    """Hold a state folder for this process.
+def serve(port: int, state: Path) -> None:
+    """Serve until SIGTERM or SIGINT.
 
     Raises:
-        StackUnavailable: Another gateway has it.
+        StackUnavailable: Another gateway has the state folder.
     """
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "gateway.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StackUnavailable(
-                f"Another gateway serves {state}.",
-                remedy="stop it (`airline down`) or choose another state folder",
-            ) from None
-        yield
-
-
-def serve(port: int, state: Path) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    with only_one(state):
+    lock = files.lock(state / "gateway.lock")
+    if lock is None:
+        raise StackUnavailable(
+            f"Another gateway serves {state}.",
+            remedy="stop it (`airline down`) or choose another state folder",
+        )
+    with lock:
         uvicorn.run(
             build(port, state), host=HOST, port=port, log_level="warning", access_log=False, lifespan="on",
             timeout_keep_alive=75, timeout_graceful_shutdown=STOP_SECONDS,

@@ -24,7 +24,7 @@ from psycopg2 import sql
 
 from airline_platform.errors import StackUnavailable
 from laptop import processes
-from laptop.kept_secrets import kept_secret, write_private
+from laptop.files import kept_secret, write_whole
 from laptop.processes import Child
 
 ADMIN_ROLE = "airline_admin"
@@ -158,7 +158,7 @@ class PostgresServer:
     def _initdb(self, target: Path) -> None:
         """Run `initdb`; the superuser's password reaches it in a file, as no process list may show it."""
         password_file = self.folder / "initdb.password"
-        write_private(password_file, self.password(ADMIN_ROLE))
+        write_whole(password_file, self.password(ADMIN_ROLE), mode=0o600)
         self._give_away(password_file)
         command = self._as_unprivileged(
             [
