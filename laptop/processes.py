@@ -6,10 +6,9 @@ A process is remembered as (pid, creation time): a pid alone may belong to a str
 import re
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -86,30 +85,19 @@ class Child:
 
 
 def start(
-    command: Sequence[str],
-    *,
-    log: Path,
-    environment: Mapping[str, str],
-    cwd: Path,
-    **more: Any,
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str], cwd: Path, **more: Any
 ) -> Child:
     """Start a child in a session of its own, with stdout and stderr at the end of `log`.
 
-    Args:
-        command: Program and arguments.
-        log: Where its output goes; put aside first when it is large.
-        environment: All of the child's environment.
-        cwd: Its working directory.
-        more: Arguments of `subprocess.Popen`, such as `user` and `group`.
-
-    A session of its own keeps a terminal's Ctrl-C from it: whoever started it decides the order of stopping.
+    The session keeps a terminal's Ctrl-C from it: whoever started it decides the order of stopping. A log
+    that has become large is put aside first. `more` are arguments of `subprocess.Popen`, such as `user`.
 
     Raises:
         OSError: The program cannot be executed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     rotate(log)
-    with log.open("ab") as output, _interruptible_children():
+    with log.open("ab") as output:
         popen = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -121,23 +109,6 @@ def start(
             **more,
         )
     return Child(popen, ProcessId.of(popen.pid))
-
-
-@contextmanager
-def _interruptible_children() -> Iterator[None]:
-    """Keep children from inheriting an ignored SIGINT, as a shell's background jobs have it.
-
-    Dagster gives SIGTERM the handler of SIGINT, so such a child could be stopped by SIGKILL alone.
-    """
-    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    if not ignored or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def rotate(log: Path, limit: int = LOG_LIMIT_BYTES) -> None:

@@ -6,6 +6,7 @@ whose `UpdateBehavior` is LOG never changes a table that is there: it adds parti
 
 import json
 import logging
+import re
 import threading
 import time
 import uuid
@@ -361,7 +362,7 @@ def inherits(crawler: dict[str, Any]) -> bool:
 def table_name(prefix: str, root: ObjectUri) -> str:
     """What Glue calls the table of a target: the crawler's prefix and the last folder, in lower case."""
     last = root.key.rstrip("/").rsplit("/", 1)[-1] or root.bucket
-    return "".join(c if c.isalnum() or c == "_" else "_" for c in f"{prefix}{last}".lower())
+    return re.sub(r"\W", "_", f"{prefix}{last}".lower())
 
 
 def table_input(

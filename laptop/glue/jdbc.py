@@ -1,7 +1,7 @@
 """Crawls JDBC targets for real: reads which tables a PostgreSQL has, as a Glue crawler would register them.
 
-What a path and its exclusions mean is from AWS's documentation, Glue Developer Guide, "Include and exclude
-patterns". What a crawler writes of a table stands in none: it is as people show the tables of their accounts.
+What a path means is from AWS's documentation, Glue Developer Guide, "Include and exclude patterns". What a
+crawler writes of a table stands in none: it is as people show the tables of their accounts.
 """
 
 import json
@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import psycopg2
-
-from laptop.glue.schema import excluded
 
 CLASSIFICATION = "postgresql"
 """In an account, of a crawler over Redshift, it is `redshift`."""
@@ -24,15 +23,14 @@ PATH_PARTS = 3
 """Database, schema, table."""
 
 COLUMNS = """
-SELECT c.table_schema, c.table_name, c.column_name, c.data_type, c.numeric_precision, c.numeric_scale
+SELECT c.table_name, c.column_name, c.data_type, c.numeric_precision, c.numeric_scale
 FROM information_schema.columns c
 JOIN information_schema.tables t USING (table_catalog, table_schema, table_name)
 WHERE t.table_type = 'BASE TABLE'
     AND c.table_catalog = %(database)s
-    AND (c.table_schema = %(schema)s OR %(schema)s = '%%')
+    AND c.table_schema = %(schema)s
     AND (c.table_name = %(table)s OR %(table)s = '%%')
-    AND c.table_schema NOT IN ('information_schema', 'pg_catalog')
-ORDER BY c.table_schema, c.table_name, c.ordinal_position
+ORDER BY c.table_name, c.ordinal_position
 """
 """Every column of a path's tables, as far as the connection's user may see them."""
 
@@ -58,38 +56,23 @@ class JdbcError(Exception):
 
 @dataclass(frozen=True)
 class JdbcTarget:
-    """Tables of a database: `<database>/<schema>/<table>`, each but the database a name or `%` for all.
-
-    Args:
-        connection: Name of the Glue connection that leads there.
-        database: The database's name.
-        schema: A schema's name, or `%`.
-        table: A table's name, or `%`.
-        exclusions: Globs of what to leave out, relative to the path: of a schema's tables the table's name,
-            of all schemas `<schema>/<table>`.
-    """
+    """Tables of a database's schema, which a Glue connection leads to; `%` for all of them."""
 
     connection: str
     database: str
     schema: str
     table: str
-    exclusions: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
-        """The path as it is declared; of a whole database in full."""
+        """The path as it is declared."""
         return f"{self.database}/{self.schema}/{self.table}"
-
-    def takes(self, schema: str, table: str) -> bool:
-        """Whether no exclusion is about a table of the path."""
-        return not excluded(f"{schema}/{table}" if self.schema == "%" else table, self.exclusions)
 
 
 @dataclass(frozen=True)
-class FoundTable:
+class DatabaseTable:
     """A table of a database, with the name and Glue type of each column, in the table's order."""
 
-    schema: str
     name: str
     columns: tuple[tuple[str, str], ...]
 
@@ -98,19 +81,15 @@ def jdbc_target(row: Mapping[str, Any]) -> JdbcTarget:
     """A JDBC target as CreateCrawler takes it.
 
     Raises:
-        JdbcError: Its path is none of `<database>/%` and `<database>/<schema>/<table>`.
+        JdbcError: Its path is not `<database>/<schema>/<table>`, or it has what only AWS obeys.
     """
     path = row.get("Path", "")
     parts = path.split("/")
-    if parts[1:] == ["%"]:
-        parts.append("%")
-    if len(parts) != PATH_PARTS or not all(parts) or parts[0] == "%":
-        raise JdbcError(
-            f"JDBC path {path!r}: expected <database>/<schema>/<table>; all but the database may be %"
-        )
-    database, schema, table = parts
-    exclusions = tuple(row.get("Exclusions", ()))
-    return JdbcTarget(row.get("ConnectionName", ""), database, schema, table, exclusions)
+    if len(parts) != PATH_PARTS or not all(parts) or "%" in parts[:2]:
+        raise JdbcError(f"JDBC path {path!r}: expected <database>/<schema>/<table>; the table may be %")
+    if row.get("Exclusions"):
+        raise JdbcError(f"JDBC path {path!r}: exclusions of tables are obeyed on AWS only")
+    return JdbcTarget(row.get("ConnectionName", ""), *parts)
 
 
 def read_connection(glue: Any, secrets: Any, name: str) -> dict[str, Any]:
@@ -158,47 +137,34 @@ def _login(secrets: Any, connection: str, secret: str) -> dict[str, str]:
         ) from None
 
 
-def find_tables(connection: Mapping[str, Any], target: JdbcTarget) -> list[FoundTable]:
-    """The target's tables, by schema and name.
-
-    Args:
-        connection: As `read_connection` gives it.
-        target: Which tables.
+def find_tables(connection: Mapping[str, Any], target: JdbcTarget) -> list[DatabaseTable]:
+    """The target's tables by name; `connection` is as `read_connection` gives it.
 
     Raises:
         JdbcError: The database can't be reached or read, or the path has no table.
     """
-    server = "{host}:{port}/{dbname}".format_map(connection)
-    place = f"Connection {target.connection!r}: {server}"
+    place = "Connection {!r}: {host}:{port}/{dbname}".format(target.connection, **connection)
+    path = {"database": target.database, "schema": target.schema, "table": target.table}
     try:
-        rows = _read_columns(connection, target)
+        with (
+            closing(psycopg2.connect(**connection, connect_timeout=CONNECT_SECONDS)) as session,
+            session.cursor() as cursor,
+        ):
+            cursor.execute(COLUMNS, path)
+            tables = tables_of(cursor.fetchall())
     except psycopg2.Error as reason:
         verb = "reached" if isinstance(reason, psycopg2.OperationalError) else "read"
         raise JdbcError(f"{place} can't be {verb}: {' '.join(str(reason).split())}") from None
-    if tables := tables_of(rows, target):
-        return tables
-    raise JdbcError(f"{place} has no table {target.path} that its user may see and no exclusion leaves out")
+    if not tables:
+        raise JdbcError(f"{place} has no table {target.path} that its user may see")
+    return tables
 
 
-def _read_columns(connection: Mapping[str, Any], target: JdbcTarget) -> list[tuple[Any, ...]]:
-    path = {"database": target.database, "schema": target.schema, "table": target.table}
-    name = "airline-crawler"
-    with (
-        closing(
-            psycopg2.connect(**connection, connect_timeout=CONNECT_SECONDS, application_name=name)
-        ) as session,
-        session.cursor() as cursor,
-    ):
-        cursor.execute(COLUMNS, path)
-        return list(cursor.fetchall())
-
-
-def tables_of(rows: Iterable[tuple[Any, ...]], target: JdbcTarget) -> list[FoundTable]:
-    """The tables that rows of `COLUMNS` speak of, without what the target excludes."""
+def tables_of(rows: Iterable[tuple[Any, ...]]) -> list[DatabaseTable]:
+    """The tables that rows of `COLUMNS` speak of."""
     return [
-        FoundTable(schema, name, tuple((row[2].lower(), glue_type(*row[3:])) for row in of_table))
-        for (schema, name), of_table in groupby(rows, key=lambda row: (row[0], row[1]))
-        if target.takes(schema, name)
+        DatabaseTable(name, tuple((row[1].lower(), glue_type(*row[2:])) for row in of_table))
+        for name, of_table in groupby(rows, key=itemgetter(0))
     ]
 
 
@@ -215,10 +181,11 @@ def glue_type(data_type: str, precision: int | None = None, scale: int | None = 
     return TYPES.get(data_type, "string")
 
 
-def jdbc_table(crawler: Mapping[str, Any], target: JdbcTarget, table: FoundTable) -> dict[str, Any]:
+def jdbc_table(crawler: Mapping[str, Any], target: JdbcTarget, table: DatabaseTable) -> dict[str, Any]:
     """A table as CreateTable takes it, located at `<database>.<schema>.<table>`."""
+    prefix, path = crawler.get("TablePrefix", ""), (target.database, target.schema, table.name)
     return {
-        "Name": table_name(crawler.get("TablePrefix", ""), target.database, table),
+        "Name": re.sub(r"\W", "_", f"{prefix}{'_'.join(path)}".lower()),
         "TableType": "EXTERNAL_TABLE",
         "Parameters": {
             "UPDATED_BY_CRAWLER": crawler["Name"],
@@ -229,12 +196,6 @@ def jdbc_table(crawler: Mapping[str, Any], target: JdbcTarget, table: FoundTable
         "PartitionKeys": [],
         "StorageDescriptor": {
             "Columns": [{"Name": name, "Type": kind} for name, kind in table.columns],
-            "Location": f"{target.database}.{table.schema}.{table.name}",
+            "Location": ".".join(path),
         },
     }
-
-
-def table_name(prefix: str, database: str, table: FoundTable) -> str:
-    """What Glue calls the table: `<prefix><database>_<schema>_<table>`, in lower case."""
-    plain = f"{prefix}{database}_{table.schema}_{table.name}".lower()
-    return "".join(c if c.isalnum() or c == "_" else "_" for c in plain)

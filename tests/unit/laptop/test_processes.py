@@ -80,17 +80,6 @@ def test_an_orphan_is_found_by_its_mark_and_only_by_its_own(home: Path) -> None:
     processes.kill([orphan])
 
 
-def test_a_child_takes_ctrl_c_even_when_its_parent_ignores_it(home: Path) -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        child = start(home, SLEEP)
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
-    child.popen.send_signal(signal.SIGINT)
-    assert child.popen.wait(5) == -signal.SIGINT
-
-
 def test_a_child_has_a_session_of_its_own(home: Path) -> None:
     child = start(home, SLEEP)
     assert os.getsid(child.identity.pid) == child.identity.pid

@@ -6,20 +6,19 @@ import pytest
 
 from laptop.glue.crawler import differs
 from laptop.glue.jdbc import (
-    FoundTable,
+    DatabaseTable,
     JdbcError,
     JdbcTarget,
     glue_type,
     jdbc_table,
     jdbc_target,
     read_connection,
-    table_name,
     tables_of,
 )
 
 CRAWLER = {"Name": "acme-air-warehouse", "TablePrefix": "warehouse_"}
 TARGET = JdbcTarget("acme-air-warehouse", "dev", "airlines", "%")
-TABLE = FoundTable("airlines", "Dim", (("airport_id", "bigint"), ("city", "string")))
+TABLE = DatabaseTable("Dim", (("airport_id", "bigint"), ("city", "string")))
 URL = "jdbc:postgresql://127.0.0.1:5439/dev"
 
 
@@ -48,58 +47,36 @@ class Client:
         return {"SecretString": self._secret}
 
 
+@pytest.mark.parametrize("table", ["%", "Dim"])
+def test_a_path_names_database_schema_and_table(table):
+    found = jdbc_target({"ConnectionName": "w", "Path": f"dev/airlines/{table}"})
+
+    assert found == JdbcTarget("w", "dev", "airlines", table)
+
+
 @pytest.mark.parametrize(
-    ("path", "schema", "table"),
-    [
-        ("dev/airlines/%", "airlines", "%"),
-        ("dev/airlines/Dim", "airlines", "Dim"),
-        ("dev/%/dim", "%", "dim"),
-        ("dev/%/%", "%", "%"),
-        ("dev/%", "%", "%"),
-    ],
+    "path", ["", "dev", "dev/%", "dev/airlines", "%/airlines/%", "dev/%/%", "dev//%", "dev/a/b/c", "/a/b"]
 )
-def test_a_path_names_database_schema_and_table(path, schema, table):
-    found = jdbc_target({"ConnectionName": "w", "Path": path, "Exclusions": ["x*"]})
-
-    assert found == JdbcTarget("w", "dev", schema, table, ("x*",))
-
-
-@pytest.mark.parametrize("path", ["", "dev", "dev/airlines", "%/airlines/%", "dev//%", "dev/a/b/c", "/a/b"])
 def test_what_is_no_path_says_what_one_is(path):
     with pytest.raises(JdbcError, match="expected <database>/<schema>/<table>"):
         jdbc_target({"ConnectionName": "w", "Path": path})
 
 
-@pytest.mark.parametrize(
-    ("schema", "pattern", "left"),
-    [
-        ("airlines", "load_*", ["airlines.dim", "airlines.fact"]),
-        ("airlines", "**_lock", ["airlines.dim", "airlines.fact"]),
-        ("airlines", "airlines/dim", ["airlines.dim", "airlines.fact", "airlines.load_lock"]),
-        ("%", "airlines/dim", ["airlines.fact", "airlines.load_lock"]),
-        ("%", "*", ["airlines.dim", "airlines.fact", "airlines.load_lock"]),
-        ("%", "airlines/**", []),
-    ],
-)
-def test_exclusions_are_relative_to_the_path(schema, pattern, left):
-    rows = [("airlines", name, "id", "bigint", 64, 0) for name in ("dim", "fact", "load_lock")]
-    target = JdbcTarget("w", "dev", schema, "%", (pattern,))
-
-    assert [f"{table.schema}.{table.name}" for table in tables_of(rows, target)] == left
+def test_exclusions_are_refused_rather_than_overlooked():
+    with pytest.raises(JdbcError, match="exclusions of tables are obeyed on AWS only"):
+        jdbc_target({"ConnectionName": "w", "Path": "dev/airlines/%", "Exclusions": ["load_*"]})
 
 
 def test_the_rows_of_a_table_are_its_columns_in_order_and_lower_case():
     rows = [
-        ("airlines", "dim", "Airport_ID", "bigint", 64, 0),
-        ("airlines", "dim", "fare", "numeric", 14, 3),
-        ("airlines", "fact", "airport_id", "character varying", None, None),
-        ("other", "fact", "airport_id", "date", None, None),
+        ("dim", "Airport_ID", "bigint", 64, 0),
+        ("dim", "fare", "numeric", 14, 3),
+        ("fact", "airport_id", "character varying", None, None),
     ]
 
-    assert tables_of(rows, JdbcTarget("w", "dev", "%", "%")) == [
-        FoundTable("airlines", "dim", (("airport_id", "bigint"), ("fare", "decimal(14,3)"))),
-        FoundTable("airlines", "fact", (("airport_id", "string"),)),
-        FoundTable("other", "fact", (("airport_id", "date"),)),
+    assert tables_of(rows) == [
+        DatabaseTable("dim", (("airport_id", "bigint"), ("fare", "decimal(14,3)"))),
+        DatabaseTable("fact", (("airport_id", "string"),)),
     ]
 
 
@@ -127,8 +104,9 @@ def test_postgresql_types_have_glue_names(of_postgresql, of_glue):
 
 
 def test_a_table_is_named_after_prefix_database_schema_and_table():
-    assert table_name("warehouse_", "Dev", TABLE) == "warehouse_dev_airlines_dim"
-    assert table_name("", "my-db", FoundTable("a b", "c", ())) == "my_db_a_b_c"
+    target = JdbcTarget("w", "my-db", "a b", "%")
+
+    assert jdbc_table(CRAWLER, target, DatabaseTable("C", ()))["Name"] == "warehouse_my_db_a_b_c"
 
 
 def test_a_table_says_where_it_is_and_over_which_connection():
@@ -151,7 +129,7 @@ def test_a_table_says_where_it_is_and_over_which_connection():
 
 def test_another_type_or_connection_makes_a_table_differ():
     known = jdbc_table(CRAWLER, TARGET, TABLE)
-    retyped = FoundTable("airlines", "Dim", (("airport_id", "int"), ("city", "string")))
+    retyped = DatabaseTable("Dim", (("airport_id", "int"), ("city", "string")))
 
     assert not differs(known, jdbc_table(CRAWLER, TARGET, TABLE))
     assert differs(known, jdbc_table(CRAWLER, TARGET, retyped))
