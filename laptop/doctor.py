@@ -2,9 +2,8 @@
 
 import os
 import shutil
-import socket
 import sys
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -22,6 +21,11 @@ INSTALL = "pip install -e '.[local]'"
 
 _FREE_DISK_GB = 2.0
 _FREE_MEMORY_GB = 3.0
+_LAUNCHES = {
+    "direct": "as this user",
+    "namespace": "as root, in a user namespace",
+    "nobody": "as root without user namespaces: it runs as `nobody`",
+}
 _LONGEST_HOME = 180
 """Spark and Dagster put up to 70 characters behind the home, and some tools stop at 255."""
 
@@ -51,12 +55,9 @@ def checks(settings: Settings | None = None) -> list[Check]:
         _packages(),
         _java(),
         _postgres(),
-        *_unprivileged(),
         _home(settings.home),
         _disk(settings.home),
         _memory(),
-        _loopback(),
-        _ui_port(settings.ui_port),
     ]
 
 
@@ -88,28 +89,19 @@ def _package_problem(requirement: Requirement) -> str | None:
 
 def _java() -> Check:
     """Java 17 from JAVA_HOME, the PATH, or the wheel that carries one."""
-    try:
-        return Check("Java 17", ok=True, found=str(find_java()))
-    except AirlineError as error:
-        return Check("Java 17", ok=False, found=str(error.args[0]), remedy=error.remedy)
+    return _tried("Java 17", lambda: str(find_java()))
 
 
 def _postgres() -> Check:
     """Whether the server's program runs here, the way it will be run."""
+    return _tried("PostgreSQL", lambda: f"{postgres.version_check()} ({_LAUNCHES[postgres.launch_mode()]})")
+
+
+def _tried(name: str, attempt: Callable[[], str]) -> Check:
     try:
-        return Check("PostgreSQL", ok=True, found=postgres.version_check())
+        return Check(name, ok=True, found=attempt())
     except AirlineError as error:
-        return Check("PostgreSQL", ok=False, found=str(error.args[0]), remedy=error.remedy)
-
-
-def _unprivileged() -> list[Check]:
-    """How root gets PostgreSQL a user that is not root; nobody else has to."""
-    if os.geteuid() != 0:
-        return []
-    if postgres.user_namespaces_work():
-        return [Check("Unprivileged user", ok=True, found="root, with user namespaces")]
-    found = "root, without user namespaces: PostgreSQL runs as `nobody`"
-    return [Check("Unprivileged user", ok=True, found=found)]
+        return Check(name, ok=False, found=str(error.args[0]), remedy=error.remedy)
 
 
 def _home(home: Path) -> Check:
@@ -151,23 +143,3 @@ def _memory() -> Check:
 def _at_least(name: str, free: float, needed: float, remedy: str) -> Check:
     enough = free >= needed
     return Check(name, enough, f"{free:.1f} GB of {needed:.0f} GB needed", "" if enough else remedy)
-
-
-def _loopback() -> Check:
-    """Whether a connection over 127.0.0.1 comes about."""
-    try:
-        with closing(socket.create_server(("127.0.0.1", 0))) as server:
-            with closing(socket.create_connection(server.getsockname(), timeout=2)):
-                pass
-            return Check("Loopback", ok=True, found="127.0.0.1 answers")
-    except OSError as error:
-        remedy = "Let processes of this user listen and connect on 127.0.0.1"
-        return Check("Loopback", ok=False, found=str(error), remedy=remedy)
-
-
-def _ui_port(port: int) -> Check:
-    """Whether the UI's port is free; a taken one is no obstacle."""
-    with closing(socket.socket()) as probe:
-        taken = probe.connect_ex(("127.0.0.1", port)) == 0 if port else False
-    found = f"{port} is in use (by this stack, or another: `airline up` takes the next)" if taken else "free"
-    return Check(f"Port {port}", ok=True, found=found)

@@ -18,7 +18,7 @@ import requests
 
 from airline_platform.settings import Settings
 from laptop import processes
-from laptop.dagster import dagster_home
+from laptop.dagster import dagster_home, readiness
 from laptop.dagster.dagster_home import DagsterHome
 from laptop.ports import HEALTH_PATH, HOST, Ports
 from laptop.postgres import DAGSTER, PostgresServer
@@ -128,14 +128,14 @@ class Plan:
             self._component(
                 "webserver",
                 self._starter("webserver", self.dagster.webserver_command(port)),
-                lambda _began: dagster_home.missing_code(port),
+                lambda _began: readiness.missing_code(port),
                 after=("storage", "code-server"),
                 stop=stop,
             ),
             self._component(
                 "daemon",
                 self._starter("daemon", self.dagster.daemon_command()),
-                partial(dagster_home.missing_heartbeat, port),
+                partial(readiness.missing_heartbeat, port),
                 after=("storage", "code-server", "deploy"),
                 stop=stop,
             ),

@@ -1,7 +1,5 @@
 """The doctor names what is missing and the way to get it."""
 
-import socket
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from laptop.doctor import Check
 
 def test_a_machine_that_runs_the_tests_has_what_it_takes(tmp_path: Path) -> None:
     found = {check.name: check for check in doctor.checks(Settings(home=tmp_path))}
-    for name in ("Python 3.11", "Python packages", "PostgreSQL", "Loopback"):
+    for name in ("Python 3.11", "Python packages", "PostgreSQL"):
         assert found[name].ok, found[name]
     assert "18" in found["PostgreSQL"].found
 
@@ -51,10 +49,3 @@ def test_a_server_that_does_not_run_here_is_told_with_its_remedy(monkeypatch: py
 
     monkeypatch.setattr(doctor.postgres, "version_check", broken)
     assert doctor._postgres() == Check("PostgreSQL", ok=False, found="no such library", remedy="install it")
-
-
-def test_a_taken_ui_port_is_told_and_no_obstacle() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        check = doctor._ui_port(server.getsockname()[1])
-    assert check.ok
-    assert "in use" in check.found
