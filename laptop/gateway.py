@@ -21,11 +21,13 @@ import boto3
 import uvicorn
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airline_platform.errors import StackUnavailable
 from airline_platform.settings import LOCAL_CREDENTIAL, Settings
 from laptop import files
-from laptop.asgi import App, Message, Receive, Scope, Send
 from laptop.aws.athena_scan import GET_QUERY_EXECUTION, AthenaScans
 from laptop.aws.audit_log import AuditLog
 from laptop.glue.api import GlueApi
@@ -117,7 +119,7 @@ class Gateway:
 
     def __init__(
         self,
-        ministack: App,
+        ministack: ASGIApp,
         api: GlueApi,
         scans: AthenaScans,
         pool: SparkPool,
@@ -125,16 +127,7 @@ class Gateway:
         *,
         close: Callable[[], None],
     ) -> None:
-        """Wrap MiniStack.
-
-        Args:
-            ministack: MiniStack's ASGI application.
-            api: Answers Glue calls.
-            scans: Knows what Athena's queries read.
-            pool: The Spark workers; they are started when the server starts.
-            audit: Keeps what runs call.
-            close: Stops the engines; called when the server stops.
-        """
+        """Wrap MiniStack; `close` stops the engines when the server stops."""
         self._ministack = ministack
         self._api = api
         self._scans = scans
@@ -153,9 +146,11 @@ class Gateway:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = refused(scope["path"], headers)
         if refusal:
-            await respond(send, 403, {"__type": "AccessDeniedException", "message": refusal})
+            denied = {"__type": "AccessDeniedException", "message": refusal}
+            await answer(denied, 403)(scope, receive, send)
         elif scope["path"] == HEALTH_PATH:
-            await respond(send, 200, {"status": "ready", "spark_workers_ready": self._pool.ready_count()})
+            health = {"status": "ready", "spark_workers_ready": self._pool.ready_count()}
+            await answer(health)(scope, receive, send)
         elif self._audit.concerns(headers):
             watch = self._audit.watch(scope, headers, receive, send)
             try:
@@ -192,22 +187,22 @@ class Gateway:
         return around
 
     async def _answer_glue(self, scope: Scope, receive: Receive, send: Send, action: str) -> None:
-        body = await read_body(receive)
+        body = await Request(scope, receive).body()
         ministack = await self._ask_ministack(scope, body)
         try:
             request = json.loads(body or b"{}")
-            answer = await asyncio.to_thread(self._api.answer, action, request, ministack)
+            document = await asyncio.to_thread(self._api.answer, action, request, ministack)
         except ClientError as refusal:
             error = refusal.response["Error"]
-            answer = {"__type": error["Code"], "message": error["Message"]}
+            document = {"__type": error["Code"], "message": error["Message"]}
         except (ValueError, KeyError) as reason:
-            answer = {"__type": "InvalidInputException", "message": f"{action}: {reason!r}"}
-        await respond(send, 400 if "__type" in answer else 200, answer)
+            document = {"__type": "InvalidInputException", "message": f"{action}: {reason!r}"}
+        await answer(document)(scope, receive, send)
 
     async def _answer_query_execution(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await self._ask_ministack(scope, await read_body(receive))
-        await asyncio.to_thread(self._scans.correct, answer)
-        await respond(send, 400 if "__type" in answer else 200, answer)
+        execution = await self._ask_ministack(scope, await Request(scope, receive).body())
+        await asyncio.to_thread(self._scans.correct, execution)
+        await answer(execution)(scope, receive, send)
 
     async def _ask_ministack(self, scope: Scope, body: bytes) -> dict[str, Any]:
         """MiniStack's own answer to a request whose body was read already."""
@@ -242,31 +237,16 @@ def glue_action(headers: MutableMapping[bytes, str]) -> str:
     return target.removeprefix(GLUE_TARGET) if target.startswith(GLUE_TARGET) else ""
 
 
-async def read_body(receive: Receive) -> bytes:
-    """All of a request's body."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            return bytes(body)
-
-
-async def respond(send: Send, status: int, document: dict[str, Any]) -> None:
-    """Answer with a JSON document, an AWS error in the shape boto3 makes exceptions of."""
-    body = json.dumps(document).encode()
-    headers = [
-        (b"content-type", b"application/x-amz-json-1.1"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-amzn-requestid", str(uuid4()).encode()),
-    ]
+def answer(document: dict[str, Any], status: int = 200) -> JSONResponse:
+    """An AWS answer; one with a `__type` is an error, in the shape boto3 makes exceptions of."""
+    headers = {"x-amzn-requestid": str(uuid4())}
     if "__type" in document:
-        headers.append((b"x-amzn-errortype", document["__type"].encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        headers["x-amzn-errortype"] = document["__type"]
+        status = max(status, 400)
+    return JSONResponse(document, status, headers, "application/x-amz-json-1.1")
 
 
-def build(port: int, state: Path) -> App:
+def build(port: int, state: Path) -> ASGIApp:
     """The application that serves `state` on `port`; imports MiniStack, which reads the environment now."""
     region = os.environ.get("AWS_REGION") or "us-east-1"
     environment = worker_environment(port, region)

@@ -23,7 +23,7 @@ from laptop.dagster.dagster_home import DagsterHome
 from laptop.ports import HEALTH_PATH, HOST, Ports
 from laptop.postgres import DAGSTER, PostgresServer
 from laptop.processes import COMPONENT_VARIABLE, OWNER_VARIABLE, Child
-from laptop.supervisor import Component, Job
+from laptop.supervisor import Component, Job, Node
 
 GATEWAY_MODULE = "laptop.gateway"
 STACK_MODULE = "laptop.stack"
@@ -81,12 +81,12 @@ class Plan:
         """What brings the gateway and the warehouse to what `infra/` says."""
         return [sys.executable, "-m", STACK_MODULE, "deploy"]
 
-    def nodes(self) -> list[Component | Job]:
+    def nodes(self) -> list[Node]:
         """All of it, each after what it needs."""
         run_server = [self._run_server()] if dagster_home.FORKS_RUNS else []
         return [*self._foundation(), self._storage(), *self._dagster(), *run_server]
 
-    def _foundation(self) -> list[Component | Job]:
+    def _foundation(self) -> list[Node]:
         return [
             self._component(
                 "postgres",
@@ -108,12 +108,14 @@ class Plan:
                 ends_last=True,
             ),
             Job(
-                "deploy", self._starter("deploy", self.deploy_command()), self._log("deploy"),
+                name="deploy",
+                start=self._starter("deploy", self.deploy_command()),
+                log=self._log("deploy"),
                 after=("postgres", "gateway"),
             ),
-        ]  # fmt: skip
+        ]
 
-    def _dagster(self) -> list[Component | Job]:
+    def _dagster(self) -> list[Node]:
         port = self.ports.ui
         stop = partial(processes.stop, grace=3.0)
         return [
@@ -159,13 +161,12 @@ class Plan:
             due = dagster_home.needs_preparation(home, self.server.dagster_connection())
             return start() if due else None
 
-        return Job("storage", start_if_due, self._log("storage"), after=("postgres",))
+        return Job(name="storage", start=start_if_due, log=self._log("storage"), after=("postgres",))
 
     def _component(
         self, name: str, start: Callable[[], Child], missing: Callable[[float], str | None], **more: Any
     ) -> Component:
-        port = self.ports.by_component().get(name)
-        return Component(name, start, missing, self._log(name), port=port, **more)
+        return Component(name=name, start=start, missing=missing, log=self._log(name), **more)
 
     def _log(self, name: str) -> Path:
         return log_file(self.settings.home, name)

@@ -178,7 +178,7 @@ class PostgresServer:
             StackUnavailable: It failed.
         """
         command = self._as_unprivileged([str(binaries() / program), *arguments])
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             command, capture_output=True, text=True, check=False, cwd="/", **self._identity()
         )
         if done.returncode != 0:

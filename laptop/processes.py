@@ -28,12 +28,7 @@ _CREATE_TIME_TOLERANCE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class ProcessId:
-    """One process, and no later one that got the same pid.
-
-    Args:
-        pid: The number the kernel gave it.
-        create_time: When it was created, in seconds since the epoch, as psutil tells it.
-    """
+    """One process, and no later one that got the same pid; its times are psutil's, since the epoch."""
 
     pid: int
     create_time: float

@@ -42,15 +42,7 @@ State = Literal["running", "starting", "dead"]
 
 @dataclass(frozen=True)
 class StackInfo:
-    """A stack that answers.
-
-    Args:
-        endpoint_url: The AWS endpoint.
-        ui_url: The Dagster UI.
-        home: Its state folder.
-        ports: Port of each component that listens.
-        already_up: Whether it ran before it was asked for.
-    """
+    """A stack that answers: where its parts are, and whether it ran before it was asked for."""
 
     endpoint_url: str
     ui_url: str
@@ -67,15 +59,7 @@ class StackInfo:
 
 @dataclass(frozen=True)
 class ComponentStatus:
-    """One process of the stack, as it is now.
-
-    Args:
-        name: The component.
-        pid: Its process, living or not.
-        address: Where it listens; None where it does not.
-        state: `starting` until all of the stack is ready.
-        log: Its log.
-    """
+    """One process of the stack as it is now; it is `starting` until all of the stack is ready."""
 
     name: str
     pid: int
@@ -86,12 +70,7 @@ class ComponentStatus:
 
 @dataclass
 class Life:
-    """One life of a stack: its record on disk follows its processes.
-
-    Args:
-        plan: What runs.
-        tell: Told in one line what happens.
-    """
+    """One life of a stack: its record on disk follows its processes."""
 
     plan: Plan
     tell: Tell

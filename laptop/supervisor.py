@@ -19,48 +19,16 @@ class StopRequestedError(Exception):
     """Somebody asked for the end while the stack was coming up."""
 
 
-@dataclass(frozen=True)
-class Component:
-    """A process that is to run as long as the stack does.
-
-    Args:
-        name: What people call it; also its log's name.
-        start: Start it; called again after its death.
-        missing: What it lacks until it is of use, None when nothing; it raises when waiting is hopeless.
-            Called with the time of the start, in seconds since the epoch.
-        log: Its log, shown when it fails.
-        after: Names of what must be ready, or done, before it starts.
-        port: Where it listens on 127.0.0.1, if it does.
-        prepare: What must be done before each start.
-        stop: End it cleanly.
-        timeout: Seconds it may take to be ready.
-        again_after_restart: Names of the jobs whose result dies with it.
-        ends_last: Whether everything else must have ended before it ends.
-    """
-
-    name: str
-    start: Callable[[], Child]
-    missing: Callable[[float], str | None]
-    log: Path
-    after: tuple[str, ...] = ()
-    port: int | None = None
-    prepare: Callable[[], None] = lambda: None
-    stop: Callable[[Child], None] = processes.stop
-    timeout: float = 120.0
-    again_after_restart: tuple[str, ...] = ()
-    ends_last: bool = False
-
-
-@dataclass(frozen=True)
-class Job:
-    """A process that ends before the stack is ready.
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A process of the stack.
 
     Args:
         name: What people call it; also its log's name.
         start: Start it; None where nothing has to be done.
         log: Its log, shown when it fails.
         after: Names of what must be ready, or done, before it starts.
-        timeout: Seconds it may take.
+        timeout: Seconds it may take to be ready, or done.
     """
 
     name: str
@@ -68,6 +36,30 @@ class Job:
     log: Path
     after: tuple[str, ...] = ()
     timeout: float = 180.0
+
+
+class Job(Node):
+    """A process that ends before the stack is ready."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component(Node):
+    """A process that is to run as long as the stack does.
+
+    Args:
+        missing: What it lacks until it is of use, None when nothing; it raises when waiting is hopeless.
+            Called with the time of the start, in seconds since the epoch.
+        prepare: What must be done before each start.
+        stop: End it cleanly.
+        again_after_restart: Names of the jobs whose result dies with it.
+        ends_last: Whether everything else must have ended before it ends.
+    """
+
+    missing: Callable[[float], str | None]
+    prepare: Callable[[], None] = lambda: None
+    stop: Callable[[Child], None] = processes.stop
+    again_after_restart: tuple[str, ...] = ()
+    ends_last: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ class Supervisor:
         limit: When to give up on a component.
     """
 
-    nodes: Sequence[Component | Job]
+    nodes: Sequence[Node]
     tell: Callable[[str], None] = lambda _line: None
     changed: Callable[[], None] = lambda: None
     limit: RestartLimit = field(default_factory=RestartLimit)
@@ -138,7 +130,7 @@ class Supervisor:
         if self._stop.is_set():
             raise StopRequestedError
 
-    def _bring_up(self, node: Component | Job, done: Mapping[str, threading.Event]) -> None:
+    def _bring_up(self, node: Node, done: Mapping[str, threading.Event]) -> None:
         """The life of one node until it is ready; the first failure of any ends the waiting of all."""
         try:
             while not all(done[name].is_set() for name in node.after):
@@ -153,7 +145,7 @@ class Supervisor:
             self._failures.append(error)
             self._stop.set()
 
-    def _run(self, node: Component | Job) -> None:
+    def _run(self, node: Node) -> None:
         """Start a component and wait until it is of use, or run a job to its end."""
         if isinstance(node, Component):
             node.prepare()
@@ -177,7 +169,7 @@ class Supervisor:
                 del self.children[node.name]
             self.changed()
 
-    def _launch(self, node: Component | Job) -> Child | None:
+    def _launch(self, node: Node) -> Child | None:
         """Start a child unless the end was asked for; afterwards `stop` knows of it in any case."""
         with self._lock:
             if self._stop.is_set():
@@ -255,7 +247,7 @@ def _ending(child: Child | None) -> str:
     return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
 
-def _missing(node: Component | Job, child: Child, began: float) -> str | None:
+def _missing(node: Node, child: Child, began: float) -> str | None:
     """What a component lacks until it is of use, or a job until it is done; None when nothing."""
     if isinstance(node, Component):
         return node.missing(began)

@@ -55,16 +55,16 @@ _NO_BODY: dict[int, str] = {
 
 @dataclass
 class Exchange:
-    """A request and its answer, as far as they were seen.
+    """A request and its answer, as far as they were seen; the names of headers are in lower case.
 
     Args:
         method: HTTP's.
         path: Decoded.
         query: As it came.
-        headers: Of the request, names in lower case.
+        headers: Of the request.
         body: Of the request; empty where it is an object's content.
-        status: Of the answer.
-        answer_headers: Of the answer, names in lower case.
+        status: Of the answer; 0 until there is one.
+        answer_headers: Of the answer.
         answer: The answer's body, as far as it is needed.
     """
 
@@ -90,12 +90,7 @@ def service_of(headers: Mapping[bytes, str]) -> str:
 
 
 def record(exchange: Exchange, at: datetime) -> dict[str, Any]:
-    """The record of a call that was answered.
-
-    Args:
-        exchange: The call.
-        at: When it was answered.
-    """
+    """The record of a call that was answered at this time."""
     scope = _SCOPE.search(exchange.headers.get(b"authorization", ""))
     key_id, region, service = scope.groups() if scope else ("", "", "")
     action, answered = _action(exchange, service), exchange.answer_headers

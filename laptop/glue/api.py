@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from laptop.glue.crawler import CrawlerEngine
-from laptop.glue.engine import GlueEngine, is_spark_job
+from laptop.glue.engine import GlueEngine
 from laptop.glue.errors import glue_error
 
 Document = dict[str, Any]
@@ -55,8 +55,6 @@ class GlueApi:
     def _start_job_run(self, request: Document, ministack: Document) -> Document:
         _raise_not_found("StartJobRun", ministack)
         job = self._client("glue").get_job(JobName=request["JobName"])["Job"]
-        if not is_spark_job(job):
-            return ministack
         return {"JobRunId": self._engine.start(job, request)}
 
     def _get_job_run(self, request: Document, ministack: Document) -> Document:

@@ -40,19 +40,18 @@ class CrawlError(Exception):
 
 @dataclass
 class Crawl:
-    """One crawl of a crawler: when it began, when and how it ended."""
+    """One crawl of a crawler: when it began, and how it ended; its status comes last, and ends it."""
 
     crawler: str
     stream: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: float = field(default_factory=time.time)
-    ended: float | None = None
     status: str = ""
     error: str = ""
 
-    def end(self, status: str, error: str) -> None:
-        """Finish; the time of the end comes last, because the crawler's state hangs on it."""
-        self.status, self.error = status, error
-        self.ended = time.time()
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return not self.status
 
     def describe(self) -> dict[str, Any]:
         """The crawl as `LastCrawl`."""
@@ -81,8 +80,7 @@ class CrawlerEngine:
     def __init__(self, client: Callable[[str], Any]) -> None:
         """Crawl nothing yet; `client` makes a boto3 client of the gateway for a service's name."""
         self._client = client
-        self._newest: dict[str, Crawl] = {}
-        self._finished: dict[str, Crawl] = {}
+        self._crawls: dict[str, Crawl] = {}
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="glue-crawl")
 
@@ -94,23 +92,21 @@ class CrawlerEngine:
         """
         name = crawler["Name"]
         with self._lock:
-            newest = self._newest.get(name)
-            if newest and newest.ended is None:
+            newest = self._crawls.get(name)
+            if newest and newest.running:
                 raise glue_error(
                     "StartCrawler", "CrawlerRunningException", f"Crawler {name} is already running"
                 )
-            crawl = self._newest[name] = Crawl(name)
+            crawl = self._crawls[name] = Crawl(name)
         self._threads.submit(self._crawl, crawler, crawl)
 
     def describe(self, crawler: dict[str, Any]) -> dict[str, Any]:
         """A crawler's definition with its true state in it."""
-        newest, last = self._newest.get(crawler["Name"]), self._finished.get(crawler["Name"])
-        elapsed = time.time() - newest.started if newest and newest.ended is None else 0.0
-        shown = {name: value for name, value in crawler.items() if name != "LastCrawl"} | {
-            "State": "RUNNING" if newest and newest.ended is None else "READY",
-            "CrawlElapsedTime": round(elapsed * 1000),
-        }
-        return shown | ({"LastCrawl": last.describe()} if last else {})
+        crawl = self._crawls.get(crawler["Name"])
+        shown = {name: value for name, value in crawler.items() if name != "LastCrawl"}
+        if crawl is None or crawl.running:
+            return shown | {"State": "RUNNING" if crawl else "READY"}
+        return shown | {"State": "READY", "LastCrawl": crawl.describe()}
 
     def close(self) -> None:
         """Begin no further crawl, and wait for those under way."""
@@ -118,13 +114,10 @@ class CrawlerEngine:
 
     def _crawl(self, crawler: dict[str, Any], crawl: Crawl) -> None:
         log = LogStream(self._client("logs"), LOG_GROUP, crawl.stream)
-        log.send([f"[{crawl.stream}] BENCHMARK : Running Start Crawl for Crawler {crawl.crawler}"])
         status, error = self._outcome(crawler, crawl, log)
         level = "ERROR" if error else "BENCHMARK"
         log.send([f"[{crawl.stream}] {level} : Crawler {crawl.crawler} ended {status}. {error}".rstrip()])
-        with self._lock:
-            crawl.end(status, error)
-            self._finished[crawl.crawler] = crawl
+        crawl.error, crawl.status = error, status
 
     def _outcome(self, crawler: dict[str, Any], crawl: Crawl, log: LogStream) -> tuple[str, str]:
         try:

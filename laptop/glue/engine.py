@@ -17,14 +17,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airline_platform.errors import StackUnavailable
 from laptop.glue.errors import glue_error
-from laptop.glue.logs import LogStream, follow
+from laptop.glue.logs import LogStream, sending
 from laptop.glue.staging import Staging, StagingError, parse_uri, uris_in
 from laptop.spark.pool import SHIM_FOLDER, SparkPool, Worker
 from resources.aws.caller import agent_of
 
 logger = logging.getLogger(__name__)
 
-SPARK_COMMANDS = ("glueetl", "gluestreaming")
 FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR"})
 LOG_PREFIX = "/aws-glue/jobs"
 """Log groups are `<prefix>/output` and `<prefix>/error`; a job may name another prefix."""
@@ -246,13 +245,11 @@ class GlueEngine:
         }
 
     def _work(self, run: JobRun, worker: Worker, job: dict[str, Any]) -> None:
-        """Let the worker run the job; its output goes to CloudWatch meanwhile."""
+        """Let the worker run the job; then its output goes to CloudWatch."""
         client = self._client("logs")
-        streams = [
-            LogStream(client, f"{run.log_prefix}/output", run.id, worker.stdout),
-            LogStream(client, f"{run.log_prefix}/error", run.id, worker.stderr),
-        ]
-        with follow(streams):
+        output = LogStream(client, f"{run.log_prefix}/output", run.id)
+        errors = LogStream(client, f"{run.log_prefix}/error", run.id)
+        with sending({worker.stdout: output, worker.stderr: errors}):
             run.move("RUNNING")
             worker.give(job)
             try:
@@ -279,11 +276,6 @@ def sql_options(value: str) -> dict[str, str]:
     """The `spark.sql.*` options of Glue's `--conf`: `a=1 --conf b=2`. Others are fixed once Spark runs."""
     pairs = (part.strip().partition("=") for part in value.split("--conf"))
     return {name: text for name, _, text in pairs if name.startswith("spark.sql.")}
-
-
-def is_spark_job(job: Mapping[str, Any]) -> bool:
-    """Whether the job runs under Spark, and so here; a `pythonshell` job is MiniStack's."""
-    return job.get("Command", {}).get("Name") in SPARK_COMMANDS
 
 
 def discard_leftovers(folder: Path) -> None:

@@ -59,12 +59,7 @@ class ObjectUri:
 
 @dataclass(frozen=True)
 class Output:
-    """A prefix a run writes below.
-
-    Args:
-        uri: The prefix.
-        names: The folders in it that the run writes to; none where it has not said.
-    """
+    """A prefix a run writes below, and the folders in it that it has named; none where it has not."""
 
     uri: ObjectUri
     names: tuple[str, ...] = ()

@@ -16,7 +16,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +96,6 @@ class SparkJvm:
             if self.archive.exists()
             else NO_ARCHIVE,
         }
-
-    def builder(self) -> list[str]:
-        """The command that builds the archive, and ends when its standard input does."""
-        return [sys.executable, "-m", "laptop.spark.jvm", str(self.home.parent), "--guarded"]
 
     def build(self) -> None:
         """Record the classes a warm-up loads, then archive them; nothing half-made is left under the name."""
@@ -183,22 +178,11 @@ def session_options(scratch: Path) -> dict[str, str]:
     }
 
 
-def _end_with_input() -> None:
-    """End this process and its JVM when whoever started it is gone."""
-    from laptop.spark.worker import end_process_group  # noqa: PLC0415 - it imports pyspark
-
-    sys.stdin.read()
-    end_process_group()
-
-
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--guarded", action="store_true", help="end when standard input ends")
     options = parser.parse_args()
-    if options.guarded:
-        threading.Thread(target=_end_with_input, daemon=True).start()
     with contextlib.suppress(OSError):
         os.nice(19)
     jvm = SparkJvm(options.folder.resolve())

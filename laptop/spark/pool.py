@@ -19,6 +19,7 @@ from laptop.spark.jvm import QUICK, THOROUGH, SparkJvm, session_options
 
 logger = logging.getLogger(__name__)
 
+JVM_MODULE = "laptop.spark.jvm"
 WORKER_SCRIPT = Path(__file__).with_name("worker.py")
 SHIM_FOLDER = Path(__file__).parents[1] / "glue" / "awsglue_shim"
 
@@ -69,22 +70,16 @@ class Worker:
         self.stderr = folder / "stderr"
         self._results: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._ready = threading.Event()
-        self._process = self._start(environment, str(folder / "warm") if warm else "")
+        self.process = self._start(environment, str(folder / "warm") if warm else "")
 
     def _start(self, environment: dict[str, str], warm_folder: str) -> subprocess.Popen[bytes]:
         reading, writing = os.pipe()
-        command = [
-            sys.executable,
-            "-P",
-            str(WORKER_SCRIPT),
-            str(writing),
-            json.dumps(session_options(self.folder)),
-            warm_folder,
-        ]
+        arguments = [str(writing), json.dumps(session_options(self.folder)), warm_folder]
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=out, stderr=err, pass_fds=[writing], cwd=self.folder,
+                [sys.executable, "-P", str(WORKER_SCRIPT), *arguments], pass_fds=[writing], cwd=self.folder,
                 env=environment | {"TMPDIR": str(self.folder)}, start_new_session=True,
+                stdin=subprocess.PIPE, stdout=out, stderr=err,
             )  # fmt: skip
         os.close(writing)
         threading.Thread(target=self._listen, args=(reading,), daemon=True).start()
@@ -102,14 +97,9 @@ class Worker:
         self._ready.set()
 
     @property
-    def pid(self) -> int:
-        """Process id, which is also the id of the process group with its JVM in it."""
-        return self._process.pid
-
-    @property
     def alive(self) -> bool:
         """Whether the process has not ended."""
-        return self._process.poll() is None
+        return self.process.poll() is None
 
     @property
     def ready(self) -> bool:
@@ -135,13 +125,13 @@ class Worker:
         """Hand the worker a job; a dead worker shows in `result`."""
         self.jobs += 1
         self.spent = True  # until its result says otherwise
-        stdin = self._process.stdin
+        stdin = self.process.stdin
         try:
             if stdin:
                 stdin.write(json.dumps(job).encode() + b"\n")
                 stdin.flush()
         except BrokenPipeError:
-            logger.warning("Spark worker %d died before it got its job", self.pid)
+            logger.warning("Spark worker %d died before it got its job", self.process.pid)
 
     def result(self, seconds: float) -> str | None:
         """What went wrong with the job; None where it succeeded.
@@ -166,7 +156,7 @@ class Worker:
 
     def interrupt(self) -> None:
         """End the process, its JVM and its Python workers; its log files stay."""
-        _end_group(self._process)
+        _end_group(self.process)
 
     def end(self) -> None:
         """End the process and remove its folder."""
@@ -178,7 +168,7 @@ class SparkPool:
     """Warm workers, `size` of them."""
 
     def __init__(self, folder: Path, *, size: int, environment: dict[str, str], jvm_folder: Path) -> None:
-        """Say what workers are to be like; none is started before `start`.
+        """Start no worker before `start`.
 
         Args:
             folder: Where the workers' scratch folders go.
@@ -219,7 +209,7 @@ class SparkPool:
         """
         large = size >= LARGE_BYTES
         with self._lock:
-            self._drop_dead()
+            self._drop_useless()
             idle = sorted(self._of_kind(large=large), key=lambda worker: not worker.ready)
             worker = idle[0] if idle else self._new_worker(large=large, warm=False)
             if idle:
@@ -263,17 +253,15 @@ class SparkPool:
         java = SparkJvm(self._jvm_folder).environment(THOROUGH if large else QUICK)
         return Worker(folder, self._environment | java, large=large, warm=warm)
 
-    def _drop_unused(self) -> None:
-        for worker in self._of_kind(large=True):
-            if time.monotonic() - worker.used >= LARGE_IDLE_SECONDS:
+    def _drop_useless(self) -> None:
+        """End idle workers that have died, or that no large job has used for long."""
+        now = time.monotonic()
+        for worker in [*self._idle]:
+            if not worker.alive:
+                logger.warning("Spark worker %d died while it waited", worker.process.pid)
+            if not worker.alive or (worker.large and now - worker.used >= LARGE_IDLE_SECONDS):
                 self._idle.remove(worker)
                 worker.end()
-
-    def _drop_dead(self) -> None:
-        for worker in [w for w in self._idle if not w.alive]:
-            logger.warning("Spark worker %d died while it waited", worker.pid)
-            self._idle.remove(worker)
-            worker.end()
 
     def _keep_warm(self) -> None:
         while not self._closed.is_set():
@@ -290,12 +278,10 @@ class SparkPool:
 
     def _fill(self) -> None:
         with self._lock:
-            self._drop_dead()
-            self._drop_unused()
-            while (
-                len(self._of_kind(large=False)) < self._size and not self._taken and not self._closed.is_set()
-            ):
-                self._idle.append(self._new_worker())
+            self._drop_useless()
+            missing = self._size - len(self._of_kind(large=False))
+            if not self._taken and not self._closed.is_set():
+                self._idle += [self._new_worker() for _ in range(missing)]
 
     def _build_archive_when_idle(self) -> None:
         """Build the class archive once, when there is time for it."""
@@ -306,13 +292,12 @@ class SparkPool:
             quiet = time.monotonic() - self._quiet_since >= ARCHIVE_IDLE_SECONDS and not self._taken
             if self._closed.is_set() or not quiet or not self._size:
                 return
-            jvm = SparkJvm(self._jvm_folder)
-            if jvm.archive.exists():
-                return
-            self._builder = subprocess.Popen(
-                jvm.builder(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                env=self._environment, start_new_session=True,
-            )  # fmt: skip
+            if not SparkJvm(self._jvm_folder).archive.exists():
+                self._builder = subprocess.Popen(
+                    [sys.executable, "-m", JVM_MODULE, str(self._jvm_folder)], env=self._environment,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )  # fmt: skip
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from laptop.glue.engine import JobRun, is_spark_job, sql_options
+from laptop.glue.engine import JobRun, sql_options
 from laptop.glue.staging import (
     ObjectUri,
     StagingError,
@@ -51,11 +51,6 @@ def test_only_sql_options_of_conf_are_applied():
     value = "spark.sql.shuffle.partitions=4 --conf spark.executor.memory=4g --conf spark.sql.x=a=b"
     assert sql_options(value) == {"spark.sql.shuffle.partitions": "4", "spark.sql.x": "a=b"}
     assert sql_options("") == {}
-
-
-@pytest.mark.parametrize(("command", "spark"), [("glueetl", True), ("pythonshell", False)])
-def test_only_spark_commands_are_run_here(command, spark):
-    assert is_spark_job({"Command": {"Name": command}}) is spark
 
 
 def test_arguments_named_output_or_rejects_are_written_and_the_rest_is_read():
