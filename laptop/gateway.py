@@ -69,7 +69,6 @@ def ministack_environment(port: int, state: Path, region: str) -> dict[str, str]
         "PERSIST_STATE": "0",
         "STATE_DIR": str(state / "ministack"),
         "ATHENA_ENGINE": "duckdb",
-        "CLOUDTRAIL_RECORDING": "1",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         # It would otherwise run Glue jobs in containers, and remove containers it takes for its own.
@@ -92,9 +91,7 @@ def worker_environment(port: int, region: str) -> dict[str, str]:
     """This process's environment for a worker, without anybody's real AWS identity or Spark settings."""
     foreign = ("AWS_", "SPARK_", "PYSPARK_", "PYTHON")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return (
-        inherited | job_environment(port, region) | {"SPARK_LOCAL_IP": HOST, "PYTHONDONTWRITEBYTECODE": "1"}
-    )
+    return inherited | job_environment(port, region) | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def client_factory(port: int, region: str) -> Callable[..., Any]:

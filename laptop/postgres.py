@@ -63,7 +63,9 @@ SERVER_SETTINGS: Mapping[str, str] = {
 }
 
 _STOP_GRACE_SECONDS = 10.0
-_UNPRIVILEGED_ID = 1000
+
+NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+"""Become uid 1000 inside, while files and signals stay those of the user outside. It execs: same pid."""
 
 
 @cache
@@ -88,22 +90,11 @@ def launch_mode() -> Launch:
     """How the server can be run by this user on this machine."""
     if os.geteuid() != 0:
         return "direct"
-    return "namespace" if user_namespaces_work() else "nobody"
-
-
-@cache
-def user_namespaces_work() -> bool:
-    """Whether this process may put a child into a user namespace of its own."""
-    program = shutil.which("unshare")
-    if program is None:
-        return False
-    command = [*_namespace(program), "true"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def _namespace(program: str = "unshare") -> list[str]:
-    """Become uid 1000 inside, while files and signals stay those of the user outside. It execs: same pid."""
-    return [program, "--user", f"--map-user={_UNPRIVILEGED_ID}", f"--map-group={_UNPRIVILEGED_ID}", "--"]
+    try:
+        subprocess.run([*NAMESPACE, "true"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "nobody"
+    return "namespace"
 
 
 @dataclass(frozen=True)
@@ -203,7 +194,7 @@ class PostgresServer:
         return self._as_unprivileged([*program, *_options(SERVER_SETTINGS)])
 
     def _as_unprivileged(self, command: list[str]) -> list[str]:
-        return [*_namespace(), *command] if self._launch == "namespace" else command
+        return [*NAMESPACE, *command] if self._launch == "namespace" else command
 
     def _identity(self) -> dict[str, Any]:
         """Arguments of `Popen` that drop to `nobody`, where that is the way."""

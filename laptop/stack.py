@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -114,7 +113,11 @@ class Life:
         """
         after = None
         try:
-            self._come_up()
+            self.plan.dagster.write()
+            self.write()
+            self.supervisor.start()
+            self._state = "ready"
+            self.write()
             on_ready(StackInfo.of(self.plan.settings))
             self.supervisor.watch()
         except StopRequestedError:
@@ -125,14 +128,6 @@ class Life:
             raise
         finally:
             self._go_down(after)
-
-    def _come_up(self) -> None:
-        """Start everything."""
-        self.plan.dagster.write()
-        self.write()
-        self.supervisor.start()
-        self._state = "ready"
-        self.write()
 
     def _go_down(self, after: Mapping[str, Any] | None) -> None:
         """End every process, those that Dagster started included; leave `after` as the record, or none."""
@@ -276,34 +271,24 @@ def _detached(settings: Settings, tell: Tell, on_ready: OnReady, composition: ty
     """Start a supervisor in the background, and pass on what it tells until it is ready."""
     log = log_file(settings.home, "supervisor")
     reading, writing = os.pipe()
+    plan = f"{composition.__module__}:{composition.__qualname__}"
+    command = [sys.executable, "-m", STACK_MODULE, "supervise", "--report-to", str(writing), "--plan", plan]
+    environment = supervisor_environment(settings)
     with os.fdopen(reading) as reports:
         try:
-            supervisor = _spawn_supervisor(settings, composition, log, writing)
+            child = processes.start(
+                command, log=log, environment=environment, cwd=settings.home, pass_fds=(writing,)
+            )
         finally:
             os.close(writing)
         try:
             info = _follow(reports, settings, tell, on_ready, log)
         except BaseException:
-            supervisor.terminate()
-            supervisor.wait()
+            child.popen.terminate()
+            child.popen.wait()
             raise
-    threading.Thread(target=supervisor.wait, daemon=True).start()  # it leaves no zombie while this lives
+    threading.Thread(target=child.popen.wait, daemon=True).start()  # it leaves no zombie while this lives
     return info
-
-
-def _spawn_supervisor(
-    settings: Settings, composition: type[Plan], log: Path, report_to: int
-) -> subprocess.Popen[bytes]:
-    """This module as a program, in a session of its own."""
-    command = [sys.executable, "-m", STACK_MODULE, "supervise"]
-    plan = f"{composition.__module__}:{composition.__qualname__}"
-    return processes.start(
-        [*command, "--report-to", str(report_to), "--plan", plan],
-        log=log,
-        environment=supervisor_environment(settings),
-        cwd=settings.home,
-        pass_fds=(report_to,),
-    ).popen
 
 
 def supervisor_environment(settings: Settings) -> dict[str, str]:

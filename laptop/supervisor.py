@@ -3,7 +3,6 @@
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -98,7 +97,7 @@ class Supervisor:
     _stop: threading.Event = field(default_factory=threading.Event, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _failures: list[Exception] = field(default_factory=list, init=False)
-    _deaths: dict[str, deque[float]] = field(default_factory=dict, init=False)
+    _deaths: dict[str, list[float]] = field(default_factory=dict, init=False)
 
     @property
     def components(self) -> list[Component]:
@@ -156,7 +155,8 @@ class Supervisor:
             return
         deadline = time.monotonic() + node.timeout
         while missing := _missing(node, child, began):
-            if child.exit_status is not None:
+            status = child.exit_status
+            if status or (status == 0 and isinstance(node, Component)):
                 raise _failure(f"{node.name} {_ending(child)} before it was ready", node.log, written)
             if time.monotonic() > deadline:
                 if isinstance(node, Job):
@@ -199,11 +199,9 @@ class Supervisor:
 
     def _restart(self, component: Component, ending: str) -> None:
         """One attempt to bring a dead component back, with whatever died with it."""
-        deaths = self._deaths.setdefault(component.name, deque())
         now = time.monotonic()
-        while deaths and deaths[0] < now - self.limit.seconds:
-            deaths.popleft()
-        deaths.append(now)
+        deaths = [at for at in self._deaths.get(component.name, []) if at > now - self.limit.seconds]
+        self._deaths[component.name] = deaths = [*deaths, now]
         if len(deaths) > self.limit.deaths:
             what = f"{component.name} {ending}, {len(deaths)} times in {self.limit.seconds:.0f} s"
             raise _failure(what, component.log)

@@ -22,6 +22,9 @@ from laptop.ports import HOST
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
 
+PREPARED = "prepared.yaml"
+"""What the storage has been made ready for."""
+
 INSTANCE = Path(__file__).with_name("instance.yaml")
 DEFINITIONS_MODULE = "airline_platform.definitions"
 RUN_SERVER_MODULE = "laptop.dagster.run_server"
@@ -143,13 +146,8 @@ def needs_preparation(home: Path, connection: Mapping[str, Any]) -> bool:
         return bool(cursor.fetchone() == (True,))
 
 
-def _preparation_file(home: Path) -> Path:
-    """What the storage has been made ready for stands in it."""
-    return dagster_folder(home) / "prepared.yaml"
-
-
 def _is_prepared(home: Path) -> bool:
-    file = _preparation_file(home)
+    file = dagster_folder(home) / PREPARED
     return file.exists() and yaml.safe_load(file.read_text()) == _wanted()
 
 
@@ -170,7 +168,7 @@ def prepare(instance: "DagsterInstance", home: Path) -> list[str]:
 
     if not _is_prepared(home):
         instance.upgrade()
-        _preparation_file(home).write_text(yaml.safe_dump(_wanted()))
+        (dagster_folder(home) / PREPARED).write_text(yaml.safe_dump(_wanted()))
     # No file of Dagster's can say so; what somebody has set in the UI stands.
     limits = {pool.name for pool in instance.event_log_storage.get_pool_limits() if not pool.from_default}
     for name in WIDER_POOLS.keys() - limits:

@@ -1,7 +1,7 @@
 """Answers the Glue calls that MiniStack only pretends to run, on top of the answer MiniStack gave.
 
-MiniStack sees every call first: it knows the definitions, refuses what doesn't exist, and records the call
-for CloudTrail. Each method here takes the request and that answer and returns the answer the caller gets.
+MiniStack sees every call first: it knows the definitions, and refuses what doesn't exist. Each method here
+takes the request and that answer, and returns the answer the caller gets.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,7 @@ class GlueApi:
     """The actions this gateway answers itself."""
 
     def __init__(self, engine: GlueEngine, crawlers: CrawlerEngine, client: Callable[[str], Any]) -> None:
-        """Answer with these engines.
-
-        Args:
-            engine: Runs the jobs.
-            crawlers: Runs the crawlers.
-            client: Makes a boto3 client of the gateway for a service's name.
-        """
+        """Answer with these engines; `client` makes a boto3 client of the gateway for a service's name."""
         self._engine = engine
         self._crawlers = crawlers
         self._client = client
@@ -70,24 +64,19 @@ class GlueApi:
         page: Document = {"JobRuns": [run.describe() for run in runs[start:end]]}
         return page | ({"NextToken": str(end)} if end < len(runs) else {})
 
-    def _batch_stop_job_run(self, request: Document, ministack: Document) -> Document:
-        name, ids = request.get("JobName", ""), request.get("JobRunIds", [])
-        ours = {run.id: run for run in self._engine.runs(name)}
-        answer: Document = {
-            part: [row for row in ministack.get(part, []) if row["JobRunId"] not in ours]
-            for part in ("SuccessfulSubmissions", "Errors")
-        }
-        for run in (ours[run_id] for run_id in ids if run_id in ours):
-            row = {"JobName": name, "JobRunId": run.id}
-            if run.final:
-                detail = {
-                    "ErrorCode": "IllegalStateException",
-                    "ErrorMessage": f"Run {run.id} is {run.state}",
-                }
-                answer["Errors"].append(row | {"ErrorDetail": detail})
-            else:
+    def _batch_stop_job_run(self, request: Document, _ministack: Document) -> Document:
+        name = request.get("JobName", "")
+        answer: Document = {"SuccessfulSubmissions": [], "Errors": []}
+        for run_id in request.get("JobRunIds", []):
+            row = {"JobName": name, "JobRunId": run_id}
+            run = self._engine.find(name, run_id)
+            if run and not run.final:
                 self._engine.stop(run)
                 answer["SuccessfulSubmissions"].append(row)
+            else:
+                code = "IllegalStateException" if run else "EntityNotFoundException"
+                message = f"Run {run_id} is {run.state}" if run else f"Run {run_id} not found"
+                answer["Errors"].append(row | {"ErrorDetail": {"ErrorCode": code, "ErrorMessage": message}})
         return answer
 
     def _start_crawler(self, request: Document, ministack: Document) -> Document:

@@ -20,8 +20,8 @@ from urllib.parse import unquote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from laptop.glue.errors import glue_error
-from laptop.glue.jdbc import JdbcError, JdbcTarget, find_tables, jdbc_table, jdbc_target, read_connection
+from laptop.glue.errors import CrawlError, glue_error
+from laptop.glue.jdbc import JdbcTarget, find_tables, jdbc_table, jdbc_target, read_connection
 from laptop.glue.logs import LogStream
 from laptop.glue.schema import Schema, SchemaError, excluded, infer, spread
 from laptop.glue.staging import ObjectUri, parse_uri
@@ -32,10 +32,6 @@ logger = logging.getLogger(__name__)
 LOG_GROUP = "/aws-glue/crawlers"
 BATCH_PARTITIONS = 100
 """Most partitions of one BatchCreatePartition."""
-
-
-class CrawlError(Exception):
-    """A target can't be crawled; the message becomes `LastCrawl.ErrorMessage`."""
 
 
 @dataclass
@@ -123,7 +119,7 @@ class CrawlerEngine:
         try:
             for target in targets(crawler):
                 _TargetCrawl(self._client, crawler, crawl, log).crawl(target)
-        except (CrawlError, SchemaError, JdbcError, ClientError, BotoCoreError) as reason:
+        except (CrawlError, ClientError, BotoCoreError) as reason:
             return "FAILED", str(reason)
         except Exception as surprise:
             logger.exception("Crawler %s", crawl.crawler)
@@ -144,7 +140,6 @@ def targets(crawler: dict[str, Any]) -> list[S3Target | JdbcTarget]:
 
     Raises:
         CrawlError: It has a target that only AWS can crawl, or none.
-        JdbcError: A JDBC target's path is no path.
     """
     declared = crawler.get("Targets") or {}
     for kind, rows in declared.items():
@@ -177,9 +172,7 @@ class _TargetCrawl:
         """Make the catalog true for the target.
 
         Raises:
-            CrawlError: There is nothing there, or no database for it.
-            SchemaError: A file has no schema.
-            JdbcError: The tables can't be read.
+            CrawlError: There is nothing there, it can't be read, or there is no database for it.
         """
         self._require_database()
         if isinstance(target, JdbcTarget):

@@ -63,7 +63,6 @@ class JobRun:
     error: str = ""
     started: float = field(default_factory=time.time)
     changed: float = field(default_factory=time.time)
-    completed: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -101,11 +100,8 @@ class JobRun:
 
     def move(self, state: str, error: str = "") -> None:
         """Enter a state; a final one is never left."""
-        if self.final:
-            return
-        self.state, self.error, self.changed = state, error, time.time()
-        if self.final:
-            self.completed = self.changed
+        if not self.final:
+            self.state, self.error, self.changed = state, error, time.time()
 
     def describe(self) -> dict[str, Any]:
         """The run as GetJobRun answers it."""
@@ -119,10 +115,10 @@ class JobRun:
             "LastModifiedOn": self.changed,
             "Arguments": self.request.get("Arguments") or {},
             "PredecessorRuns": [],
-            "ExecutionTime": round((self.completed or time.time()) - self.started),
+            "ExecutionTime": round((self.changed if self.final else time.time()) - self.started),
             "Timeout": self.timeout_minutes,
             "LogGroupName": self.log_prefix,
-            **({"CompletedOn": self.completed} if self.completed else {}),
+            **({"CompletedOn": self.changed} if self.final else {}),
             **({"ErrorMessage": self.error} if self.error else {}),
         }
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import psycopg2
 
+from laptop.glue.errors import CrawlError
+
 CLASSIFICATION = "postgresql"
 """In an account, of a crawler over Redshift, it is `redshift`."""
 
@@ -50,10 +52,6 @@ UNBOUNDED_DECIMAL = "decimal(38,18)"
 """Of a `numeric` without digits; Spark's own choice for one that it reads over JDBC."""
 
 
-class JdbcError(Exception):
-    """A JDBC target can't be crawled; the message becomes `LastCrawl.ErrorMessage`."""
-
-
 @dataclass(frozen=True)
 class JdbcTarget:
     """Tables of a database's schema, which a Glue connection leads to; `%` for all of them."""
@@ -81,14 +79,14 @@ def jdbc_target(row: Mapping[str, Any]) -> JdbcTarget:
     """A JDBC target as CreateCrawler takes it.
 
     Raises:
-        JdbcError: Its path is not `<database>/<schema>/<table>`, or it has what only AWS obeys.
+        CrawlError: Its path is not `<database>/<schema>/<table>`, or it has what only AWS obeys.
     """
     path = row.get("Path", "")
     parts = path.split("/")
     if len(parts) != PATH_PARTS or not all(parts) or "%" in parts[:2]:
-        raise JdbcError(f"JDBC path {path!r}: expected <database>/<schema>/<table>; the table may be %")
+        raise CrawlError(f"JDBC path {path!r}: expected <database>/<schema>/<table>; the table may be %")
     if row.get("Exclusions"):
-        raise JdbcError(f"JDBC path {path!r}: exclusions of tables are obeyed on AWS only")
+        raise CrawlError(f"JDBC path {path!r}: exclusions of tables are obeyed on AWS only")
     return JdbcTarget(row.get("ConnectionName", ""), *parts)
 
 
@@ -101,15 +99,15 @@ def read_connection(glue: Any, secrets: Any, name: str) -> dict[str, Any]:
         name: The connection's name.
 
     Raises:
-        JdbcError: There is no such connection or secret, or one says too little.
+        CrawlError: There is no such connection or secret, or one says too little.
     """
     try:
         properties = glue.get_connection(Name=name)["Connection"].get("ConnectionProperties", {})
     except glue.exceptions.EntityNotFoundException:
-        raise JdbcError(f"Connection {name!r} does not exist") from None
+        raise CrawlError(f"Connection {name!r} does not exist") from None
     url = properties.get("JDBC_CONNECTION_URL", "")
     if (place := re.fullmatch(r"jdbc:postgresql://([^:/?@]+):(\d+)/([^/?]+)", url)) is None:
-        raise JdbcError(
+        raise CrawlError(
             f"Connection {name!r}: expected jdbc:postgresql://<host>:<port>/<database>, found {url!r}"
         )
     encrypted = properties.get("JDBC_ENFORCE_SSL", "false").lower() == "true"
@@ -124,15 +122,15 @@ def read_connection(glue: Any, secrets: Any, name: str) -> dict[str, Any]:
 
 def _login(secrets: Any, connection: str, secret: str) -> dict[str, str]:
     if not secret:
-        raise JdbcError(f"Connection {connection!r}: expected a SECRET_ID with its login, found none")
+        raise CrawlError(f"Connection {connection!r}: expected a SECRET_ID with its login, found none")
     try:
         document = json.loads(secrets.get_secret_value(SecretId=secret)["SecretString"])
         return {"user": str(document["username"]), "password": str(document["password"])}
     except secrets.exceptions.ResourceNotFoundException:
-        raise JdbcError(f"Connection {connection!r}: secret {secret!r} does not exist") from None
+        raise CrawlError(f"Connection {connection!r}: secret {secret!r} does not exist") from None
     except (ValueError, KeyError, TypeError):
         # Their texts would quote the secret.
-        raise JdbcError(
+        raise CrawlError(
             f"Connection {connection!r}: secret {secret!r} has no username and password"
         ) from None
 
@@ -141,7 +139,7 @@ def find_tables(connection: Mapping[str, Any], target: JdbcTarget) -> list[Datab
     """The target's tables by name; `connection` is as `read_connection` gives it.
 
     Raises:
-        JdbcError: The database can't be reached or read, or the path has no table.
+        CrawlError: The database can't be reached or read, or the path has no table.
     """
     place = "Connection {!r}: {host}:{port}/{dbname}".format(target.connection, **connection)
     path = {"database": target.database, "schema": target.schema, "table": target.table}
@@ -154,9 +152,9 @@ def find_tables(connection: Mapping[str, Any], target: JdbcTarget) -> list[Datab
             tables = tables_of(cursor.fetchall())
     except psycopg2.Error as reason:
         verb = "reached" if isinstance(reason, psycopg2.OperationalError) else "read"
-        raise JdbcError(f"{place} can't be {verb}: {' '.join(str(reason).split())}") from None
+        raise CrawlError(f"{place} can't be {verb}: {' '.join(str(reason).split())}") from None
     if not tables:
-        raise JdbcError(f"{place} has no table {target.path} that its user may see")
+        raise CrawlError(f"{place} has no table {target.path} that its user may see")
     return tables
 
 

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from laptop.glue.errors import CrawlError
 from laptop.glue.staging import ObjectUri
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ PARQUET_TYPES = {
 """Glue's names of Arrow types; what is neither here nor a decimal or a timestamp is a string."""
 
 
-class SchemaError(Exception):
+class SchemaError(CrawlError):
     """A file holds nothing that is a table."""
 
 

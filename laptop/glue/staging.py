@@ -37,8 +37,6 @@ NOT_STAGED = (
 """Arguments of Glue itself that carry `s3://` URIs which are no data of the job."""
 
 GLOB_CHARACTERS = "*?[{"
-MISSING = ("404", "NoSuchKey", "NoSuchBucket")
-"""Codes of S3's errors about what is not there."""
 
 
 class StagingError(Exception):
@@ -144,7 +142,8 @@ class Staging:
             StagingError: The job wrote to its outputs, but not to the partitions it has named.
         """
         files = (Path(folder, name) for folder, _, names in os.walk(self.root) for name in names)
-        now = {path: _stamp(path) for path in files if not _is_bookkeeping(path)}
+        # Neither Hadoop's `_SUCCESS` nor its checksums.
+        now = {path: _stamp(path) for path in files if path.name != "_SUCCESS" and path.suffix != ".crc"}
         changed = [path for path, stamp in now.items() if self._seen.get(path) != stamp]
         self._require_inside(changed)
         removed = [path for path in self._seen if path not in now]
@@ -178,14 +177,14 @@ class Staging:
         yield uri
         yield from manifest_urls(self._open(uri).read(), source=str(uri))
 
-    def _below(self, uri: ObjectUri) -> list[ObjectUri]:
+    def _below(self, uri: ObjectUri) -> Iterator[ObjectUri]:
         """The object itself, where there is one, and everything below it as a folder."""
         prefix = literal_prefix(uri.key)
         folder = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
-        objects = [ObjectUri(uri.bucket, key) for key in self._list(uri.bucket, folder)]
-        if prefix != folder and self._exists(uri):
-            objects.append(uri)
-        return objects
+        if prefix != folder and next(self._list(uri.bucket, prefix), None) == prefix:
+            yield uri
+        for key in self._list(uri.bucket, folder):
+            yield ObjectUri(uri.bucket, key)
 
     def _list(self, bucket: str, prefix: str, after: str = "") -> Iterator[str]:
         lister = self.s3.get_paginator("list_objects_v2")
@@ -198,20 +197,11 @@ class Staging:
             if refusal.response["Error"]["Code"] != "NoSuchBucket":
                 raise
 
-    def _exists(self, uri: ObjectUri) -> bool:
-        try:
-            self.s3.head_object(Bucket=uri.bucket, Key=uri.key)
-        except ClientError as refusal:
-            if refusal.response["Error"]["Code"] in MISSING:
-                return False
-            raise
-        return True
-
     def _open(self, uri: ObjectUri) -> "StreamingBody":
         try:
             return self.s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
         except ClientError as refusal:
-            missing = refusal.response["Error"]["Code"] in MISSING
+            missing = refusal.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket")
             what = "does not exist" if missing else f"can't be read: {refusal}"
             raise StagingError(f"{uri} {what}") from refusal
 
@@ -320,8 +310,3 @@ def _in_parallel(move: Callable[[T], None], items: Iterable[T]) -> None:
 def _stamp(path: Path) -> tuple[int, int, int]:
     state = path.stat()
     return state.st_ino, state.st_mtime_ns, state.st_size
-
-
-def _is_bookkeeping(path: Path) -> bool:
-    """Whether Hadoop wrote the file for itself: `_SUCCESS` and checksums."""
-    return path.name == "_SUCCESS" or path.suffix == ".crc"

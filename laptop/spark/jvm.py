@@ -22,16 +22,10 @@ from typing import Any
 import psutil
 
 from airline_platform.errors import StackUnavailable
+from laptop.files import write_whole
 from laptop.spark.java import find_java, java_home
 
-HEAP = "1g"
-JVM_OPTIONS = (
-    f"-Xmx{HEAP}",
-    "-XX:+UseSerialGC",
-    "-Xss4m",
-    "-XX:-UsePerfData",
-    "-Dfile.encoding=UTF-8",
-)
+JVM_OPTIONS = ("-Xmx1g", "-XX:+UseSerialGC", "-Xss4m", "-XX:-UsePerfData", "-Dfile.encoding=UTF-8")
 """The serial collector: the others' threads would take the job's cores."""
 
 QUICK = "-XX:TieredStopAtLevel=1"
@@ -70,20 +64,16 @@ class SparkJvm:
         """
         self.java = find_java()
         self._jars = spark_jars()
-        self._command = [
-            str(self.java),
-            *JVM_OPTIONS,
-            *(f"--add-opens={name}=ALL-UNNAMED" for name in OPENED),
-        ]
-        key = hashlib.sha256(
-            repr((self._command, self._jars, importlib.metadata.version("pyspark"))).encode()
-        ).hexdigest()[:16]
-        self.home = folder / key
+        opened = [f"--add-opens={name}=ALL-UNNAMED" for name in OPENED]
+        self._command = [str(self.java), *JVM_OPTIONS, *opened]
+        made_for = repr((self._command, self._jars, importlib.metadata.version("pyspark")))
+        self.home = folder / hashlib.sha256(made_for.encode()).hexdigest()[:16]
         self.archive = self.home / "spark.jsa"
         self._write_launcher()
 
     def environment(self, compiler: str = QUICK) -> dict[str, str]:
         """What a process needs so that pyspark starts this JVM, and Python workers this Python."""
+        sharing = f"-XX:SharedArchiveFile={self.archive}" if self.archive.exists() else NO_ARCHIVE
         return {
             "JAVA_HOME": str(java_home(self.java)),
             "SPARK_HOME": str(self.home),
@@ -92,9 +82,7 @@ class SparkJvm:
             "SPARK_LOCAL_IP": "127.0.0.1",
             "LC_ALL": "C.UTF-8",
             COMPILER_VARIABLE: compiler,
-            SHARING_VARIABLE: f"-XX:SharedArchiveFile={self.archive}"
-            if self.archive.exists()
-            else NO_ARCHIVE,
+            SHARING_VARIABLE: sharing,
         }
 
     def build(self) -> None:
@@ -136,13 +124,8 @@ class SparkJvm:
         options = f'"${COMPILER_VARIABLE}" "${SHARING_VARIABLE}" "-Djava.io.tmpdir=${{TMPDIR:-/tmp}}"'
         words = [shlex.join(self._command), options, "-cp", shlex.quote(self._jars)]
         text = f'#!/bin/sh\nexec {" ".join(words)} org.apache.spark.deploy.SparkSubmit "$@"\n'
-        if launcher.exists() and launcher.read_text() == text:
-            return
-        launcher.parent.mkdir(parents=True, exist_ok=True)
-        fresh = launcher.with_name(f"spark-submit-{os.getpid()}")
-        fresh.write_text(text)
-        fresh.chmod(0o700)
-        fresh.replace(launcher)
+        if not launcher.exists() or launcher.read_text() != text:
+            write_whole(launcher, text, mode=0o700)
 
 
 def spark_jars() -> str:

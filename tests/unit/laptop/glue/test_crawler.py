@@ -6,7 +6,6 @@ from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
 from airline_platform.settings import Settings
 from laptop.glue.crawler import (
-    CrawlError,
     S3Target,
     difference,
     differs,
@@ -19,6 +18,7 @@ from laptop.glue.crawler import (
     table_name,
     targets,
 )
+from laptop.glue.errors import CrawlError
 from laptop.glue.jdbc import JdbcTarget
 from laptop.glue.schema import Schema
 from laptop.glue.staging import ObjectUri

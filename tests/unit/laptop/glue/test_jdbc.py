@@ -5,9 +5,9 @@ import json
 import pytest
 
 from laptop.glue.crawler import differs
+from laptop.glue.errors import CrawlError
 from laptop.glue.jdbc import (
     DatabaseTable,
-    JdbcError,
     JdbcTarget,
     glue_type,
     jdbc_table,
@@ -58,12 +58,12 @@ def test_a_path_names_database_schema_and_table(table):
     "path", ["", "dev", "dev/%", "dev/airlines", "%/airlines/%", "dev/%/%", "dev//%", "dev/a/b/c", "/a/b"]
 )
 def test_what_is_no_path_says_what_one_is(path):
-    with pytest.raises(JdbcError, match="expected <database>/<schema>/<table>"):
+    with pytest.raises(CrawlError, match="expected <database>/<schema>/<table>"):
         jdbc_target({"ConnectionName": "w", "Path": path})
 
 
 def test_exclusions_are_refused_rather_than_overlooked():
-    with pytest.raises(JdbcError, match="exclusions of tables are obeyed on AWS only"):
+    with pytest.raises(CrawlError, match="exclusions of tables are obeyed on AWS only"):
         jdbc_target({"ConnectionName": "w", "Path": "dev/airlines/%", "Exclusions": ["load_*"]})
 
 
@@ -170,7 +170,7 @@ def test_a_connection_leads_to_its_url_with_the_login_of_its_secret(enforced, ss
     ],
 )
 def test_a_connection_that_leads_nowhere_says_why_and_quotes_no_secret(given, reason):
-    with pytest.raises(JdbcError) as refused:
+    with pytest.raises(CrawlError) as refused:
         connection_of(**given)
 
     assert reason in str(refused.value)
