@@ -32,14 +32,7 @@ _LONGEST_HOME = 180
 
 @dataclass(frozen=True)
 class Check:
-    """One thing a laptop needs.
-
-    Args:
-        name: What was looked at.
-        ok: Whether it will do.
-        found: What was found, in a few words.
-        remedy: What to do where it will not; empty where it will.
-    """
+    """One thing a laptop needs: what was found, whether it will do, and a remedy where it will not."""
 
     name: str
     ok: bool

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,7 +30,7 @@ from airline_platform.errors import StackUnavailable
 from airline_platform.settings import LOCAL_CREDENTIAL, Settings
 from laptop import files
 from laptop.aws.athena_scan import GET_QUERY_EXECUTION, AthenaScans
-from laptop.aws.audit_log import AuditLog
+from laptop.aws.audit_log import AuditLog, Watch
 from laptop.glue.api import GlueApi
 from laptop.glue.crawler import CrawlerEngine
 from laptop.glue.engine import GlueEngine, discard_leftovers
@@ -111,31 +112,21 @@ def client_factory(port: int, region: str) -> Callable[..., Any]:
     return client
 
 
+@dataclass(frozen=True)
 class Gateway:
     """The ASGI application around MiniStack's: refuses what is dangerous, answers what MiniStack can't."""
 
-    def __init__(
-        self,
-        ministack: ASGIApp,
-        api: GlueApi,
-        scans: AthenaScans,
-        pool: SparkPool,
-        audit: AuditLog,
-        *,
-        close: Callable[[], None],
-    ) -> None:
-        """Wrap MiniStack; `close` stops the engines when the server stops."""
-        self._ministack = ministack
-        self._api = api
-        self._scans = scans
-        self._pool = pool
-        self._audit = audit
-        self._close = close
+    ministack: ASGIApp
+    api: GlueApi
+    scans: AthenaScans
+    pool: SparkPool
+    audit: AuditLog
+    close_engines: Callable[[], None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, websocket or lifespan."""
         if scope["type"] == "lifespan":
-            await self._ministack(scope, self._around_lifespan(receive), send)
+            await self.ministack(scope, self._around_lifespan(receive), send)
             return
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
@@ -146,10 +137,10 @@ class Gateway:
             denied = {"__type": "AccessDeniedException", "message": refusal}
             await answer(denied, 403)(scope, receive, send)
         elif scope["path"] == HEALTH_PATH:
-            health = {"status": "ready", "spark_workers_ready": self._pool.ready_count()}
+            health = {"status": "ready", "spark_workers_ready": self.pool.ready_count()}
             await answer(health)(scope, receive, send)
-        elif self._audit.concerns(headers):
-            watch = self._audit.watch(scope, headers, receive, send)
+        elif self.audit.concerns(headers):
+            watch = Watch(self.audit, scope, headers, receive, send)
             try:
                 await self._answer(scope, headers, watch.receive, watch.send)
             except Exception:
@@ -162,12 +153,12 @@ class Gateway:
         self, scope: Scope, headers: MutableMapping[bytes, str], receive: Receive, send: Send
     ) -> None:
         action = glue_action(headers)
-        if self._api.answers(action):
+        if self.api.answers(action):
             await self._answer_glue(scope, receive, send, action)
         elif headers.get(b"x-amz-target") == GET_QUERY_EXECUTION:
             await self._answer_query_execution(scope, receive, send)
         else:
-            await self._ministack(scope, receive, send)
+            await self.ministack(scope, receive, send)
 
     def _around_lifespan(self, receive: Receive) -> Receive:
         """Stop the engines before MiniStack; the workers start with the server."""
@@ -175,10 +166,10 @@ class Gateway:
         async def around() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._pool.start()
-                self._audit.start()
+                self.pool.start()
+                self.audit.start()
             elif message["type"] == "lifespan.shutdown":
-                await asyncio.to_thread(self._close)
+                await asyncio.to_thread(self.close_engines)
             return message
 
         return around
@@ -188,7 +179,7 @@ class Gateway:
         ministack = await self._ask_ministack(scope, body)
         try:
             request = json.loads(body or b"{}")
-            document = await asyncio.to_thread(self._api.answer, action, request, ministack)
+            document = await asyncio.to_thread(self.api.answer, action, request, ministack)
         except ClientError as refusal:
             error = refusal.response["Error"]
             document = {"__type": error["Code"], "message": error["Message"]}
@@ -198,7 +189,7 @@ class Gateway:
 
     async def _answer_query_execution(self, scope: Scope, receive: Receive, send: Send) -> None:
         execution = await self._ask_ministack(scope, await Request(scope, receive).body())
-        await asyncio.to_thread(self._scans.correct, execution)
+        await asyncio.to_thread(self.scans.correct, execution)
         await answer(execution)(scope, receive, send)
 
     async def _ask_ministack(self, scope: Scope, body: bytes) -> dict[str, Any]:
@@ -211,7 +202,7 @@ class Gateway:
         async def collect(message: Message) -> None:
             parts.append(message.get("body", b""))
 
-        await self._ministack(scope, receive, collect)
+        await self.ministack(scope, receive, collect)
         document: dict[str, Any] = json.loads(b"".join(parts) or b"{}")
         return document
 
@@ -266,7 +257,7 @@ def build(port: int, state: Path) -> ASGIApp:
         engine.close()
         crawlers.close()
 
-    return Gateway(app, GlueApi(engine, crawlers, client), AthenaScans(client), pool, audit, close=close)
+    return Gateway(app, GlueApi(engine, crawlers, client), AthenaScans(client), pool, audit, close)
 
 
 def serve(port: int, state: Path) -> None:

@@ -31,12 +31,7 @@ STACK_MODULE = "laptop.stack"
 
 @dataclass(frozen=True)
 class Plan:
-    """The components of one life of a stack.
-
-    Args:
-        settings: The platform's settings.
-        ports: The ports of this life.
-    """
+    """The components of one life of a stack."""
 
     settings: Settings
     ports: Ports
@@ -88,10 +83,11 @@ class Plan:
 
     def _foundation(self) -> list[Node]:
         return [
-            self._component(
-                "postgres",
-                self._start_postgres,
-                lambda _began: None if self.server.ready() else "it accepts no connection",
+            Component(
+                name="postgres",
+                start=self._start_postgres,
+                missing=lambda _began: None if self.server.ready() else "it accepts no connection",
+                log=self._log("postgres"),
                 prepare=self.server.prepare,
                 stop=self.server.stop,
                 timeout=60,
@@ -99,9 +95,10 @@ class Plan:
             ),
             self._component(
                 "gateway",
-                self._starter("gateway", self.gateway_command()),
+                self.gateway_command(),
                 lambda _began: _missing_health(self.endpoint_url),
                 prepare=partial(_end_leftovers, self.settings.home, "gateway"),
+                stop=partial(processes.stop, grace=5.0),
                 timeout=60,
                 # Queues, topics, rules and the catalog live in its memory.
                 again_after_restart=("deploy",),
@@ -109,7 +106,7 @@ class Plan:
             ),
             Job(
                 name="deploy",
-                start=self._starter("deploy", self.deploy_command()),
+                start=partial(self._start, "deploy", self.deploy_command()),
                 log=self._log("deploy"),
                 after=("postgres", "gateway"),
             ),
@@ -117,69 +114,56 @@ class Plan:
 
     def _dagster(self) -> list[Node]:
         port = self.ports.ui
-        stop = partial(processes.stop, grace=3.0)
         return [
             self._component(
                 "code-server",
-                self._starter("code-server", self.dagster.code_server_command()),
+                self.dagster.code_server_command(),
                 lambda _began: _missing_listener(self.ports.code_server),
                 # Whoever opens an empty storage creates its tables; two at once fail over each other.
                 after=("storage",),
-                stop=stop,
             ),
             self._component(
                 "webserver",
-                self._starter("webserver", self.dagster.webserver_command(port)),
+                self.dagster.webserver_command(port),
                 lambda _began: readiness.missing_code(port),
                 after=("storage", "code-server"),
-                stop=stop,
             ),
             self._component(
                 "daemon",
-                self._starter("daemon", self.dagster.daemon_command()),
+                self.dagster.daemon_command(),
                 partial(readiness.missing_heartbeat, port),
                 after=("storage", "code-server", "deploy"),
-                stop=stop,
             ),
         ]
 
     def _run_server(self) -> Component:
-        return self._component(
-            "run-server",
-            self._starter("run-server", self.dagster.run_server_command()),
-            # Until it listens, Dagster starts runs by itself: nobody has to wait for it.
-            lambda _began: None,
-            after=("code-server",),
-            stop=partial(processes.stop, grace=1.0),
-        )
+        # Until it listens, Dagster starts runs by itself: nobody has to wait for it.
+        command, after = self.dagster.run_server_command(), ("code-server",)
+        return self._component("run-server", command, lambda _began: None, after=after)
 
     def _storage(self) -> Job:
-        home = self.settings.home
-        start = self._starter("storage", [sys.executable, "-m", dagster_home.__name__, str(home)])
+        command = [sys.executable, "-m", dagster_home.__name__, str(self.settings.home)]
 
         def start_if_due() -> Child | None:
-            due = dagster_home.needs_preparation(home, self.server.dagster_connection())
-            return start() if due else None
+            due = dagster_home.needs_preparation(self.settings.home, self.server.dagster_connection())
+            return self._start("storage", command) if due else None
 
         return Job(name="storage", start=start_if_due, log=self._log("storage"), after=("postgres",))
 
     def _component(
-        self, name: str, start: Callable[[], Child], missing: Callable[[float], str | None], **more: Any
+        self, name: str, command: Sequence[str], missing: Callable[[float], str | None], **more: Any
     ) -> Component:
+        start = partial(self._start, name, command)
         return Component(name=name, start=start, missing=missing, log=self._log(name), **more)
 
     def _log(self, name: str) -> Path:
         return log_file(self.settings.home, name)
 
-    def _starter(self, name: str, command: Sequence[str]) -> Callable[[], Child]:
-        """What starts one of the Python processes, in a folder of its own that hides no package."""
-
-        def start() -> Child:
-            cwd = self.settings.home / "run"
-            cwd.mkdir(parents=True, exist_ok=True)
-            return processes.start(command, log=self._log(name), environment=self.environment(name), cwd=cwd)
-
-        return start
+    def _start(self, name: str, command: Sequence[str]) -> Child:
+        """Start one of the Python processes, in a folder of its own that hides no package."""
+        cwd = self.settings.home / "run"
+        cwd.mkdir(parents=True, exist_ok=True)
+        return processes.start(command, log=self._log(name), environment=self.environment(name), cwd=cwd)
 
     def _start_postgres(self) -> Child:
         return self.server.start(log=self._log("postgres"), environment=self.environment("postgres"))

@@ -64,6 +64,11 @@ SERVER_SETTINGS: Mapping[str, str] = {
 
 _STOP_GRACE_SECONDS = 10.0
 
+HOME_REMEDY = (
+    "Run `airline doctor`. As root without user namespaces the server runs as `nobody`: put AIRLINE_HOME "
+    "where nobody may enter, for example /var/tmp/airline"
+)
+
 NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 """Become uid 1000 inside, while files and signals stay those of the user outside. It execs: same pid."""
 
@@ -99,13 +104,7 @@ def launch_mode() -> Launch:
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """One cluster of a stack's home.
-
-    Args:
-        home: The laptop stack's state folder.
-        port: Where it listens, on 127.0.0.1.
-        launch: How it gets an unprivileged user; found out where None.
-    """
+    """One cluster of a stack's home; how it gets an unprivileged user is found out where not said."""
 
     home: Path
     port: int
@@ -159,7 +158,7 @@ class PostgresServer:
             "builtin-locale": "C.UTF-8",
             "locale": "C",
         }
-        self.run("initdb", *_options(options), remedy=self._remedy())
+        self.run("initdb", *_options(options), remedy=HOME_REMEDY)
         password_file.unlink()
 
     def run(self, program: str, *arguments: str, remedy: str) -> str:
@@ -178,15 +177,6 @@ class PostgresServer:
                 f"`{program} {arguments[0]}` ended with status {done.returncode}:\n{printed}", remedy=remedy
             )
         return done.stdout.strip()
-
-    def _remedy(self) -> str:
-        """What helps when the server does not come to life."""
-        if self._launch == "nobody":
-            return (
-                "As root without user namespaces the server runs as `nobody`: put AIRLINE_HOME where nobody "
-                "may enter (for example /var/tmp/airline), or run as another user"
-            )
-        return "Run `airline doctor`; it tries the server's programs and says what they lack"
 
     def command(self) -> list[str]:
         """The command line of the server."""

@@ -137,10 +137,7 @@ def owned_by(home: Path, component: str | None = None) -> list[psutil.Process]:
     """Every process that carries the mark of the stack of `home`, except this one and its ancestors.
 
     A run worker whose parent is gone belongs to nobody in the process tree; its environment still tells.
-
-    Args:
-        home: The stack's state folder.
-        component: Only what this component started; everything where None.
+    Where a component is named, only what this one started.
     """
     me = psutil.Process()
     spared = {me.pid, *(parent.pid for parent in me.parents())}

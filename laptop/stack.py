@@ -11,14 +11,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any, Literal, Self
 
 from airline_platform.errors import AirlineError, StackUnavailable
@@ -244,27 +243,11 @@ def _foreground(
             tell(f"ended {len(ended)} processes of an earlier life")
         plan = composition(settings, choose_ports(settings, claims, tell))
         life = Life(plan, tell)
-        with _stop_signals(life.supervisor):
-            life.live(on_ready)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # A clean end is asked for; and children do not inherit that a shell ignores SIGINT.
+            signal.signal(number, lambda *_: life.supervisor.request_stop())
+        life.live(on_ready)
     return StackInfo(plan.endpoint_url, plan.ui_url, settings.home, plan.ports.by_component())
-
-
-@contextmanager
-def _stop_signals(supervisor: Supervisor) -> Iterator[None]:
-    """Let a signal ask for a clean end; a second one changes nothing.
-
-    That SIGINT has a handler here also keeps children from inheriting that a shell ignores it.
-    """
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        supervisor.request_stop()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _detached(settings: Settings, tell: Tell, on_ready: OnReady, composition: type[Plan]) -> StackInfo | None:

@@ -4,14 +4,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from airline_platform.errors import AirlineError, StackUnavailable
 from laptop import processes
 from laptop.processes import Child, last_lines
+
+STOP = partial(processes.stop, grace=3.0)
 
 
 class StopRequestedError(Exception):
@@ -56,7 +59,7 @@ class Component(Node):
 
     missing: Callable[[float], str | None]
     prepare: Callable[[], None] = lambda: None
-    stop: Callable[[Child], None] = processes.stop
+    stop: Callable[[Child], None] = STOP
     again_after_restart: tuple[str, ...] = ()
     ends_last: bool = False
 
@@ -96,7 +99,6 @@ class Supervisor:
     children: dict[str, Child] = field(default_factory=dict, init=False)
     _stop: threading.Event = field(default_factory=threading.Event, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _failures: list[Exception] = field(default_factory=list, init=False)
     _deaths: dict[str, list[float]] = field(default_factory=dict, init=False)
 
     @property
@@ -116,33 +118,22 @@ class Supervisor:
             StopRequestedError: Somebody asked for the end meanwhile.
         """
         done = {node.name: threading.Event() for node in self.nodes}
-        threads = [
-            threading.Thread(target=self._bring_up, args=(node, done), name=node.name, daemon=True)
-            for node in self.nodes
-        ]
-        for thread in threads:
-            thread.start()
-        while any(thread.is_alive() for thread in threads) and not self._stop.is_set():
-            time.sleep(_POLL_SECONDS)
-        if self._failures:
-            raise self._failures[0]
-        if self._stop.is_set():
-            raise StopRequestedError
+        with ThreadPoolExecutor(len(self.nodes)) as threads:
+            ways = [threads.submit(self._bring_up, node, done) for node in self.nodes]
+            wait(ways, return_when=FIRST_EXCEPTION)
+            failures = [error for way in ways if way.done() and (error := way.exception())]
+            if failures:
+                self._stop.set()  # ends the waiting of all others
+                raise failures[0]
 
     def _bring_up(self, node: Node, done: Mapping[str, threading.Event]) -> None:
-        """The life of one node until it is ready; the first failure of any ends the waiting of all."""
-        try:
-            while not all(done[name].is_set() for name in node.after):
-                self._pause(_POLL_SECONDS)
-            begun = time.monotonic()
-            self._run(node)
-            done[node.name].set()
-            self.tell(f"{node.name} ready after {time.monotonic() - begun:.1f} s")
-        except StopRequestedError:
-            return
-        except Exception as error:  # noqa: BLE001 - the main thread raises it
-            self._failures.append(error)
-            self._stop.set()
+        """The life of one node until it is ready."""
+        while not all(done[name].is_set() for name in node.after):
+            self._pause(_POLL_SECONDS)
+        begun = time.monotonic()
+        self._run(node)
+        done[node.name].set()
+        self.tell(f"{node.name} ready after {time.monotonic() - begun:.1f} s")
 
     def _run(self, node: Node) -> None:
         """Start a component and wait until it is of use, or run a job to its end."""

@@ -59,10 +59,6 @@ class AuditLog:
         """Whether a run makes the call."""
         return MARK in headers.get(b"user-agent", "")
 
-    def watch(self, scope: Scope, headers: Mapping[bytes, str], receive: Receive, send: Send) -> "Watch":
-        """Watch one call go by."""
-        return Watch(self, scope, headers, receive, send)
-
     def keep(self, exchange: Exchange) -> None:
         """Write a call down; what goes wrong is logged."""
         try:

@@ -19,9 +19,6 @@ ACCOUNT = "0" * 12
 MAX_ANSWER = 64 * 1024
 """So much of an answer is looked at; errors and what a change gives back are short."""
 
-MAX_DEEP = 8 * 1024
-"""Of a longer request only the simple values are kept: a batch of partitions would take milliseconds."""
-
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 """CloudTrail's word for what it does not keep."""
 
@@ -57,15 +54,8 @@ _NO_BODY: dict[int, str] = {
 class Exchange:
     """A request and its answer, as far as they were seen; the names of headers are in lower case.
 
-    Args:
-        method: HTTP's.
-        path: Decoded.
-        query: As it came.
-        headers: Of the request.
-        body: Of the request; empty where it is an object's content.
-        status: Of the answer; 0 until there is one.
-        answer_headers: Of the answer.
-        answer: The answer's body, as far as it is needed.
+    `path` is decoded and `query` is not. The body of the request is empty where it is an object's content,
+    and the answer's ends where no more of it is needed; its status is 0 until there is one.
     """
 
     method: str
@@ -150,7 +140,7 @@ def _request(exchange: Exchange) -> dict[str, Any]:
     """The parameters of a call in JSON or as a form."""
     body = bytes(exchange.body)
     if body.startswith(b"{"):
-        return _shown(_document(body), deep=len(body) <= MAX_DEEP)
+        return _shown(_document(body))
     form = dict(parse_qsl(body.decode("utf-8", "replace")))
     return _shown({k: v for k, v in form.items() if "." not in k and k not in ("Action", "Version")})
 
@@ -163,19 +153,20 @@ def _document(body: bytes) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _shown(values: Mapping[str, Any], *, deep: bool = True) -> dict[str, Any]:
-    """Parameters as CloudTrail writes them: names begin small, secrets and messages are hidden."""
+def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as CloudTrail writes them: names begin small, secrets and messages are hidden.
+
+    Lists of documents are left out: a batch of partitions would take milliseconds.
+    """
     shown: dict[str, Any] = {}
     for name, value in values.items():
         small = name[:1].lower() + name[1:]
         if small in _SECRET:
             shown[small] = HIDDEN
-        elif not isinstance(value, dict | list):
-            shown[small] = value
-        elif deep and isinstance(value, dict):
+        elif isinstance(value, dict):
             shown[small] = _shown(value)
-        elif deep:
-            shown[small] = [_shown(each) if isinstance(each, dict) else each for each in value]
+        elif not isinstance(value, list) or not any(isinstance(each, dict) for each in value):
+            shown[small] = value
     return shown
 
 
@@ -183,7 +174,7 @@ def _response_elements(exchange: Exchange, action: str) -> dict[str, Any] | None
     """What a change answered; of what is read, CloudTrail keeps nothing."""
     if exchange.failed or _READ.match(action):
         return None
-    return _shown(_document(bytes(exchange.answer)), deep=False) or None
+    return _shown(_document(bytes(exchange.answer))) or None
 
 
 def _error(exchange: Exchange) -> dict[str, str]:

@@ -50,11 +50,8 @@ IN_FLIGHT = ("STARTING", "STARTED", "CANCELING")
 class DagsterHome:
     """The Dagster instance of one stack.
 
-    Args:
-        home: The laptop stack's state folder.
-        warehouse_port: Port of the PostgreSQL server that holds its storage, on 127.0.0.1.
-        code_port: Port of the one code server, which webserver, daemon and runs share.
-        definitions: Import path of the module with the `Definitions`.
+    Its storage is in the warehouse's PostgreSQL. Webserver, daemon and runs share one code server, which
+    loads the module `definitions`.
     """
 
     home: Path
@@ -132,9 +129,7 @@ def environment(home: Path, password: str) -> dict[str, str]:
 def needs_preparation(home: Path, connection: Mapping[str, Any]) -> bool:
     """Whether `prepare` has something to do: new storage, another Dagster, or runs an earlier life left.
 
-    Args:
-        home: The laptop stack's state folder.
-        connection: Arguments of psycopg2's `connect` for Dagster's storage.
+    `connection` is arguments of psycopg2's `connect`.
     """
     if not _is_prepared(home):
         return True

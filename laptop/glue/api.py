@@ -5,6 +5,8 @@ takes the request and that answer, and returns the answer the caller gets.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from laptop.glue.crawler import CrawlerEngine
@@ -12,25 +14,25 @@ from laptop.glue.engine import GlueEngine
 from laptop.glue.errors import glue_error
 
 Document = dict[str, Any]
-PAGE_ROWS = 200
 
 
+@dataclass(frozen=True)
 class GlueApi:
-    """The actions this gateway answers itself."""
+    """The actions this gateway answers itself; `client` makes a boto3 client of it for a service's name."""
 
-    def __init__(self, engine: GlueEngine, crawlers: CrawlerEngine, client: Callable[[str], Any]) -> None:
-        """Answer with these engines; `client` makes a boto3 client of the gateway for a service's name."""
-        self._engine = engine
-        self._crawlers = crawlers
-        self._client = client
-        self._methods: dict[str, Callable[[Document, Document], Document]] = {
+    engine: GlueEngine
+    crawlers: CrawlerEngine
+    client: Callable[[str], Any]
+
+    @cached_property
+    def _methods(self) -> dict[str, Callable[[Document, Document], Document]]:
+        return {
             "StartJobRun": self._start_job_run,
             "GetJobRun": self._get_job_run,
             "GetJobRuns": self._get_job_runs,
             "BatchStopJobRun": self._batch_stop_job_run,
             "StartCrawler": self._start_crawler,
             "GetCrawler": self._get_crawler,
-            "GetCrawlers": self._get_crawlers,
             "GetPartitions": self._get_partitions,
         }
 
@@ -48,30 +50,26 @@ class GlueApi:
 
     def _start_job_run(self, request: Document, ministack: Document) -> Document:
         _raise_not_found("StartJobRun", ministack)
-        job = self._client("glue").get_job(JobName=request["JobName"])["Job"]
-        return {"JobRunId": self._engine.start(job, request)}
+        job = self.client("glue").get_job(JobName=request["JobName"])["Job"]
+        return {"JobRunId": self.engine.start(job, request)}
 
     def _get_job_run(self, request: Document, ministack: Document) -> Document:
-        run = self._engine.find(request.get("JobName", ""), request.get("RunId", ""))
+        run = self.engine.find(request.get("JobName", ""), request.get("RunId", ""))
         return {"JobRun": run.describe()} if run else ministack
 
     def _get_job_runs(self, request: Document, ministack: Document) -> Document:
-        runs = self._engine.runs(request.get("JobName", ""))
-        if not runs:
-            return ministack
-        start = int(request.get("NextToken") or 0)
-        end = start + int(request.get("MaxResults") or PAGE_ROWS)
-        page: Document = {"JobRuns": [run.describe() for run in runs[start:end]]}
-        return page | ({"NextToken": str(end)} if end < len(runs) else {})
+        """All runs there are, in one page whatever its size was to be: no more than `RUNS_KEPT`."""
+        runs = self.engine.runs(request.get("JobName", ""))
+        return {"JobRuns": [run.describe() for run in runs]} if runs else ministack
 
     def _batch_stop_job_run(self, request: Document, _ministack: Document) -> Document:
         name = request.get("JobName", "")
         answer: Document = {"SuccessfulSubmissions": [], "Errors": []}
         for run_id in request.get("JobRunIds", []):
             row = {"JobName": name, "JobRunId": run_id}
-            run = self._engine.find(name, run_id)
+            run = self.engine.find(name, run_id)
             if run and not run.final:
-                self._engine.stop(run)
+                self.engine.stop(run)
                 answer["SuccessfulSubmissions"].append(row)
             else:
                 code = "IllegalStateException" if run else "EntityNotFoundException"
@@ -81,16 +79,13 @@ class GlueApi:
 
     def _start_crawler(self, request: Document, ministack: Document) -> Document:
         _raise_not_found("StartCrawler", ministack)
-        self._crawlers.start(self._client("glue").get_crawler(Name=request["Name"])["Crawler"])
+        self.crawlers.start(self.client("glue").get_crawler(Name=request["Name"])["Crawler"])
         return {}
 
     def _get_crawler(self, _request: Document, ministack: Document) -> Document:
         if "Crawler" not in ministack:
             return ministack
-        return {"Crawler": self._crawlers.describe(ministack["Crawler"])}
-
-    def _get_crawlers(self, _request: Document, ministack: Document) -> Document:
-        return ministack | {"Crawlers": [self._crawlers.describe(c) for c in ministack.get("Crawlers", [])]}
+        return {"Crawler": self.crawlers.describe(ministack["Crawler"])}
 
     def _get_partitions(self, request: Document, ministack: Document) -> Document:
         """MiniStack overlooks an Expression: refused, because its answer would be every partition."""

@@ -118,7 +118,7 @@ class CrawlerEngine:
     def _outcome(self, crawler: dict[str, Any], crawl: Crawl, log: LogStream) -> tuple[str, str]:
         try:
             for target in targets(crawler):
-                _TargetCrawl(self._client, crawler, crawl, log).crawl(target)
+                _TargetCrawl(self._client, crawler, crawl.stream, log).crawl(target)
         except (CrawlError, ClientError, BotoCoreError) as reason:
             return "FAILED", str(reason)
         except Exception as surprise:
@@ -129,7 +129,7 @@ class CrawlerEngine:
 
 @dataclass(frozen=True)
 class S3Target:
-    """A folder of a bucket that is one table."""
+    """A folder of a bucket that is one table; its key ends with a slash."""
 
     root: ObjectUri
     exclusions: tuple[str, ...]
@@ -146,7 +146,7 @@ def targets(crawler: dict[str, Any]) -> list[S3Target | JdbcTarget]:
         if rows and kind not in ("S3Targets", "JdbcTargets"):
             raise CrawlError(f"{kind.removesuffix('Targets')} targets are crawled on AWS only")
     folders = [
-        S3Target(parse_uri(row["Path"]), tuple(row.get("Exclusions", ())))
+        S3Target(parse_uri(row["Path"].rstrip("/") + "/"), tuple(row.get("Exclusions", ())))
         for row in declared.get("S3Targets", [])
     ]
     databases = [jdbc_target(row) for row in declared.get("JdbcTargets", [])]
@@ -155,18 +155,18 @@ def targets(crawler: dict[str, Any]) -> list[S3Target | JdbcTarget]:
     return [*folders, *databases]
 
 
+@dataclass(frozen=True)
 class _TargetCrawl:
     """The crawl of one target."""
 
-    def __init__(
-        self, client: Callable[[str], Any], crawler: dict[str, Any], crawl: Crawl, log: LogStream
-    ) -> None:
-        self._s3 = client("s3")
-        self._glue = client("glue")
-        self._secrets = client("secretsmanager")
-        self._crawler = crawler
-        self._crawl = crawl
-        self._log = log
+    client: Callable[[str], Any]
+    crawler: dict[str, Any]
+    stream: str
+    log: LogStream
+
+    @property
+    def _glue(self) -> Any:
+        return self.client("glue")
 
     def crawl(self, target: S3Target | JdbcTarget) -> None:
         """Make the catalog true for the target.
@@ -182,38 +182,38 @@ class _TargetCrawl:
 
     def _crawl_files(self, target: S3Target) -> None:
         files = self._files(target)
-        table = self._find_table(table_name(self._crawler.get("TablePrefix", ""), target.root))
+        table = self._find_table(table_name(self.crawler.get("TablePrefix", ""), target.root))
         if table and self._keeps_tables:
             self._confirm(table, files)
             return
         if not files:
-            raise CrawlError(f"There is no data below {location(target.root)}")
+            raise CrawlError(f"There is no data below {target.root}")
         keys = partition_keys(files)
         chosen = self._below(keys, files)
         newest = chosen[-1]
-        if not (schema := infer(self._s3, newest.uri, newest.size)).columns:
+        if not (schema := infer(self.client("s3"), newest.uri, newest.size)).columns:
             raise CrawlError(f"On a laptop a crawler makes no table of {schema.format}; declare the table")
-        inferred = table_input(self._crawler, target.root, schema, keys)
+        inferred = table_input(self.crawler, target.root, schema, keys)
         self._write_table(inferred)
         self._write_partitions(inferred, chosen)
 
     def _confirm(self, table: dict[str, Any], files: list[LandedFile]) -> None:
         """Report what differs from a table that stays as it is, and add its partitions."""
         chosen = self._below(tuple(key["Name"] for key in table.get("PartitionKeys", [])), files)
-        for uri, size in spread([(file.uri, file.size) for file in chosen]):
-            if differing := self._difference(table, uri, size):
+        for file in spread(chosen):
+            if differing := self._difference(table, file.uri, file.size):
                 self._say("WARN", f"{differing}. Table {table['Name']} stays as it is")
         self._write_partitions(table, chosen)
 
     def _difference(self, table: dict[str, Any], uri: ObjectUri, size: int) -> str:
         """What a file has otherwise than the table, as a sentence; empty for nothing."""
         try:
-            differing = difference(table, infer(self._s3, uri, size))
+            differing = difference(table, infer(self.client("s3"), uri, size))
         except SchemaError as reason:
             return str(reason)
         except Exception:
             # Files come from other people: none of them ends the crawl of the others.
-            logger.exception("Crawler %s could not look into %s", self._crawler["Name"], uri)
+            logger.exception("Crawler %s could not look into %s", self.crawler["Name"], uri)
             return f"{uri} can't be read"
         return f"{uri} {differing}" if differing else ""
 
@@ -227,46 +227,45 @@ class _TargetCrawl:
 
     @property
     def _keeps_tables(self) -> bool:
-        return bool(self._crawler.get("SchemaChangePolicy", {}).get("UpdateBehavior") == "LOG")
+        return bool(self.crawler.get("SchemaChangePolicy", {}).get("UpdateBehavior") == "LOG")
 
     def _crawl_tables(self, target: JdbcTarget) -> None:
         """Register a database's tables; like a folder that is gone, a table that is gone stays registered."""
-        connection = read_connection(self._glue, self._secrets, target.connection)
+        connection = read_connection(self._glue, self.client("secretsmanager"), target.connection)
         tables = find_tables(connection, target)
         self._say("INFO", f"Found {len(tables)} tables at {target.path}")
         for table in tables:
-            self._write_table(jdbc_table(self._crawler, target, table))
+            self._write_table(jdbc_table(self.crawler, target, table))
 
     def _require_database(self) -> None:
-        name = self._crawler.get("DatabaseName", "")
+        name = self.crawler.get("DatabaseName", "")
         try:
             self._glue.get_database(Name=name)
         except self._glue.exceptions.EntityNotFoundException:
             raise CrawlError(f"Database {name!r} does not exist") from None
 
     def _files(self, target: S3Target) -> list[LandedFile]:
-        root = target.root
-        prefix = f"{root.key.rstrip('/')}/" if root.key else ""
+        s3, root = self.client("s3"), target.root
         try:
-            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=root.bucket, Prefix=prefix)
+            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=root.bucket, Prefix=root.key)
             rows = [row for page in pages for row in page.get("Contents", [])]
-        except self._s3.exceptions.NoSuchBucket:
+        except s3.exceptions.NoSuchBucket:
             raise CrawlError(f"Bucket {root.bucket} does not exist") from None
         return [
-            landed_file(root.bucket, prefix, row)
+            landed_file(root, row)
             for row in rows
-            if is_data(row["Key"][len(prefix) :], row["Size"], target.exclusions)
+            if is_data(row["Key"].removeprefix(root.key), row["Size"], target.exclusions)
         ]
 
     def _find_table(self, name: str) -> dict[str, Any] | None:
         try:
-            answer = self._glue.get_table(DatabaseName=self._crawler["DatabaseName"], Name=name)
+            answer = self._glue.get_table(DatabaseName=self.crawler["DatabaseName"], Name=name)
         except self._glue.exceptions.EntityNotFoundException:
             return None
         return dict(answer["Table"])
 
     def _write_table(self, table: dict[str, Any]) -> None:
-        database, name = self._crawler["DatabaseName"], table["Name"]
+        database, name = self.crawler["DatabaseName"], table["Name"]
         known = self._find_table(name)
         if known is None:
             self._glue.create_table(DatabaseName=database, TableInput=table)
@@ -282,7 +281,7 @@ class _TargetCrawl:
         """Add the partitions the files lie in; bring those up to the table that are to inherit from it."""
         if not table["PartitionKeys"]:
             return
-        named = {"DatabaseName": self._crawler["DatabaseName"], "TableName": table["Name"]}
+        named = {"DatabaseName": self.crawler["DatabaseName"], "TableName": table["Name"]}
         pages = self._glue.get_paginator("get_partitions").paginate(**named)
         known = {tuple(row["Values"]): row for page in pages for row in page["Partitions"]}
         inputs = partition_inputs(table, files)
@@ -290,7 +289,7 @@ class _TargetCrawl:
         for batch in _batches(new):
             _raise_errors(self._glue.batch_create_partition(**named, PartitionInputList=batch))
         self._say("INFO", f"Added {len(new)} partitions to table {table['Name']}, {len(known)} were there")
-        if not inherits(self._crawler):
+        if not inherits(self.crawler):
             return
         there = [(known[values], row) for row in inputs if (values := tuple(row["Values"])) in known]
         other = [row for has, row in there if has.get("StorageDescriptor") != row["StorageDescriptor"]]
@@ -300,7 +299,7 @@ class _TargetCrawl:
         self._say("INFO", f"Updated {len(other)} partitions of table {table['Name']}")
 
     def _say(self, level: str, text: str) -> None:
-        self._log.send([f"[{self._crawl.stream}] {level} : {text}"])
+        self.log.send([f"[{self.stream}] {level} : {text}"])
 
 
 def _batches(inputs: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -322,15 +321,15 @@ def is_data(relative: str, size: int, exclusions: tuple[str, ...]) -> bool:
     return bool(relative) and size > 0 and not hidden and not excluded(relative, exclusions)
 
 
-def landed_file(bucket: str, prefix: str, row: dict[str, Any]) -> LandedFile:
+def landed_file(root: ObjectUri, row: dict[str, Any]) -> LandedFile:
     """A listed object and the partition its folders name; folders without `=` are `partition_0` and on."""
-    folders = PurePosixPath(row["Key"][len(prefix) :]).parent.parts
+    folders = PurePosixPath(row["Key"].removeprefix(root.key)).parent.parts
     pairs = (folder.partition("=") for folder in folders)
     partition = tuple(
         (name.lower(), unquote(value)) if equals else (f"partition_{position}", name)
         for position, (name, equals, value) in enumerate(pairs)
     )
-    return LandedFile(ObjectUri(bucket, row["Key"]), row["Size"], partition)
+    return LandedFile(ObjectUri(root.bucket, row["Key"]), row["Size"], partition)
 
 
 def partition_keys(files: list[LandedFile]) -> tuple[str, ...]:
@@ -358,7 +357,7 @@ def table_input(
     table: dict[str, Any] = CatalogTable(
         name=table_name(crawler.get("TablePrefix", ""), root),
         description="",
-        location=location(root),
+        location=str(root),
         format=schema.format,
         columns=(),
         daily=False,
@@ -371,11 +370,6 @@ def table_input(
         "PartitionKeys": [{"Name": key, "Type": "string"} for key in keys],
         "StorageDescriptor": table["StorageDescriptor"] | {"Columns": columns},
     }
-
-
-def location(root: ObjectUri) -> str:
-    """A folder's URI with the slash Glue ends it with."""
-    return str(root).rstrip("/") + "/"
 
 
 def partition_inputs(table: dict[str, Any], files: list[LandedFile]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,11 @@ FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR"})
 LOG_PREFIX = "/aws-glue/jobs"
 """Log groups are `<prefix>/output` and `<prefix>/error`; a job may name another prefix."""
 
-LOG_PREFIX_ARGUMENT = "--custom-logGroup-prefix"
-
 SECONDS_ARGUMENT = "--airline-timeout-seconds"
 """A run's limit in seconds, for tests; Glue's own Timeout counts in minutes. AWS ignores it."""
 
 LOOK_SECONDS = 0.05
 """How often a running job is looked at for its end, a stop or its time being over."""
-
-RUN_SETTINGS = ("GlueVersion", "NumberOfWorkers", "WorkerType")
-"""What a run takes from its request, else from its job, and only shows."""
 
 RUNS_KEPT = 200
 """Finished runs remembered per job; Glue keeps 90 days of them."""
@@ -96,7 +92,7 @@ class JobRun:
     @property
     def log_prefix(self) -> str:
         """Where its output goes, as Glue's `--custom-logGroup-prefix` says."""
-        return self.arguments().get(LOG_PREFIX_ARGUMENT, LOG_PREFIX)
+        return self.arguments().get("--custom-logGroup-prefix", LOG_PREFIX)
 
     def move(self, state: str, error: str = "") -> None:
         """Enter a state; a final one is never left."""
@@ -105,8 +101,7 @@ class JobRun:
 
     def describe(self) -> dict[str, Any]:
         """The run as GetJobRun answers it."""
-        settings = {name: self.request.get(name, self.job.get(name)) for name in RUN_SETTINGS}
-        return {name: value for name, value in settings.items() if value not in (None, "")} | {
+        return {
             "Id": self.id,
             "Attempt": 0,
             "JobName": self.name,
@@ -114,7 +109,6 @@ class JobRun:
             "StartedOn": self.started,
             "LastModifiedOn": self.changed,
             "Arguments": self.request.get("Arguments") or {},
-            "PredecessorRuns": [],
             "ExecutionTime": round((self.changed if self.final else time.time()) - self.started),
             "Timeout": self.timeout_minutes,
             "LogGroupName": self.log_prefix,
@@ -123,27 +117,26 @@ class JobRun:
         }
 
 
+@dataclass
 class GlueEngine:
-    """Job runs of the Glue jobs that MiniStack only pretends to run."""
+    """Job runs of the Glue jobs that MiniStack only pretends to run.
 
-    def __init__(
-        self, folder: Path, pool: SparkPool, client: Callable[..., Any], environment: Mapping[str, str]
-    ) -> None:
-        """Run nothing yet.
+    Args:
+        folder: Where each run's folder is made, and removed after the run.
+        pool: Where workers come from.
+        client: Makes a boto3 client of the gateway for a service's name and, perhaps, a user agent.
+        environment: What a job finds in its environment: endpoint, region, keys.
+    """
 
-        Args:
-            folder: Where each run's folder is made, and removed after the run.
-            pool: Where workers come from.
-            client: Makes a boto3 client of the gateway for a service's name and, perhaps, a user agent.
-            environment: What a job finds in its environment: endpoint, region, keys.
-        """
-        self._folder = folder
-        self._pool = pool
-        self._client = client
-        self._environment = dict(environment)
-        self._runs: dict[str, list[JobRun]] = {}
-        self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(32, thread_name_prefix="glue-run")
+    folder: Path
+    pool: SparkPool
+    client: Callable[..., Any]
+    environment: Mapping[str, str]
+    _runs: dict[str, list[JobRun]] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _threads: ThreadPoolExecutor = field(
+        default_factory=partial(ThreadPoolExecutor, 32, thread_name_prefix="glue-run"), init=False
+    )
 
     def start(self, job: dict[str, Any], request: dict[str, Any]) -> str:
         """Begin a run, one at a time of each job; its id.
@@ -184,11 +177,11 @@ class GlueEngine:
             running = [run for runs in self._runs.values() for run in runs if not run.final]
         for run in running:
             self.stop(run)
-        self._pool.close()
+        self.pool.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, run: JobRun) -> None:
-        folder = self._folder / run.id
+        folder = self.folder / run.id
         try:
             self._run_in(run, folder)
             run.move("SUCCEEDED")
@@ -204,15 +197,15 @@ class GlueEngine:
 
     def _run_in(self, run: JobRun, folder: Path) -> None:
         """Stage, take a worker, run, store; the worker is given back whatever happens."""
-        staging = Staging(self._client("s3"), folder / "s3", run.stop)
+        staging = Staging(self.client("s3"), folder / "s3", run.stop)
         job = self._prepare(run, folder, staging)
-        worker = self._pool.take(staging.brought_bytes)
+        worker = self.pool.take(staging.brought_bytes)
         try:
             worker.wait_ready()
             self._work(run, worker, job)
             staging.send()
         finally:
-            self._pool.release(worker)
+            self.pool.release(worker)
 
     def _prepare(self, run: JobRun, folder: Path, staging: Staging) -> dict[str, Any]:
         """Bring all the run needs into its folder; the message for the worker."""
@@ -225,7 +218,7 @@ class GlueEngine:
         ]
         agent = agent_of(arguments.get("--conf", ""))
         if agent:  # what Spark itself reads and writes on AWS
-            staging.s3 = self._client("s3", agent)
+            staging.s3 = self.client("s3", agent)
         staging.bring(arguments)
         for name in ("work", "tmp"):
             (folder / name).mkdir()
@@ -237,12 +230,12 @@ class GlueEngine:
             "mounts": mounts,
             "conf": sql_options(arguments.get("--conf", "")),
             "folder": str(folder / "work"),
-            "environment": self._environment | {"TMPDIR": str(folder / "tmp")},
+            "environment": {**self.environment, "TMPDIR": str(folder / "tmp")},
         }
 
     def _work(self, run: JobRun, worker: Worker, job: dict[str, Any]) -> None:
         """Let the worker run the job; then its output goes to CloudWatch."""
-        client = self._client("logs")
+        client = self.client("logs")
         output = LogStream(client, f"{run.log_prefix}/output", run.id)
         errors = LogStream(client, f"{run.log_prefix}/error", run.id)
         with sending({worker.stdout: output, worker.stderr: errors}):

@@ -93,11 +93,6 @@ def jdbc_target(row: Mapping[str, Any]) -> JdbcTarget:
 def read_connection(glue: Any, secrets: Any, name: str) -> dict[str, Any]:
     """Arguments of psycopg2's `connect`, from a connection of the catalog and the secret it names.
 
-    Args:
-        glue: Glue's client.
-        secrets: Secrets Manager's client.
-        name: The connection's name.
-
     Raises:
         CrawlError: There is no such connection or secret, or one says too little.
     """
@@ -169,10 +164,8 @@ def tables_of(rows: Iterable[tuple[Any, ...]]) -> list[DatabaseTable]:
 def glue_type(data_type: str, precision: int | None = None, scale: int | None = None) -> str:
     """Glue's name of a PostgreSQL type, as information_schema spells it; what has none is a string.
 
-    Args:
-        data_type: For example `character varying`.
-        precision: Digits of a `numeric` in all; None where it has any number of them.
-        scale: Of these, digits behind the point.
+    `precision` is the digits of a `numeric` in all, None where it has any number of them, `scale` those
+    behind the point.
     """
     if data_type == "numeric":
         return UNBOUNDED_DECIMAL if precision is None else f"decimal({precision},{scale or 0})"

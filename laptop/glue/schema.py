@@ -4,7 +4,7 @@ import re
 import tempfile
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +15,8 @@ from laptop.glue.staging import ObjectUri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
 
 SAMPLES = 5
 """Files looked into, spread over the folder."""
@@ -92,7 +94,7 @@ def infer(s3: "S3Client", uri: ObjectUri, size: int) -> Schema:
         raise SchemaError(f"{uri} can't be read as {kind}: {why}") from reason
 
 
-def spread(files: list[tuple[ObjectUri, int]]) -> list[tuple[ObjectUri, int]]:
+def spread(files: list[T]) -> list[T]:
     """A few of the files: the first, the last and some between."""
     if len(files) <= SAMPLES:
         return files

@@ -63,18 +63,13 @@ class Output:
     names: tuple[str, ...] = ()
 
     @property
-    def folder(self) -> str:
-        """Its key, as a folder's."""
-        return f"{self.uri.key.rstrip('/')}/"
-
-    @property
     def partitions(self) -> tuple[str, ...]:
         """Key prefixes of the folders the run writes to."""
-        return tuple(f"{self.folder}{name}/" for name in self.names)
+        return tuple(f"{self.uri.key.rstrip('/')}/{name}/" for name in self.names)
 
     def excludes(self, uri: ObjectUri) -> bool:
         """Whether an object is below it, and in none of the named folders."""
-        inside = uri.bucket == self.uri.bucket and uri.key.startswith(self.folder)
+        inside = uri.bucket == self.uri.bucket and uri.key.startswith(f"{self.uri.key.rstrip('/')}/")
         return inside and bool(self.names) and not uri.key.startswith(self.partitions)
 
 

@@ -9,19 +9,17 @@ is idle. With it a worker has its session in 3 s and is warmed up 6 s later, wit
 import argparse
 import contextlib
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from airline_platform.errors import StackUnavailable
 from laptop.files import write_whole
 from laptop.spark.java import find_java, java_home
 
@@ -63,10 +61,11 @@ class SparkJvm:
             StackUnavailable: There is no Java 17.
         """
         self.java = find_java()
-        self._jars = spark_jars()
+        pyspark = distribution("pyspark")  # found without importing it
+        self._jars = f"{pyspark.locate_file('pyspark/jars')}/*"
         opened = [f"--add-opens={name}=ALL-UNNAMED" for name in OPENED]
         self._command = [str(self.java), *JVM_OPTIONS, *opened]
-        made_for = repr((self._command, self._jars, importlib.metadata.version("pyspark")))
+        made_for = repr((self._command, self._jars, pyspark.version))
         self.home = folder / hashlib.sha256(made_for.encode()).hexdigest()[:16]
         self.archive = self.home / "spark.jsa"
         self._write_launcher()
@@ -126,21 +125,6 @@ class SparkJvm:
         text = f'#!/bin/sh\nexec {" ".join(words)} org.apache.spark.deploy.SparkSubmit "$@"\n'
         if not launcher.exists() or launcher.read_text() != text:
             write_whole(launcher, text, mode=0o700)
-
-
-def spark_jars() -> str:
-    """The class path of pyspark's jars, found without importing pyspark.
-
-    Raises:
-        StackUnavailable: pyspark isn't installed.
-    """
-    spec = importlib.util.find_spec("pyspark")
-    if spec is None or spec.origin is None:
-        raise StackUnavailable(
-            "Glue jobs on a laptop need pyspark.",
-            remedy="install the platform with its extra: `pip install .[local]`",
-        )
-    return f"{Path(spec.origin).parent / 'jars'}/*"
 
 
 def session_options(scratch: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -164,29 +165,28 @@ class Worker:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+@dataclass
 class SparkPool:
-    """Warm workers, `size` of them."""
+    """Warm workers, `size` of them; none is started before `start`.
 
-    def __init__(self, folder: Path, *, size: int, environment: dict[str, str], jvm_folder: Path) -> None:
-        """Start no worker before `start`.
+    Args:
+        folder: Where the workers' scratch folders go.
+        size: Workers kept warm; 0 starts each one when its job comes.
+        environment: Environment of the workers; Java's and Spark's part is added.
+        jvm_folder: Where the JVM's launcher and class archive are kept, for this and later lives.
+    """
 
-        Args:
-            folder: Where the workers' scratch folders go.
-            jvm_folder: Where the JVM's launcher and class archive are kept, for this and later lives.
-            size: Workers kept warm; 0 starts each one when its job comes.
-            environment: Environment of the workers; Java's and Spark's part is added.
-        """
-        self._folder = folder
-        self._jvm_folder = jvm_folder
-        self._builder: subprocess.Popen[bytes] | None = None
-        self._quiet_since = time.monotonic()
-        self._size = size
-        self._environment = environment
-        self._idle: list[Worker] = []
-        self._taken: set[Worker] = set()
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._missing = threading.Event()
+    folder: Path
+    size: int
+    environment: dict[str, str]
+    jvm_folder: Path
+    _builder: subprocess.Popen[bytes] | None = None
+    _quiet_since: float = field(default_factory=time.monotonic)
+    _idle: list[Worker] = field(default_factory=list)
+    _taken: set[Worker] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _closed: threading.Event = field(default_factory=threading.Event)
+    _missing: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> Self:
         """Start the warm workers in the background, and keep their number."""
@@ -222,7 +222,7 @@ class SparkPool:
         with self._lock:
             self._taken.discard(worker)
             self._quiet_since = worker.used = time.monotonic()
-            room = len(self._of_kind(large=worker.large)) < self._size
+            room = len(self._of_kind(large=worker.large)) < self.size
             if worker.reusable and room and not self._closed.is_set():
                 self._idle.append(worker)
                 return
@@ -249,9 +249,9 @@ class SparkPool:
     def _new_worker(self, *, large: bool = False, warm: bool = True) -> Worker:
         if self._closed.is_set():
             raise StackUnavailable("The Glue engine is stopping.", remedy="start the stack: `airline up`")
-        folder = self._folder / uuid.uuid4().hex[:12]
-        java = SparkJvm(self._jvm_folder).environment(THOROUGH if large else QUICK)
-        return Worker(folder, self._environment | java, large=large, warm=warm)
+        folder = self.folder / uuid.uuid4().hex[:12]
+        java = SparkJvm(self.jvm_folder).environment(THOROUGH if large else QUICK)
+        return Worker(folder, self.environment | java, large=large, warm=warm)
 
     def _drop_useless(self) -> None:
         """End idle workers that have died, or that no large job has used for long."""
@@ -279,7 +279,7 @@ class SparkPool:
     def _fill(self) -> None:
         with self._lock:
             self._drop_useless()
-            missing = self._size - len(self._of_kind(large=False))
+            missing = self.size - len(self._of_kind(large=False))
             if not self._taken and not self._closed.is_set():
                 self._idle += [self._new_worker() for _ in range(missing)]
 
@@ -290,11 +290,11 @@ class SparkPool:
                 self._builder.poll()  # reaps it once it has ended
                 return
             quiet = time.monotonic() - self._quiet_since >= ARCHIVE_IDLE_SECONDS and not self._taken
-            if self._closed.is_set() or not quiet or not self._size:
+            if self._closed.is_set() or not quiet or not self.size:
                 return
-            if not SparkJvm(self._jvm_folder).archive.exists():
+            if not SparkJvm(self.jvm_folder).archive.exists():
                 self._builder = subprocess.Popen(
-                    [sys.executable, "-m", JVM_MODULE, str(self._jvm_folder)], env=self._environment,
+                    [sys.executable, "-m", JVM_MODULE, str(self.jvm_folder)], env=self.environment,
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                     start_new_session=True,
                 )  # fmt: skip

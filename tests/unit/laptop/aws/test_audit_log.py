@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from laptop.aws.audit_log import AuditLog, read_records
+from laptop.aws.audit_log import AuditLog, Watch, read_records
 from laptop.aws.call_record import HIDDEN, Exchange, record
 from resources.aws import cloudtrail_log
 
@@ -221,7 +221,7 @@ def call(
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     scope = {"method": "PUT", "path": path, "query_string": b""} | more
-    watch = log.watch(scope, headers("s3"), receive, send)
+    watch = Watch(log, scope, headers("s3"), receive, send)
     asyncio.run((answer or plain)(watch.receive, watch.send))  # type: ignore[arg-type]
     return seen
 
@@ -344,7 +344,8 @@ def test_a_call_that_ends_in_an_error_of_the_gateways_own_is_told_as_its_caller_
     new_log: Callable[[], AuditLog], bucket: Bucket
 ) -> None:
     log = new_log()
-    watch = log.watch(
+    watch = Watch(
+        log,
         {"method": "PUT", "path": "/b/k", "query_string": b""},
         headers("s3"),
         None,

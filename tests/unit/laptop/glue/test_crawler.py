@@ -28,7 +28,7 @@ ROOT = ObjectUri("landing", "flights/")
 
 
 def landed(*keys):
-    return [landed_file("landing", "flights/", {"Key": f"flights/{key}", "Size": 1}) for key in keys]
+    return [landed_file(ROOT, {"Key": f"flights/{key}", "Size": 1}) for key in keys]
 
 
 def test_hidden_empty_and_excluded_objects_are_no_data():
@@ -152,7 +152,7 @@ def test_s3_and_jdbc_targets_are_crawled_on_a_laptop_and_no_others():
         }
     )
     assert found == [
-        S3Target(ObjectUri("b", "x"), ("*.tmp",)),
+        S3Target(ObjectUri("b", "x/"), ("*.tmp",)),
         JdbcTarget("w", "db", "airlines", "%"),
     ]
     with pytest.raises(CrawlError, match="DynamoDB targets are crawled on AWS only"):
