@@ -21,6 +21,8 @@ INSTALL = "pip install -e '.[local]'"
 
 _FREE_DISK_GB = 2.0
 _FREE_MEMORY_GB = 3.0
+_MORE_DISK = "Free some disk, or set AIRLINE_HOME to another one"
+_MORE_MEMORY = "Close something large; Spark alone takes 1 to 2 GB"
 _LAUNCHES = {
     "direct": "as this user",
     "namespace": "as root, in a user namespace",
@@ -46,11 +48,11 @@ def checks(settings: Settings | None = None) -> list[Check]:
     return [
         _python(),
         _packages(),
-        _java(),
-        _postgres(),
+        _tried("Java 17", lambda: str(find_java())),
+        _tried("PostgreSQL", lambda: f"{postgres.version_check()} ({_LAUNCHES[postgres.launch_mode()]})"),
         _home(settings.home),
-        _disk(settings.home),
-        _memory(),
+        _at_least("Free disk", shutil.disk_usage(_nearest(settings.home)).free, _FREE_DISK_GB, _MORE_DISK),
+        _at_least("Free memory", psutil.virtual_memory().available, _FREE_MEMORY_GB, _MORE_MEMORY),
     ]
 
 
@@ -80,17 +82,8 @@ def _package_problem(requirement: Requirement) -> str | None:
     return f"{requirement.name} is {installed}, not {requirement.specifier}"
 
 
-def _java() -> Check:
-    """Java 17 from JAVA_HOME, the PATH, or the wheel that carries one."""
-    return _tried("Java 17", lambda: str(find_java()))
-
-
-def _postgres() -> Check:
-    """Whether the server's program runs here, the way it will be run."""
-    return _tried("PostgreSQL", lambda: f"{postgres.version_check()} ({_LAUNCHES[postgres.launch_mode()]})")
-
-
 def _tried(name: str, attempt: Callable[[], str]) -> Check:
+    """What is there is told by trying; the error says what to do."""
     try:
         return Check(name, ok=True, found=attempt())
     except AirlineError as error:
@@ -121,18 +114,6 @@ def _open_to_others(folder: Path) -> bool:
     return all(part.stat().st_mode & 0o001 for part in (folder, *folder.parents))
 
 
-def _disk(home: Path) -> Check:
-    free = shutil.disk_usage(_nearest(home)).free / 1e9
-    return _at_least("Free disk", free, _FREE_DISK_GB, "Free some disk, or set AIRLINE_HOME to another one")
-
-
-def _memory() -> Check:
-    free = psutil.virtual_memory().available / 1e9
-    return _at_least(
-        "Free memory", free, _FREE_MEMORY_GB, "Close something large; Spark alone takes 1 to 2 GB"
-    )
-
-
 def _at_least(name: str, free: float, needed: float, remedy: str) -> Check:
-    enough = free >= needed
-    return Check(name, enough, f"{free:.1f} GB of {needed:.0f} GB needed", "" if enough else remedy)
+    enough = free >= needed * 1e9
+    return Check(name, enough, f"{free / 1e9:.1f} GB of {needed:.0f} GB needed", "" if enough else remedy)

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -33,7 +34,7 @@ from laptop.aws.athena_scan import GET_QUERY_EXECUTION, AthenaScans
 from laptop.aws.audit_log import AuditLog, Watch
 from laptop.glue.api import GlueApi
 from laptop.glue.crawler import CrawlerEngine
-from laptop.glue.engine import GlueEngine, discard_leftovers
+from laptop.glue.engine import GlueEngine
 from laptop.ports import HEALTH_PATH, HOST
 from laptop.spark.pool import SparkPool
 
@@ -47,15 +48,11 @@ WORKERS_VARIABLE = "AIRLINE_SPARK_WORKERS"
 """How many Spark workers are kept warm; 1 where it is not set."""
 
 JVM_VARIABLE = "AIRLINE_SPARK_JVM"
-"""Folder of the JVM's launcher and class archive; else in the virtual environment, which all stacks share."""
+"""Folder of the JVM's launcher and class archive; else beside the pyspark and the Java they are made for,
+where all stacks share them, or in the state where others own the environment."""
 
 STOP_SECONDS = 3
 """How long open requests may take to end when the gateway stops."""
-
-
-def default_jvm_folder(state: Path) -> Path:
-    """Beside the pyspark and the Java it is made for; in the state where others own the environment."""
-    return Path(sys.prefix) / "var" / "spark-jvm" if os.access(sys.prefix, os.W_OK) else state / "jvm"
 
 
 def ministack_environment(port: int, state: Path, region: str) -> dict[str, str]:
@@ -153,7 +150,7 @@ class Gateway:
         self, scope: Scope, headers: MutableMapping[bytes, str], receive: Receive, send: Send
     ) -> None:
         action = glue_action(headers)
-        if self.api.answers(action):
+        if action in self.api.methods:
             await self._answer_glue(scope, receive, send, action)
         elif headers.get(b"x-amz-target") == GET_QUERY_EXECUTION:
             await self._answer_query_execution(scope, receive, send)
@@ -243,9 +240,13 @@ def build(port: int, state: Path) -> ASGIApp:
     from ministack.app import app  # noqa: PLC0415 - it reads the environment set above
 
     client = client_factory(port, region)
-    discard_leftovers(state / "glue")
+    # What a killed gateway has left is of no use to anybody; landed data passes through.
+    shutil.rmtree(state / "glue", ignore_errors=True)
+    (state / "glue").mkdir(mode=0o700, parents=True)
     size = int(os.environ.get(WORKERS_VARIABLE, "1"))
-    jvm_folder = Path(os.environ.get(JVM_VARIABLE) or default_jvm_folder(state)).resolve()
+    environment_folder = Path(sys.prefix) / "var" / "spark-jvm"
+    default = environment_folder if os.access(sys.prefix, os.W_OK) else state / "jvm"
+    jvm_folder = Path(os.environ.get(JVM_VARIABLE) or default).resolve()
     pool = SparkPool(state / "glue" / "workers", size=size, environment=environment, jvm_folder=jvm_folder)
     engine = GlueEngine(state / "glue", pool, client, job_environment(port, region))
     crawlers = CrawlerEngine(client)

@@ -78,14 +78,13 @@ class Plan:
 
     def nodes(self) -> list[Node]:
         """All of it, each after what it needs."""
-        run_server = [self._run_server()] if dagster_home.FORKS_RUNS else []
-        return [*self._foundation(), self._storage(), *self._dagster(), *run_server]
+        return [*self._foundation(), self._storage(), *self._dagster(), *self._run_server()]
 
     def _foundation(self) -> list[Node]:
         return [
             Component(
                 name="postgres",
-                start=self._start_postgres,
+                start=lambda: self.server.start(self._log("postgres"), self.environment("postgres")),
                 missing=lambda _began: None if self.server.ready() else "it accepts no connection",
                 log=self._log("postgres"),
                 prepare=self.server.prepare,
@@ -136,10 +135,11 @@ class Plan:
             ),
         ]
 
-    def _run_server(self) -> Component:
+    def _run_server(self) -> list[Component]:
         # Until it listens, Dagster starts runs by itself: nobody has to wait for it.
         command, after = self.dagster.run_server_command(), ("code-server",)
-        return self._component("run-server", command, lambda _began: None, after=after)
+        server = self._component("run-server", command, lambda _began: None, after=after)
+        return [server] if dagster_home.FORKS_RUNS else []
 
     def _storage(self) -> Job:
         command = [sys.executable, "-m", dagster_home.__name__, str(self.settings.home)]
@@ -164,9 +164,6 @@ class Plan:
         cwd = self.settings.home / "run"
         cwd.mkdir(parents=True, exist_ok=True)
         return processes.start(command, log=self._log(name), environment=self.environment(name), cwd=cwd)
-
-    def _start_postgres(self) -> Child:
-        return self.server.start(log=self._log("postgres"), environment=self.environment("postgres"))
 
 
 def log_file(home: Path, name: str) -> Path:

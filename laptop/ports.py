@@ -5,7 +5,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,27 +70,19 @@ class PortClaims(ExitStack):
             pass
         return port
 
-    def upwards(self, port: int) -> int:
-        """The port, or the next above it that can be had; any free one for 0."""
-        return self.first(*range(port, _LAST_PORT + 1) if port else ())
-
 
 def _is_free(port: int) -> bool:
     """Whether nobody listens on a port; one that merely lingers after its use is free."""
-    with closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
     return True
 
 
 def _some_free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    with socket.create_server((HOST, 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def choose_ports(settings: Settings, claims: PortClaims, tell: Callable[[str], None]) -> Ports:
@@ -100,11 +92,12 @@ def choose_ports(settings: Settings, claims: PortClaims, tell: Callable[[str], N
         last = json.loads(file.read_text())
     except (FileNotFoundError, ValueError):
         last = {}
+    ui = settings.ui_port or last.get("webserver", 0)
     ports = Ports(
         gateway=claims.first(settings.gateway_port, last.get("gateway", 0)),
         warehouse=claims.first(settings.warehouse_port, last.get("postgres", 0)),
         code_server=claims.first(last.get("code-server", 0)),
-        ui=claims.upwards(settings.ui_port or last.get("webserver", 0)),
+        ui=claims.first(*range(ui, _LAST_PORT + 1) if ui else ()),
     )
     for name, wished, given in (
         ("the Dagster UI", settings.ui_port, ports.ui),

@@ -199,7 +199,7 @@ class PostgresServer:
             nobody = pwd.getpwnam("nobody")
             os.chown(path, nobody.pw_uid, nobody.pw_gid)
 
-    def start(self, *, log: Path, environment: Mapping[str, str]) -> Child:
+    def start(self, log: Path, environment: Mapping[str, str]) -> Child:
         """Start the server of a prepared cluster; returns at once, `ready` tells when it answers."""
         return processes.start(
             self.command(), log=log, environment=environment, cwd=Path("/"), **self._identity()
@@ -216,8 +216,8 @@ class PostgresServer:
         `postmaster.pid` may be a stranger's, which would keep the new server from starting. Both are told
         apart by the program and its working directory, which for every PostgreSQL process is its cluster.
         """
-        cluster = self.data.resolve()
-        processes.kill(process for process in psutil.process_iter() if _runs_in(process, cluster))
+        mine = {"name": "postgres", "cwd": str(self.data.resolve())}
+        processes.kill(server for server in psutil.process_iter([*mine]) if server.info == mine)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def ready(self) -> bool:
@@ -283,14 +283,6 @@ class PostgresServer:
     def password(self, role: str) -> str:
         """The password of a role, generated at the first call and kept for the owner's eyes only."""
         return kept_secret(self._password_file(role))
-
-
-def _runs_in(process: psutil.Process, cluster: Path) -> bool:
-    """Whether a process is a PostgreSQL server process whose cluster is this one."""
-    try:
-        return Path(process.exe()).name == "postgres" and Path(process.cwd()) == cluster
-    except (psutil.Error, OSError):
-        return False
 
 
 def _options(options: Mapping[str, str]) -> list[str]:

@@ -73,11 +73,6 @@ class Child:
     popen: subprocess.Popen[bytes]
     identity: ProcessId
 
-    @property
-    def exit_status(self) -> int | None:
-        """Its exit status, negative for a signal; None while it runs."""
-        return self.popen.poll()
-
 
 def start(
     command: Sequence[str], *, log: Path, environment: Mapping[str, str], cwd: Path, **more: Any
@@ -141,16 +136,10 @@ def owned_by(home: Path, component: str | None = None) -> list[psutil.Process]:
     """
     me = psutil.Process()
     spared = {me.pid, *(parent.pid for parent in me.parents())}
-    wanted = {OWNER_VARIABLE: str(home)} | ({COMPONENT_VARIABLE: component} if component else {})
-    return [p for p in psutil.process_iter() if p.pid not in spared and _carries(p, wanted)]
-
-
-def _carries(process: psutil.Process, marks: Mapping[str, str]) -> bool:
-    """Whether a process has these variables; not where it does not let itself be read."""
-    try:
-        return marks.items() <= process.environ().items()
-    except (psutil.Error, OSError):
-        return False
+    marks = {OWNER_VARIABLE: str(home)} | ({COMPONENT_VARIABLE: component} if component else {})
+    everyone = psutil.process_iter(["environ"])  # None of a process that does not let itself be read
+    marked = [each for each in everyone if marks.items() <= (each.info["environ"] or {}).items()]
+    return [process for process in marked if process.pid not in spared]
 
 
 def end(

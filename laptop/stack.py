@@ -73,7 +73,6 @@ class Life:
     plan: Plan
     tell: Tell
     _state: str = field(default="starting", init=False)
-    _started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(), init=False)
     _record_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @cached_property
@@ -93,7 +92,6 @@ class Life:
         running = {node: children[node.name] for node in self.supervisor.nodes if node.name in children}
         return {
             "state": self._state,
-            "started_at": self._started_at,
             "endpoint_url": self.plan.endpoint_url,
             "ui_url": self.plan.ui_url,
             "supervisor": ProcessId.of(os.getpid()).record(),
@@ -122,8 +120,7 @@ class Life:
         except StopRequestedError:
             pass
         except AirlineError as error:
-            failed_at = datetime.now(UTC).isoformat()
-            after = {"state": "failed", "reason": str(error.args[0]), "failed_at": failed_at}
+            after = {"state": "failed", "reason": str(error.args[0])}
             raise
         finally:
             self._go_down(after)
@@ -162,15 +159,17 @@ def components(settings: Settings) -> list[ComponentStatus]:
         return []
     supervisor = {**record["supervisor"], "port": None, "log": None}
     known = {"supervisor": supervisor} | record["components"]
-    starting = record["state"] == "starting" and is_up(settings)
-    return [_status(name, entry, starting=starting) for name, entry in known.items()]
-
-
-def _status(name: str, entry: Mapping[str, Any], *, starting: bool) -> ComponentStatus:
-    alive = ProcessId.from_record(entry).alive
-    state: State = ("starting" if starting else "running") if alive else "dead"
-    address = f"127.0.0.1:{entry['port']}" if entry["port"] else None
-    return ComponentStatus(name, entry["pid"], address, state, Path(entry["log"]) if entry["log"] else None)
+    living: State = "starting" if record["state"] == "starting" and is_up(settings) else "running"
+    return [
+        ComponentStatus(
+            name,
+            entry["pid"],
+            address=f"127.0.0.1:{entry['port']}" if entry["port"] else None,
+            state=living if ProcessId.from_record(entry).alive else "dead",
+            log=Path(entry["log"]) if entry["log"] else None,
+        )
+        for name, entry in known.items()
+    ]
 
 
 def last_failure(settings: Settings) -> str | None:

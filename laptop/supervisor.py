@@ -146,7 +146,7 @@ class Supervisor:
             return
         deadline = time.monotonic() + node.timeout
         while missing := _missing(node, child, began):
-            status = child.exit_status
+            status = child.popen.poll()
             if status or (status == 0 and isinstance(node, Component)):
                 raise _failure(f"{node.name} {_ending(child)} before it was ready", node.log, written)
             if time.monotonic() > deadline:
@@ -184,7 +184,7 @@ class Supervisor:
         while not self._stop.wait(_WATCH_SECONDS):
             for component in self.components:
                 child = self.children.get(component.name)
-                if child is None or child.exit_status is not None:
+                if child is None or child.popen.poll() is not None:
                     with suppress(StopRequestedError):
                         self._restart(component, _ending(child))
 
@@ -230,9 +230,9 @@ class Supervisor:
 
 def _ending(child: Child | None) -> str:
     """How a child ended, as the rest of a sentence."""
-    if child is None or child.exit_status is None:
+    status = child.popen.poll() if child else None
+    if status is None:
         return "is not running"
-    status = child.exit_status
     return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
 
@@ -240,7 +240,7 @@ def _missing(node: Node, child: Child, began: float) -> str | None:
     """What a component lacks until it is of use, or a job until it is done; None when nothing."""
     if isinstance(node, Component):
         return node.missing(began)
-    return None if child.exit_status == 0 else "it has not ended"
+    return None if child.popen.poll() == 0 else "it has not ended"
 
 
 def _failure(what: str, log: Path, written: int = 0) -> StackUnavailable:

@@ -5,7 +5,7 @@ that an earlier life left in flight. `needs_preparation` tells without importing
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -182,21 +182,20 @@ def end_run(instance: "DagsterInstance", run: "DagsterRun", why: str) -> None:
         instance.report_run_failed(run, why)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> None:
     """Prepare the storage of the stack in the folder given."""
     from dagster import DagsterInstance  # noqa: PLC0415 - costs 1.6 s, for this program alone
     from dagster._core.instance import InstanceRef  # noqa: PLC0415 - as above
 
-    (home,) = arguments if arguments is not None else sys.argv[1:]
-    folder = dagster_folder(Path(home))
+    home = Path(sys.argv[1])
+    folder = dagster_folder(home)
     storage = yaml.safe_load((folder / "dagster.yaml").read_text())["storage"]
     storage["postgres"]["should_autocreate_tables"] = True
     reference = InstanceRef.from_dir(str(folder), overrides={"storage": storage})
     with DagsterInstance.from_ref(reference) as instance:
-        ended = prepare(instance, Path(home))
+        ended = prepare(instance, home)
     sys.stdout.write("".join(f"ended run {run_id} of an earlier life\n" for run_id in ended))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

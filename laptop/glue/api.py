@@ -25,7 +25,8 @@ class GlueApi:
     client: Callable[[str], Any]
 
     @cached_property
-    def _methods(self) -> dict[str, Callable[[Document, Document], Document]]:
+    def methods(self) -> dict[str, Callable[[Document, Document], Document]]:
+        """What answers an action, by its name."""
         return {
             "StartJobRun": self._start_job_run,
             "GetJobRun": self._get_job_run,
@@ -36,17 +37,13 @@ class GlueApi:
             "GetPartitions": self._get_partitions,
         }
 
-    def answers(self, action: str) -> bool:
-        """Whether the action is answered here."""
-        return action in self._methods
-
     def answer(self, action: str, request: Document, ministack: Document) -> Document:
         """The answer to a call; `ministack` is what MiniStack answered, an error document included.
 
         Raises:
             ClientError: Glue would refuse the call.
         """
-        return self._methods[action](request, ministack)
+        return self.methods[action](request, ministack)
 
     def _start_job_run(self, request: Document, ministack: Document) -> Document:
         _raise_not_found("StartJobRun", ministack)

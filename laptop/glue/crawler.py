@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from laptop.aws.athena_scan import is_read
 from laptop.glue.errors import CrawlError, glue_error
 from laptop.glue.jdbc import JdbcTarget, find_tables, jdbc_table, jdbc_target, read_connection
 from laptop.glue.logs import LogStream
@@ -317,8 +318,7 @@ def _raise_errors(answer: dict[str, Any]) -> None:
 
 def is_data(relative: str, size: int, exclusions: tuple[str, ...]) -> bool:
     """Whether an object below a target is a file of the table: not empty, not hidden, not excluded."""
-    hidden = any(part.startswith(("_", ".")) for part in relative.split("/"))
-    return bool(relative) and size > 0 and not hidden and not excluded(relative, exclusions)
+    return bool(relative) and size > 0 and is_read(relative) and not excluded(relative, exclusions)
 
 
 def landed_file(root: ObjectUri, row: dict[str, Any]) -> LandedFile:

@@ -1,7 +1,6 @@
 """Runs Glue Spark jobs for real: stages objects, has a warm worker run the script, stores what it wrote."""
 
 import logging
-import os
 import shutil
 import threading
 import time
@@ -265,10 +264,3 @@ def sql_options(value: str) -> dict[str, str]:
     """The `spark.sql.*` options of Glue's `--conf`: `a=1 --conf b=2`. Others are fixed once Spark runs."""
     pairs = (part.strip().partition("=") for part in value.split("--conf"))
     return {name: text for name, _, text in pairs if name.startswith("spark.sql.")}
-
-
-def discard_leftovers(folder: Path) -> None:
-    """Empty the engine's folder: what a killed gateway left there is of no use to anybody."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    os.chmod(folder, 0o700)  # noqa: PTH101 - landed data passes through

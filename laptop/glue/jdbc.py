@@ -37,17 +37,10 @@ ORDER BY c.table_name, c.ordinal_position
 """Every column of a path's tables, as far as the connection's user may see them."""
 
 TYPES = {
-    "smallint": "smallint",
-    "integer": "int",
-    "bigint": "bigint",
-    "real": "float",
-    "double precision": "double",
-    "boolean": "boolean",
-    "date": "date",
-    "timestamp without time zone": "timestamp",
-    "timestamp with time zone": "timestamp",
-    "bytea": "binary",
-}
+    "smallint": "smallint", "integer": "int", "bigint": "bigint", "real": "float", "boolean": "boolean",
+    "double precision": "double", "date": "date", "bytea": "binary",
+    "timestamp without time zone": "timestamp", "timestamp with time zone": "timestamp",
+}  # fmt: skip
 UNBOUNDED_DECIMAL = "decimal(38,18)"
 """Of a `numeric` without digits; Spark's own choice for one that it reads over JDBC."""
 

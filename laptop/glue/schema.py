@@ -37,12 +37,8 @@ SUFFIXES: dict[str, Format] = {
 }  # fmt: skip
 
 CSV_TYPES = {
-    "BOOLEAN": "boolean",
-    "BIGINT": "bigint",
-    "DOUBLE": "double",
-    "DATE": "date",
-    "TIMESTAMP": "timestamp",
-}
+    "BOOLEAN": "boolean", "BIGINT": "bigint", "DOUBLE": "double", "DATE": "date", "TIMESTAMP": "timestamp",
+}  # fmt: skip
 """Glue's names of the types DuckDB sees in CSV; what is not here is a string."""
 
 PARQUET_TYPES = {

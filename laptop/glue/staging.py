@@ -103,8 +103,9 @@ class Staging:
             StagingError: A manifest or an object it lists doesn't exist, or a key can't be a path.
         """
         inputs, outputs = split_arguments(arguments)
-        partitions = partitions_in(arguments)
-        self._outputs = tuple(Output(uri, partitions) for uri in outputs)
+        named = arguments.get(PARTITIONS_ARGUMENT, "").split(",")
+        folders = tuple(folder for name in named if (folder := name.strip().strip("/")))
+        self._outputs = tuple(Output(uri, folders) for uri in outputs)
         wanted = dict.fromkeys(uri for argument in inputs for uri in self._objects_of(argument))
         placeholders = dict.fromkeys(uri for output in self._outputs for uri in self._standing(output))
         _in_parallel(self._download, wanted)
@@ -256,12 +257,6 @@ def split_arguments(arguments: Mapping[str, str]) -> tuple[list[ObjectUri], list
         if name not in NOT_STAGED:
             (outputs if name.startswith(OUTPUT_ARGUMENTS) else inputs).extend(uris_in(value))
     return inputs, outputs
-
-
-def partitions_in(arguments: Mapping[str, str]) -> tuple[str, ...]:
-    """The folders of its outputs that a run says it writes to."""
-    names = (name.strip().strip("/") for name in arguments.get(PARTITIONS_ARGUMENT, "").split(","))
-    return tuple(name for name in names if name)
 
 
 def manifest_urls(body: bytes, *, source: str) -> list[ObjectUri]:

@@ -33,27 +33,19 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Path:
     )
 
 
-def java_home(java: Path) -> Path:
-    """The folder a `java` executable belongs to, as JAVA_HOME wants it."""
-    return java.parent.parent
-
-
 def java_major(java: Path) -> int | None:
     """Major version of a `java` executable, by its release file where it has one; None: it is no Java."""
-    release = java_home(java) / "release"
-    text = release.read_text(errors="replace") if release.is_file() else _version_output(java)
-    return parse_major(text)
+    release = java.parent.parent / "release"
+    if release.is_file():
+        return parse_major(release.read_text(errors="replace"))
+    try:
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return parse_major(answer.stderr + answer.stdout)
 
 
 def parse_major(text: str) -> int | None:
     """Major version in a release file or in what `java -version` prints: `17.0.9` is 17, `1.8.0_392` is 8."""
     version = re.search(r'(?:JAVA_VERSION=|version )"(?:1\.)?(\d+)', text)
     return int(version[1]) if version else None
-
-
-def _version_output(java: Path) -> str:
-    try:
-        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stderr + answer.stdout

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from laptop.files import write_whole
-from laptop.spark.java import find_java, java_home
+from laptop.spark.java import find_java
 
 JVM_OPTIONS = ("-Xmx1g", "-XX:+UseSerialGC", "-Xss4m", "-XX:-UsePerfData", "-Dfile.encoding=UTF-8")
 """The serial collector: the others' threads would take the job's cores."""
@@ -74,7 +74,7 @@ class SparkJvm:
         """What a process needs so that pyspark starts this JVM, and Python workers this Python."""
         sharing = f"-XX:SharedArchiveFile={self.archive}" if self.archive.exists() else NO_ARCHIVE
         return {
-            "JAVA_HOME": str(java_home(self.java)),
+            "JAVA_HOME": str(self.java.parent.parent),
             "SPARK_HOME": str(self.home),
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_DRIVER_PYTHON": sys.executable,
@@ -149,11 +149,10 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    options = parser.parse_args()
+    folder = parser.parse_args().folder.resolve()
     with contextlib.suppress(OSError):
         os.nice(19)
-    jvm = SparkJvm(options.folder.resolve())
-    if not jvm.archive.exists():
+    if not (jvm := SparkJvm(folder)).archive.exists():
         jvm.build()
 
 

@@ -198,16 +198,13 @@ class SparkPool:
         with self._lock:
             return sum(worker.ready for worker in self._idle)
 
-    def take(self, size: int = 0) -> Worker:
+    def take(self, bytes_to_read: int = 0) -> Worker:
         """A worker for a job, the warmest there is; a new one, not warmed up, where none of its kind is idle.
-
-        Args:
-            size: Bytes the job has to read.
 
         Raises:
             StackUnavailable: No Java 17, or the pool was closed.
         """
-        large = size >= LARGE_BYTES
+        large = bytes_to_read >= LARGE_BYTES
         with self._lock:
             self._drop_useless()
             idle = sorted(self._of_kind(large=large), key=lambda worker: not worker.ready)

@@ -55,7 +55,7 @@ def test_a_stop_kills_what_ignores_the_request_and_what_it_started(home: Path) -
     child = start(home, PARENT)
     below = children_of(child)
     processes.stop(child, grace=0.2)
-    assert child.exit_status == -signal.SIGKILL
+    assert child.popen.poll() == -signal.SIGKILL
     assert not any(map(processes.lives, below))
 
 
