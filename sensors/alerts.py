@@ -65,7 +65,7 @@ def tell_run(run: DagsterRun, instance: DagsterInstance, warehouse: Warehouse, n
     if run.status == DagsterRunStatus.FAILURE and run.tags.get("dagster/will_retry") != "true":
         why = f"{_why(instance, run.run_id)}\nWhat to do: re-execute the run when the cause is gone."
         alert = failure_alert(instance, run.run_id, run.job_name, why, run.tags.get(FEED_TAG, ""))
-        outbox.tell(alert, warehouse, notifier)
+        outbox.write_and_send(alert, warehouse, notifier)
     else:
         outbox.send(warehouse, notifier, run.run_id)
     instance.add_run_tags(run.run_id, {TOLD_TAG: "sensor"})
