@@ -6,14 +6,14 @@ from decimal import Decimal
 
 import duckdb
 import pytest
+from assets.ingest.loading import MadeDay, RowCount
+from assets.ingest.shipping import kept
+from assets.ingest.totals import DAYS_TOLD, Totals, compare, figures, numbers, read_totals, totals_sql
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.contract.table import DECIMALS, DIGITS
 from airline_platform.errors import LoadRefused
-from assets.ingest.loading import MadeDay, RowCount
-from assets.ingest.shipping import kept
-from assets.ingest.totals import DAYS_TOLD, Totals, compare, figures, numbers, read_totals, totals_sql
 from resources.athena import QueryResult
 from resources.landing import LandedObject
 
