@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Protocol
 
-from airline_platform.contract.feed import Feed
+from airline_platform.contract.feed import WHOLE, Feed
 from airline_platform.contract.table import SOURCE_FILE
 from airline_platform.settings import Settings
 from resources.aws.client import reaching
@@ -109,7 +109,7 @@ def _rows_of_day(
     }
     if not current:
         return
-    for row in lake.rows(f"{rejects_prefix(feed)}date={day}/" if day else rejects_prefix(feed)):
+    for row in lake.rows(f"{rejects_prefix(feed)}date={day or WHOLE}/"):
         key = key_of(row[SOURCE_FILE.name])
         if key in current:
             yield Reject(day, key, row["line_number"], row["reject_reason"], row["raw_text"])
@@ -117,11 +117,9 @@ def _rows_of_day(
 
 def _versions_read(feed: Feed, day: str | None, lake: RejectedRows) -> dict[str, str]:
     """By key, the etag of each version that the job read last; none where nothing says so."""
-    if day is None:
-        return {}
-    dataset = f"{feed.name}_parquet" if feed.typed else f"{feed.name}_enriched"
-    made = lake.get_manifests(dataset, [day]).get(day) or {"landed": ()}
-    return {each["object"]["key"]: each["object"]["etag"] for each in made["landed"]}
+    partition = day or WHOLE
+    made = lake.get_manifests(feed.made_asset, [partition]).get(partition) or {}
+    return {each["object"]["key"]: each["object"]["etag"] for each in made.get("landed", ())}
 
 
 def key_of(uri: str) -> str:

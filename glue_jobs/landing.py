@@ -482,7 +482,7 @@ def _expectations(column: Column, reading: Reading, text: SparkColumn) -> Iterat
     """What can be wrong with a field's text, and what was expected of it."""
     value = F.expr(_typed(column))
     if column.type != "string":
-        expected = _EXPECTED[column.type].replace("-", column.separator)
+        expected = ROUNDED if column.rounded else _EXPECTED[column.type].replace("-", column.separator)
         if reading.dates:
             expected = expected.replace("YYYY-MM-DD", reading.dates)
         yield text.isNotNull() & value.isNull(), expected
@@ -537,13 +537,16 @@ _FORMS: dict[ColumnType, str] = {
 
 def _form(column: Column) -> str:
     """Regular expression of a whole value's text, escaped for a literal of SQL."""
-    if column.type == "date":
+    if column.rounded:
+        form = _FORMS["decimal"].replace(f"{{1,{DECIMALS}}}", "+")
+    elif column.type == "date":
         form = column.separator.join(("[0-9]{4}", "[0-9]{2}", "[0-9]{2}"))
     else:
         form = _FORMS[column.type]
     return f"\\\\A{form}\\\\z"
 
 
+ROUNDED = f"a number, which is rounded to {DECIMALS} decimals"
 _EXPECTED: dict[ColumnType, str] = {
     "bigint": "a whole number",
     "decimal": f"a number with at most {DECIMALS} decimals, such as 129.90",

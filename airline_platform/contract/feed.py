@@ -3,6 +3,7 @@
 Standard library only: this module travels to AWS Glue beside the job scripts.
 """
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fnmatch import fnmatchcase
@@ -260,8 +261,10 @@ class Feed:
         return (Job(self.name, "feed"),)
 
     def with_table(self, table: Table) -> "Feed":
-        """The feed, become another table."""
-        return replace(self, becomes=replace(self.becomes, table=table))
+        """The feed, whose table has come to have more columns than are declared."""
+        other = copy(self)
+        object.__setattr__(other, "becomes", replace(self.becomes, table=table))
+        return other
 
     def reading_of(self, key: str) -> Reading:
         """How the file with this key is written."""

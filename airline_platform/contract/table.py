@@ -52,6 +52,7 @@ class Column:
         required: A row without a value is rejected (landed files) or refused (tables).
         length: Longest string in bytes (Redshift counts bytes); strings only.
         digits: Digits in all, of which `DECIMALS` stand behind the point; decimals only.
+        rounded: Whether a landed value with more decimals is rounded, half up, and not rejected; decimals only.
         one_of: The only values there are; strings only, empty for any.
         pattern: Regular expression a whole value matches, and what it says in words; strings only.
         several_lines: Whether line breaks, tabs, joiners and variation selectors may stand inside; strings
@@ -77,6 +78,7 @@ class Column:
     required: bool = False
     length: int = 256
     digits: int = DIGITS
+    rounded: bool = False
     one_of: tuple[str, ...] = ()
     pattern: tuple[str, str] | None = None
     several_lines: bool = False
@@ -98,6 +100,8 @@ class Column:
                 refuse(
                     f"{what}: {option}", given, f"none, because it is for strings and this is a {self.type}"
                 )
+        if self.rounded and self.type != "decimal":
+            refuse(f"{what}: rounded", self.rounded, f"False, because it is for decimals, not a {self.type}")
         bounds = (self.minimum, self.maximum)
         if bounds != (None, None) and self.type not in ("bigint", "decimal"):
             refuse(f"{what}: minimum and maximum", bounds, f"none, because {self.type} is no number")
