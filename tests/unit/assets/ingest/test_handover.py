@@ -1,20 +1,40 @@
-"""What a day was made of survives its trip through the lake, and a load that does not add up is refused."""
+"""What one asset hands to the next survives its trip through the lake, and no earlier run's is read."""
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
-from assets.ingest.loading import MadeDay, RowCount, _compare, columns_telling_apart, days_with_rejects
-from hypothesis import given
-from hypothesis import strategies as st
 
-from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES
-from airline_platform.errors import LoadRefused
-from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.contract.feed import WHOLE
+from airline_platform.errors import UnusableInput
+from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
+from assets.ingest.handover import LeftOut, MadeDay, RowCount, get_landed, get_made, put_landed, put_made
+from resources.lake import Lake
 from resources.landing import LandedObject
-from resources.warehouse import ledger
+
+FIRST, SECOND, THIRD = "2013-01-01", "2013-01-02", "2013-01-03"
+
+
+@dataclass
+class Documents:
+    """A lake that keeps documents as JSON, by asset and day."""
+
+    kept: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def put_manifests(self, asset: str, documents: Mapping[str, Any]) -> None:
+        self.kept |= {(asset, day): json.dumps(document) for day, document in documents.items()}
+
+    def get_manifests(self, asset: str, days: Sequence[str]) -> dict[str, Any]:
+        return {day: json.loads(self.kept[asset, day]) for day in days if (asset, day) in self.kept}
+
+
+@pytest.fixture
+def lake() -> Lake:
+    return cast("Lake", Documents())
 
 
 def landed(key: str = "daily_flights/2013-01-01.csv", *, refused: str | None = None) -> LandedObject:
@@ -43,27 +63,6 @@ def test_an_enriched_day_comes_back_from_json_as_it_went() -> None:
     assert MadeDay.from_json(json.loads(json.dumps(day.as_json()))) == day
 
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-LANDED = st.builds(
-    LandedObject,
-    bucket=TEXTS,
-    key=TEXTS,
-    day=st.none() | st.dates().map(str),
-    etag=TEXTS,
-    size=st.integers(0),
-    landed_at=st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-5))])),
-    version_id=st.none() | TEXTS,
-    header=st.none() | TEXTS,
-    columns=st.lists(TEXTS, max_size=5).map(tuple),
-    refused=st.none() | TEXTS,
-)
-
-
-@given(LANDED)
-def test_any_landed_object_comes_back_from_json_as_it_went(found: LandedObject) -> None:
-    assert LandedObject.from_json(json.loads(json.dumps(found.as_json()))) == found
-
-
 def test_a_days_rows_are_the_sum_of_its_files() -> None:
     files = ((landed("a"), RowCount(10, 8, 2, repeated=1)), (landed("b"), RowCount(5, 5, 0)))
 
@@ -75,59 +74,71 @@ def test_a_days_rows_are_the_sum_of_its_files() -> None:
     }
 
 
-def test_rows_that_are_only_repeated_are_not_to_be_mended() -> None:
-    repeated = MadeDay("jr_1", (), ((landed("a"), RowCount(100, 50, 50, repeated=50)),))
+def test_the_counts_of_a_day_keep_columns_that_it_has_besides_and_files_it_came_from() -> None:
+    day = MadeDay("jr_1", (), ((landed("a"), RowCount(1, 1, 0)), (landed("b"), RowCount(1, 1, 0))), ("gate",))
 
-    assert days_with_rejects({"2013-01-01": repeated, "2013-01-02": enriched(100, 99)}) == ["2013-01-02"]
-
-
-def test_staged_rows_that_are_the_jobs_rows_are_not_refused() -> None:
-    _compare({landed().url: 840}, {"2013-01-01": enriched(842, 840)}, FLIGHTS)
+    assert day.keys == {"a", "b"}
+    assert MadeDay.from_json(json.loads(json.dumps(day.as_json()))).evolved == ("gate",)
 
 
-@pytest.mark.parametrize(
-    ("staged", "difference"),
-    [
-        ({landed().url: 839}, f"{{'{landed().url}': (840, 839)}}"),
-        ({}, f"{{'{landed().url}': (840, 0)}}"),
-        ({landed().url: 840, "s3://x/y.csv": 3}, "{'s3://x/y.csv': (0, 3)}"),
-    ],
-)
-def test_staged_rows_that_differ_from_the_jobs_are_refused_file_by_file(
-    staged: dict[str, int], difference: str
-) -> None:
-    with pytest.raises(LoadRefused) as refused:
-        _compare(staged, {"2013-01-01": enriched(842, 840)}, FLIGHTS)
+def test_a_day_that_was_written_before_columns_could_evolve_has_none() -> None:
+    document = enriched(2, 1).as_json()
+    del document["evolved"]
 
-    assert difference in str(refused.value)
-    assert "What to do: Materialize flights_enriched" in str(refused.value)
+    assert MadeDay.from_json(json.loads(json.dumps(document))) == enriched(2, 1)
 
 
-def test_a_file_without_a_good_row_needs_no_staged_row() -> None:
-    _compare({}, {"2013-01-01": enriched(3, 0)}, FLIGHTS)
+def test_accepted_files_are_read_as_they_were_written_and_other_days_are_left_out(lake: Lake) -> None:
+    put_landed(lake, FLIGHTS, {FIRST: [landed("a"), landed("b")], SECOND: []})
+
+    found = get_landed(lake, FLIGHTS, [FIRST, SECOND, THIRD])
+
+    assert found == {FIRST: [landed("a"), landed("b")], SECOND: []}
+    assert get_landed(lake, AIRPORTS, [WHOLE]) == {}
 
 
-@pytest.mark.parametrize("feed", [FLIGHTS, BOOKINGS], ids=lambda feed: feed.name)
-def test_what_a_job_looks_up_by_a_column_tells_no_rows_apart(feed: Feed) -> None:
-    apart = columns_telling_apart(feed)
+def test_a_manifest_of_an_older_version_is_no_reason_to_refuse_its_files(lake: Lake) -> None:
+    listed = landed().as_json()
+    del listed["rows"]
+    lake.put_manifests("raw_flights", {FIRST: [landed().as_json(), listed]})
 
-    names = {f"{side}_{what}" for side in ("dep", "arr") for what in ("airport", "city", "state")}
-    provenance = {"source_line"} if feed.newest else {"source_file", "source_line"}
-    assert set(feed.table.column_names) - set(apart) == names | provenance
-    assert {lookup.key for lookup in feed.lookups} <= set(apart)
+    with pytest.raises(UnusableInput, match="an older version of raw_flights") as refused:
+        get_landed(lake, FLIGHTS, [FIRST])
 
-
-def test_a_ledger_entry_has_a_value_for_every_column_of_the_ledger() -> None:
-    before = datetime.now(UTC)
-    row = ledger.Entry.of(landed(), feed="flights", run_id="run", state="loaded", rows_read=3).as_row()
-
-    assert row.keys() == set(INGESTED_FILES.column_names)
-    assert before <= row["loaded_at"] <= datetime.now(UTC)
-    assert (row["partition_date"], row["version_id"], row["rows_read"]) == ("2013-01-01", "v1", 3)
+    assert "Materialize raw_flights" in refused.value.remedy
 
 
-def test_a_refused_files_entry_says_why_and_counts_nothing() -> None:
-    entry = ledger.Entry.of(landed(refused="line 1: no"), feed="flights", run_id="run", state="rejected")
+def test_what_was_made_comes_back_with_why_nothing_was_made_of_the_others(lake: Lake) -> None:
+    left_out = LeftOut({SECOND: "overwritten"}, {THIRD: "refused"})
+    put_made(lake, "flights_enriched", [FIRST, SECOND, THIRD], {FIRST: enriched(2, 1)}, left_out)
 
-    assert (entry.state, entry.reason) == ("rejected", "line 1: no")
-    assert (entry.rows_read, entry.rows_loaded, entry.rows_rejected) == (None, None, None)
+    made, others = get_made(lake, "flights_enriched", [FIRST, SECOND, THIRD])
+
+    assert made == {FIRST: enriched(2, 1)}
+    assert others == left_out
+    assert get_made(lake, "flights_enriched", ["2013-01-09"]) == ({}, LeftOut({}, {}))
+
+
+def test_what_an_earlier_run_made_of_a_day_is_not_taken_for_this_ones_work(lake: Lake) -> None:
+    days = [FIRST, SECOND]
+    put_made(lake, "flights_enriched", days, dict.fromkeys(days, enriched(2, 1)), LeftOut({}, {}))
+    put_made(lake, "flights_enriched", days, {FIRST: enriched(3, 1)})
+
+    made, others = get_made(lake, "flights_enriched", days)
+
+    assert made == {FIRST: enriched(3, 1)}
+    assert not others
+
+
+def test_a_day_without_a_file_was_not_made(lake: Lake) -> None:
+    put_made(lake, "flights_enriched", [FIRST], {FIRST: MadeDay("", (), ())})
+
+    assert get_made(lake, "flights_enriched", [FIRST]) == ({}, LeftOut({}, {}))
+
+
+def test_days_that_were_left_out_by_two_steps_are_left_out_together() -> None:
+    first, then = LeftOut({FIRST: "a"}, {}), LeftOut({}, {SECOND: "b"})
+
+    assert first.with_others(then) == LeftOut({FIRST: "a"}, {SECOND: "b"})
+    assert first
+    assert not LeftOut({}, {})

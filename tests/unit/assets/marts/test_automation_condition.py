@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from assets.ingest.fact_feed import loaded_all_the_same
 from dagster import (
     AssetKey,
     AssetMaterialization,
@@ -27,6 +26,7 @@ from dagster._core.events import StepMaterializationData
 
 from airline_platform.definitions import defs
 from airline_platform.partitions import daily_partitions
+from assets.ingest.feed_assets import loaded_all_the_same
 from assets.marts.declarations import MARTS
 
 FACT, BOOKINGS = "daily_flights_processed", "fact_booking_status"
@@ -155,7 +155,7 @@ def test_a_load_that_ends_together_with_the_marts_run_is_asked_for_again(looks: 
     assert looks.look() == {}
 
 
-@pytest.mark.parametrize("name", ["dim_airport_codes", "raw_airport_codes"])
+@pytest.mark.parametrize("name", ["dim_airport_codes", "raw_airports", "airports_enriched"])
 def test_the_dimension_asks_for_nothing(looks: Looks, name: str) -> None:
     looks.made(FACT, DAY, OTHER)
     looks.look()
