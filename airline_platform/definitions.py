@@ -26,23 +26,18 @@ from sensors.schedules import feed_schedules, freshness_schedule
 def resources(settings: Settings) -> dict[str, object]:
     """The resources of these settings; nothing connects before it is used."""
     return {
-        "landing": Landing(bucket=settings.landing_bucket),
-        "lake": Lake(bucket=settings.lake_bucket),
-        "glue": Glue(database=settings.glue_database, pipes_bucket=settings.lake_bucket),
-        "athena": Athena(database=settings.glue_database, workgroup=settings.workgroup),
+        "landing": Landing.of(settings),
+        "lake": Lake.of(settings),
+        "glue": Glue.of(settings),
+        "athena": Athena.of(settings),
         "warehouse": Warehouse.of(settings),
-        "notifier": Notifier(topic=settings.alerts_topic),
-        "landing_events": LandingEvents(queue=settings.landing_queue),
+        "notifier": Notifier.of(settings),
+        "landing_events": LandingEvents.of(settings),
     }
 
 
 defs = Definitions(
-    assets=[
-        *FEED_ASSETS,
-        *mart_assets,
-        delay_report,
-        warehouse_catalog,
-    ],
+    assets=[*FEED_ASSETS, *mart_assets, delay_report, warehouse_catalog],
     asset_checks=[landed_in_time],
     jobs=[*FEED_JOBS.values(), FRESHNESS_JOB],
     schedules=[*feed_schedules, freshness_schedule],

@@ -20,7 +20,7 @@ QUIET_SECONDS = 20.0
 """With nothing queued and nothing running for so long, nothing more will come: retries wait up to 10 s."""
 
 LISTENER = "landing_sensor"
-"""Reads the events of what lands; where it is stopped, they wait in the queue."""
+"""The sensor that reads the events of what lands; where it is stopped, they wait in the queue."""
 
 
 def land(settings: Settings, uploads: list[Upload]) -> None:
@@ -70,7 +70,7 @@ def wait(settings: Settings, client: DagsterClient, timeout: float) -> list[Acco
 
 
 class Patience:
-    """Decides how long what waits is waited for.
+    """Decides how long to wait for objects without a verdict.
 
     Args:
         settings: Whose landing queue.
@@ -91,10 +91,10 @@ class Patience:
         self.over = False
 
     def lasts(self, waiting: Sequence[Account]) -> bool:
-        """Return whether to go on asking about what waits; else the landing bucket has to be listed again.
+        """Return whether to ask the ledger again, without listing the landing bucket anew.
 
-        It has to when the time is over, and when everything has just become quiet: what still waits then may
-        have been deleted, of which the ledger says nothing.
+        The bucket is listed anew when the time is over, and when everything has just become quiet: an object
+        that still waits then may have been deleted, and the ledger does not know that.
         """
         now, quiet = time.monotonic(), not self._something_is_under_way(waiting)
         just_quiet = quiet and self._quiet_since is None
@@ -113,12 +113,12 @@ class Patience:
 
 
 def waiting_feeds(accounts: Sequence[Account]) -> set[str]:
-    """Names of the feeds of which something waits."""
+    """Return the names of the feeds of which something waits."""
     return {each.feed for each in accounts if each.state == "waiting"}
 
 
 def who_asks(client: DagsterClient, feeds: Collection[str]) -> str | None:
-    """Who asks for runs over what waits, and when; None where events do, or nothing waits."""
+    """Say which schedules will start runs for these feeds, and when; None where events start them."""
     if not feeds or client.sensors().get(LISTENER) == "RUNNING":
         return None
     hours = [f"{name} at {at:%Y-%m-%d %H:%M} UTC" for at, name in next_ticks(client, feeds)]
@@ -128,7 +128,7 @@ def who_asks(client: DagsterClient, feeds: Collection[str]) -> str | None:
 
 
 def next_ticks(client: DagsterClient, feeds: Collection[str]) -> list[tuple[datetime, str]]:
-    """When the schedules of feeds tick next, and their names; those that are stopped do not."""
+    """Return when the schedules of feeds tick next, with their names; stopped ones are left out."""
     names = {f"{feed}_schedule" for feed in feeds}
     return sorted(
         (each.next_tick, each.name)
@@ -205,6 +205,6 @@ def _days_done(runs: Sequence[Attempt]) -> int:
 
 
 def _days_of(run: Attempt) -> int:
-    """How many days a run has; one without days counts as one."""
+    """Count the days of a run; one without days counts as one."""
     first, last = days_of(run.tags)
     return (date.fromisoformat(last) - date.fromisoformat(first)).days + 1 if first else 1

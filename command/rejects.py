@@ -1,4 +1,4 @@
-"""What was rejected of a feed: rows, from the lake's rejects, and files refused whole, from the ledger."""
+"""Finds what was rejected of a feed: rows, in the lake's rejects, and files refused whole, in the ledger."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,14 +41,14 @@ class RejectedRows(Protocol):
     """Where the rejected rows of days are: the lake."""
 
     def rows(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """The rows of the JSON lines below a prefix."""
+        """Yield the rows of the JSON lines below a prefix."""
 
     def get_manifests(self, dataset: str, partitions: Sequence[str]) -> dict[str, Any]:
-        """What was written down of a dataset's partitions."""
+        """Return the manifests of a dataset's partitions, by partition."""
 
 
 def find_rejects(settings: Settings, feed: Feed, day: str | None = None) -> Iterator[Reject]:
-    """What was rejected of a feed, newest day first; of a day only, where one is given.
+    """Find what was rejected of a feed, newest day first; of a day only, where one is given.
 
     A refused file that was deleted is left out: nobody has to do anything about it.
 
@@ -56,11 +56,11 @@ def find_rejects(settings: Settings, feed: Feed, day: str | None = None) -> Iter
         StackUnavailable: S3 or the warehouse does not answer.
     """
     verdicts = still_landed(settings, feed, find_verdicts(settings, feed, day))
-    return rejects_of(feed, verdicts, Lake(bucket=settings.lake_bucket))
+    return rejects_of(feed, verdicts, Lake.of(settings))
 
 
 def find_verdicts(settings: Settings, feed: Feed, day: str | None = None) -> list[Verdict]:
-    """The newest verdict on each file that was refused, or of which rows were rejected; newest day first.
+    """Find the newest verdict on each file that was refused or has rejected rows; newest day first.
 
     Raises:
         StackUnavailable: The warehouse does not answer.
@@ -69,7 +69,7 @@ def find_verdicts(settings: Settings, feed: Feed, day: str | None = None) -> lis
 
 
 def still_landed(settings: Settings, feed: Feed, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Verdicts without those on refused files that are not in the landing bucket any more.
+    """Leave out verdicts on refused files that are not in the landing bucket any more.
 
     Raises:
         StackUnavailable: S3 does not answer.
@@ -79,12 +79,12 @@ def still_landed(settings: Settings, feed: Feed, verdicts: Sequence[Verdict]) ->
         return list(verdicts)
     days = sorted({verdict.day for verdict in refused if verdict.day})
     with reaching(settings):
-        landed = {key for key, _ in Landing(bucket=settings.landing_bucket).landed_keys(feed, days)}
+        landed = {key for key, _ in Landing.of(settings).landed_keys(feed, days)}
     return [verdict for verdict in verdicts if verdict.state == "loaded" or verdict.key in landed]
 
 
 def rejects_of(feed: Feed, verdicts: Iterable[Verdict], lake: RejectedRows) -> Iterator[Reject]:
-    """The rejects behind verdicts, read as they are asked for: of each day first the files refused whole.
+    """Yield the rejects behind verdicts, read as they are asked for; of each day the refused files first.
 
     Args:
         feed: Whose files they are.
@@ -123,5 +123,5 @@ def _versions_read(feed: Feed, day: str | None, lake: RejectedRows) -> dict[str,
 
 
 def key_of(uri: str) -> str:
-    """The key in an `s3://bucket/key`."""
+    """Return the key in an `s3://bucket/key`."""
     return uri.removeprefix("s3://").partition("/")[2]

@@ -810,7 +810,7 @@ def _supervise(report_to: int, composition: type[Plan]) -> int:
 def _deploy() -> int:
     """Deploy what the running gateway and warehouse are to hold, and ask again for what a stop lost."""
     from command.deploy.deploy import deploy  # noqa: PLC0415 - boto3 is for this program alone
-    from command.deploy.recovery import ask_again, tell_again  # noqa: PLC0415
+    from command.deploy.recovery import republish_alerts, resend_landing_events  # noqa: PLC0415
 
     settings = Settings.load()
     port = settings.running_stack()["ports"]["postgres"]
@@ -818,8 +818,8 @@ def _deploy() -> int:
     try:
         customer_key = kept_secret(settings.home / "customer.key")
         deploy(settings, warehouse=server.warehouse_credentials(), customer_key=customer_key)
-        ask_again(settings)
-        tell_again(settings)
+        resend_landing_events(settings)
+        republish_alerts(settings)
     except AirlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

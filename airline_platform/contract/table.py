@@ -52,7 +52,7 @@ class Column:
         required: A row without a value is rejected (landed files) or refused (tables).
         length: Longest string in bytes (Redshift counts bytes); strings only.
         digits: Digits in all, of which `DECIMALS` stand behind the point; decimals only.
-        rounded: Whether a landed value with more decimals is rounded, half up, and not rejected; decimals only.
+        rounded: Whether a landed value with more decimals is rounded (half up), not rejected; decimals only.
         one_of: The only values there are; strings only, empty for any.
         pattern: Regular expression a whole value matches, and what it says in words; strings only.
         several_lines: Whether line breaks, tabs, joiners and variation selectors may stand inside; strings

@@ -26,7 +26,6 @@ from assets.ingest.refusals import (
 from assets.ingest.sinks.dimension import snapshot_folder
 from assets.ingest.step import Step, how_it_runs, what_it_is
 from resources.catalog import enriched_prefix, enriched_table, rejects_prefix
-from resources.lake import Lake
 from resources.landing import LandedObject
 
 NONE = "none"
@@ -94,7 +93,7 @@ def job_of(step: Step) -> LandedJob:
     """The job of the step's feed, with what its declaration asks for."""
     feed, lake = step.feed, step.lake
     if feed.typed:
-        return LandedJob(step, Lake(bucket=step.landing.bucket), feed.typed_prefix, {})
+        return LandedJob(step, lake.with_bucket(step.landing.bucket), feed.typed_prefix, {})
     arguments: dict[str, str] = {}
     for dimension in {lookup.dimension for lookup in feed.lookups}:
         known = lake.get_manifests(FEEDS[dimension].table.name, [WHOLE])

@@ -133,9 +133,9 @@ def _show(settings: Settings, client: DagsterClient) -> None:
     out.rule("4  The marts follow by themselves", align="left")
     _wait_for_marts(settings)
 
-    landed = {day: _count(folder, day) for day in days}
+    landed = {day: count_landed(folder, day) for day in days}
     _print_results(settings, landed)
-    _check(_warehouse_days(settings, days), landed)
+    require_what_landed(_warehouse_days(settings, days), landed)
     _print_how_to_look()
 
 
@@ -167,7 +167,7 @@ def _wait_for_marts(settings: Settings) -> None:
             time.sleep(1)
 
 
-def _count(folder: Path, day: date) -> Day:
+def count_landed(folder: Path, day: date) -> Day:
     """Count a day from its landed file, apart from everything the platform does."""
     (path,) = (path for path in expand([folder]) if str(day) in str(path))
     with path.open(newline="") as file:
@@ -181,7 +181,12 @@ def _warehouse_days(settings: Settings, days: Sequence[date]) -> dict[date, Day]
     return {row["flight_date"]: Day(row["loaded"], int(row["delay"]), row["departed"]) for row in rows}
 
 
-def _check(loaded: dict[date, Day], landed: dict[date, Day]) -> None:
+def require_what_landed(loaded: dict[date, Day], landed: dict[date, Day]) -> None:
+    """Return when every day is in the warehouse as it landed, and say so.
+
+    Raises:
+        AirlineError: It is not; with the days that differ.
+    """
     differing = [day for day, expected in landed.items() if loaded.get(day) != expected]
     if differing:
         lines = [f"{day}: landed {landed[day]}, loaded {loaded.get(day)}" for day in differing]
@@ -228,6 +233,6 @@ def _print_how_to_look() -> None:
         "  make dev                                  the Dagster UI: lineage, partitions, runs, sensors\n"
         "  airline land FILE.csv                     land a file of your own (with `make dev` running)\n"
         "  airline query 'SELECT … FROM airlines.daily_flights_processed'\n"
-        "  airline status    airline alerts          what is loaded, what people were told",
+        "  airline status    airline alerts          what is loaded, which alerts were sent",
         markup=False,
     )

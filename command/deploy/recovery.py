@@ -10,7 +10,7 @@ from resources.warehouse import outbox
 from resources.warehouse.session import Warehouse
 
 
-def ask_again(settings: Settings) -> int:
+def resend_landing_events(settings: Settings) -> int:
     """Send a landing event for every landed file the ledger has no verdict on; return how many.
 
     An event too many does no harm: the sensor asks the ledger, and a load replaces its own rows.
@@ -20,11 +20,11 @@ def ask_again(settings: Settings) -> int:
     """
     waiting = [landed for landed in account(settings) if landed.state == "waiting"]
     events = [landing_event(each.key, each.etag, uuid4().hex, each.landed_at) for each in waiting]
-    LandingEvents(queue=settings.landing_queue).send(events)
+    LandingEvents.of(settings).send(events)
     return len(events)
 
 
-def tell_again(settings: Settings) -> None:
+def republish_alerts(settings: Settings) -> None:
     """Have the reconciliation publish again what was sent into an inbox that forgot it.
 
     Raises:

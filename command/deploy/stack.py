@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import ClientError
 from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_exponential
 
-from airline_platform.errors import AirlineError, StackUnavailable
+from airline_platform.errors import AirlineError
 from airline_platform.settings import Settings
 from command.deploy.buckets import bare_template, existing_buckets
 from command.deploy.progress import Progress, silent
@@ -168,11 +168,6 @@ class _Stack:
             if "does not exist" in error.response["Error"]["Message"]:
                 return None
             raise
-        except NoCredentialsError as error:
-            raise StackUnavailable(
-                f"AWS credentials were expected for {self._settings.region} and none were found",
-                remedy="Log in, or set AWS_PROFILE; on a laptop start the stack with `airline up`.",
-            ) from error
 
     def _change(
         self,

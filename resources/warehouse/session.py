@@ -13,10 +13,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-import psycopg2
 import sqlglot
 from psycopg2.extras import RealDictCursor, execute_values
-from pydantic import PrivateAttr
 from sqlglot import expressions as exp
 
 from airline_platform.contract.table import (
@@ -25,10 +23,11 @@ from airline_platform.contract.table import (
     Table,
     column_definitions,
 )
-from airline_platform.errors import StackUnavailable, WrongCall
-from airline_platform.settings import Settings, get_settings
-from resources.aws.audited import AuditedResource
-from resources.aws.client import START_THE_STACK, make_client, reaching
+from airline_platform.errors import WrongCall
+from airline_platform.settings import Settings
+from resources.aws.audited import AuditedResource, AwsConfig
+from resources.aws.client import AwsAccess, make_client, reaching
+from resources.warehouse.connections import Connection, Connections, connections_to
 from resources.warehouse.table_changes import (
     COLUMNS,
     Changes,
@@ -39,9 +38,7 @@ from resources.warehouse.table_changes import (
 )
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
-
-CONNECT_SECONDS = 10
+    from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - it is a class
 
 AHEAD = 4
 """Files that a laptop's COPY reads ahead, so that PostgreSQL does not wait for them."""
@@ -67,10 +64,10 @@ class Reader(Protocol):
 class Session:
     """One transaction on the warehouse: committed when its block ends well, rolled back otherwise."""
 
-    def __init__(self, connection: "Connection", engine: str, settings: Settings) -> None:
+    def __init__(self, connection: "PsycopgConnection", engine: str, aws: AwsAccess) -> None:
         self._connection = connection
         self._engine = engine
-        self._settings = settings
+        self._aws = aws
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Run one statement of Redshift SQL with bound `%(name)s` values; return its rows, if it has any."""
@@ -189,7 +186,7 @@ class Session:
         """The laptop's double of Redshift's COPY: the manifest's files, by position."""
         from resources.warehouse.binary_copy import binary_rows  # noqa: PLC0415 - pyarrow costs 0.2 s, only loads need it
 
-        s3 = make_client(self._settings, "s3")
+        s3 = make_client(self._aws, "s3")
 
         def read(uri: str) -> bytes:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -198,7 +195,7 @@ class Session:
         def rows_of(uri: str) -> bytes:
             return binary_rows(read(uri))
 
-        with reaching(self._settings), self._connection.cursor() as cursor:
+        with reaching(self._aws), self._connection.cursor() as cursor:
             files = [entry["url"] for entry in json.loads(read(manifest_uri))["entries"]]
             for rows in _made_ahead(rows_of, files):
                 # All at once: in psycopg2's pieces of 8 kB, this thread waits for those that read ahead.
@@ -224,26 +221,23 @@ class Warehouse(AuditedResource):
     """The warehouse, reached by the secret that describes it."""
 
     secret_id: str
-    _settings: Settings | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The warehouse of these settings, which need not be this process's."""
-        warehouse = cls(secret_id=settings.warehouse_secret)
-        warehouse._settings = settings
-        return warehouse
+        return cls(secret_id=settings.warehouse_secret, aws=AwsConfig.of(settings))
 
     @contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Session]:
-        """One transaction; the connection is closed behind it.
+        """One transaction, on a connection of its own.
 
         Raises:
             StackUnavailable: The warehouse does not answer.
         """
-        with self._connected() as (connection, engine):
-            connection.set_session(readonly=read_only)
-            with connection:
-                yield Session(connection, engine, self._of())
+        with self._connections().opened() as connection:
+            connection.psycopg.set_session(readonly=read_only)
+            with connection.psycopg:
+                yield Session(connection.psycopg, connection.engine, self.aws)
 
     @contextmanager
     def exclusive_transaction(self) -> Iterator[Session]:
@@ -257,9 +251,23 @@ class Warehouse(AuditedResource):
         Raises:
             StackUnavailable: The warehouse does not answer.
         """
-        with self._connected() as (connection, engine), connection:
-            _keep_others_out(connection, engine)
-            yield Session(connection, engine, self._of())
+        with self._connections().opened() as connection, connection.psycopg:
+            _keep_others_out(connection)
+            yield Session(connection.psycopg, connection.engine, self.aws)
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of one read-only statement of Redshift SQL, on a connection that the thread keeps.
+
+        Raises:
+            StackUnavailable: The warehouse does not answer.
+        """
+
+        def ask(connection: Connection) -> list[dict[str, Any]]:
+            connection.psycopg.set_session(readonly=True)
+            with connection.psycopg:
+                return Session(connection.psycopg, connection.engine, self.aws).execute(sql, parameters)
+
+        return self._connections().read(ask)
 
     def alter(self, statement: str) -> None:
         """Run one statement of Redshift SQL outside of a transaction.
@@ -270,67 +278,19 @@ class Warehouse(AuditedResource):
         Raises:
             StackUnavailable: The warehouse does not answer.
         """
-        with self._connected() as (connection, engine):
-            connection.autocommit = True
-            Session(connection, engine, self._of()).execute(statement)
+        with self._connections().opened() as connection:
+            connection.psycopg.autocommit = True
+            Session(connection.psycopg, connection.engine, self.aws).execute(statement)
 
-    def _of(self) -> Settings:
-        return self._settings or get_settings()
-
-    @contextmanager
-    def _connected(self) -> Iterator[tuple["Connection", str]]:
-        secret = self._secret(self._of())
-        connection = self._connect(secret)
-        try:
-            yield connection, secret["engine"]
-        finally:
-            connection.close()
-
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of one read-only statement of Redshift SQL."""
-        with self.transaction(read_only=True) as session:
-            return session.execute(sql, parameters)
-
-    def _secret(self, settings: Settings) -> dict[str, Any]:
-        client = make_client(settings, "secretsmanager")
-        try:
-            with reaching(settings):
-                answer = client.get_secret_value(SecretId=self.secret_id)
-        except client.exceptions.ResourceNotFoundException as error:
-            raise StackUnavailable(
-                f"there is no secret {self.secret_id}, which says where the warehouse is",
-                remedy=(
-                    "Store it in Secrets Manager: JSON with engine (redshift), host, port, dbname, username "
-                    "and password."
-                ),
-            ) from error
-        secret: dict[str, Any] = json.loads(answer["SecretString"])
-        return secret
-
-    def _connect(self, secret: Mapping[str, Any]) -> "Connection":
-        try:
-            return psycopg2.connect(
-                host=secret["host"],
-                port=secret["port"],
-                dbname=secret["dbname"],
-                user=secret["username"],
-                password=secret["password"],
-                connect_timeout=CONNECT_SECONDS,
-                sslmode="prefer",
-                application_name="airline",
-            )
-        except psycopg2.OperationalError as error:
-            raise StackUnavailable(
-                f"the warehouse at {secret['host']}:{secret['port']} does not answer: {str(error).strip()}",
-                remedy=START_THE_STACK if secret["engine"] == "postgres" else "Check the Redshift endpoint.",
-            ) from error
+    def _connections(self) -> Connections:
+        return connections_to(self.aws, self.secret_id)
 
 
-def _keep_others_out(connection: "Connection", engine: str) -> None:
+def _keep_others_out(connection: Connection) -> None:
     """Lock, as the transaction's first statement: on Redshift its snapshot is taken after it."""
-    with connection.cursor() as cursor:
+    with connection.psycopg.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {LOAD_LOCK.qualified_name}")
-        if engine == "postgres":
+        if connection.engine == "postgres":
             cursor.execute("SELECT set_config('work_mem', %s, true)", [LOAD_MEMORY])
 
 

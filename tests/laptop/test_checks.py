@@ -47,6 +47,7 @@ from assets.marts.declarations import MARTS
 from assets.marts.mart import Mart
 from assets.marts.replacement import replace_days
 from resources.athena import Athena, QueryResult
+from resources.aws.audited import AwsConfig
 from resources.aws.client import make_client
 from resources.glue import Glue
 from resources.lake import Lake
@@ -55,8 +56,6 @@ from resources.topic import Notifier
 from resources.warehouse import ledger
 from resources.warehouse.session import Session, Warehouse
 
-LANDING = Landing(bucket="airline-landing")
-LAKE = Lake(bucket="airline-lake")
 FACT, BOOKINGS_FACT = flights_assets[-1], bookings_assets[-1]
 TABLE = FLIGHTS.table.name
 MONDAY, TUESDAY, WEDNESDAY = "2013-02-04", "2013-02-05", "2013-02-06"
@@ -106,7 +105,12 @@ class Run:
 
 def run(asset: AssetsDefinition, *days: str, **others: Any) -> Run:
     """Materialize an asset for a day, for all days from the first to the last, or as a whole."""
-    given = {"landing": LANDING, "lake": LAKE, "notifier": Notifier(topic="airline-alerts"), **others}
+    given = {
+        "landing": Landing.of(get_settings()),
+        "lake": Lake.of(get_settings()),
+        "notifier": Notifier.of(get_settings()),
+        **others,
+    }
     given.setdefault("warehouse", Warehouse.of(get_settings()))
     how: dict[str, Any] = {"partition_key": days[0]} if len(days) == 1 else {}
     if len(days) > 1:
@@ -181,7 +185,7 @@ TYPES = {
 
 def landed(feed: Feed, day: str, name: str = "a") -> LandedObject:
     key = f"{feed.prefix}date={day}/{name}.csv"
-    return LandedObject(LANDING.bucket, key, day, f"etag of {key}", 1, LANDED_AT)
+    return LandedObject(get_settings().landing_bucket, key, day, f"etag of {key}", 1, LANDED_AT)
 
 
 def enrich(
@@ -201,11 +205,11 @@ def enrich(
     sink = io.BytesIO()
     whole = [{**row, "source_file": found.url} for row in rows]
     parquet.write_table(pa.Table.from_pylist(whole, schema=schema), sink)
-    uri = LAKE.put_bytes(f"enriched/{feed.name}/date={day}/a.parquet", sink.getvalue())
+    uri = Lake.of(get_settings()).put_bytes(f"enriched/{feed.name}/date={day}/a.parquet", sink.getvalue())
     file = {"url": uri, "mandatory": True, "meta": {"content_length": len(sink.getvalue())}}
     rejected += repeated
     count = RowCount(len(rows) + rejected, len(rows), rejected, repeated)
-    LAKE.put_manifests(
+    Lake.of(get_settings()).put_manifests(
         f"{feed.name}_enriched", {day: MadeDay("jr_1", (file,), ((found, count),), evolved).as_json()}
     )
 
@@ -547,10 +551,11 @@ def test_a_mart_that_lacks_its_rows_is_rolled_back(
 def land_airports(ids: Sequence[int]) -> None:
     body = "\n".join(["airport_id,city,state,name", *(f"{number},A,NY,B" for number in ids), ""]).encode()
     make_client(get_settings(), "s3").put_object(
-        Bucket=LANDING.bucket, Key="airport_codes/airport_codes.csv", Body=body
+        Bucket=get_settings().landing_bucket, Key="airport_codes/airport_codes.csv", Body=body
     )
-    LAKE.put_manifests(
-        "raw_airport_codes", {"all": [found.as_json() for found in LANDING.manifest(AIRPORTS)]}
+    Lake.of(get_settings()).put_manifests(
+        "raw_airport_codes",
+        {"all": [found.as_json() for found in Landing.of(get_settings()).manifest(AIRPORTS)]},
     )
 
 
@@ -616,12 +621,12 @@ def test_shipments_are_counted_again(
     for day in ("2013-01-28", "2013-01-21"):
         known(warehouse, SHIPMENTS, day, before)
     made = MadeDay("jr_1", (), ((landed(SHIPMENTS, MONDAY), RowCount(12, 10, 2)),))
-    LAKE.put_manifests("shipments_normalized", {MONDAY: made.as_json()})
+    Lake.of(get_settings()).put_manifests("shipments_normalized", {MONDAY: made.as_json()})
 
-    athena = Counted(database="airline", workgroup="airline", shipments=counted)
-    done = run(
-        shipping_totals, MONDAY, athena=athena, glue=Glue(database="airline", pipes_bucket=LAKE.bucket)
-    )
+    settings = get_settings()
+    where = {"database": settings.glue_database, "workgroup": settings.workgroup}
+    athena = Counted(**where, shipments=counted, aws=AwsConfig.of(settings))
+    done = run(shipping_totals, MONDAY, athena=athena, glue=Glue.of(get_settings()))
 
     assert done.success is (FAILED not in checks.values())
     assert done.checks == checks

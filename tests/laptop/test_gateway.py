@@ -25,6 +25,7 @@ from airline_platform.settings import get_settings
 from laptop.spark.jvm import QUICK, THOROUGH
 from laptop.spark.pool import LARGE_BYTES
 from resources import glue
+from resources.aws.audited import AwsConfig
 
 DATABASE = "airline"
 COPY_BY_DATE = """
@@ -436,7 +437,11 @@ def test_a_job_that_is_never_free_is_told_of_and_not_started(stack, monkeypatch)
     monkeypatch.setattr(glue, "TURN_SECONDS", 1)
     stack.create_job("busy", "import time; time.sleep(60)")
     run_id = stack.glue.start_job_run(JobName="busy")["JobRunId"]
-    given = {"jobs": glue.Glue(database=DATABASE, pipes_bucket="lake")}
+    given = {
+        "jobs": glue.Glue(
+            database=DATABASE, pipes_bucket="lake", log_group="none", aws=AwsConfig.of(get_settings())
+        )
+    }
     with (
         dg.DagsterInstance.ephemeral() as instance,
         pytest.raises(GlueJobFailed, match="Glue job busy was not free within"),

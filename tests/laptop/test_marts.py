@@ -312,7 +312,7 @@ def test_a_range_run_makes_all_daily_marts_of_it_with_their_metadata(warehouse: 
     put(warehouse, FLIGHTS.table, WEEK)
     put(warehouse, BOOKINGS.table, [booking(TUESDAY, "b1", "one", "1")])
     tags = {"dagster/asset_partition_range_start": MONDAY, "dagster/asset_partition_range_end": WEDNESDAY}
-    given = {"warehouse": warehouse, "notifier": Notifier(topic="none")}
+    given = {"warehouse": warehouse, "notifier": Notifier.of(get_settings())}
     daily = [found for found in mart_assets if found.partitions_def]
     (whole,) = (found for found in mart_assets if not found.partitions_def)
 

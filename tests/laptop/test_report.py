@@ -10,18 +10,18 @@ import requests
 from dagster import AssetKey, DagsterInstance, materialize
 
 from airline_platform.feeds.flights import FLIGHTS
-from assets.description import report_link
+from airline_platform.settings import get_settings
 from assets.marts.declarations import marts_of
 from assets.marts.replacement import replace_days
 from assets.report.asset import delay_report
 from assets.report.delays import Day, days_of_delays
+from assets.report.location import report_link
 from resources.lake import Lake
 from resources.landing import LandedObject
 from resources.topic import Notifier
 from resources.warehouse import ledger
 from resources.warehouse.session import Warehouse
 
-LAKE = Lake(bucket="airline-lake")
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-07", "2013-01-08", "2013-01-09"
 JFK, BOS, NOWHERE = (12478, "Kennedy", "New York"), (10721, "Logan", "Boston"), (99999, None, None)
 BROWSER = {
@@ -93,14 +93,17 @@ def warehouse(server: Warehouse) -> Warehouse:
             replace_days(session, mart, days)
     lines = "".join(json.dumps(row) + "\n" for row in REJECTS).encode()
     for day in (MONDAY, TUESDAY):
-        LAKE.put_bytes(f"rejects/flights/date={day}/part-0.json", lines)
+        Lake.of(get_settings()).put_bytes(f"rejects/flights/date={day}/part-0.json", lines)
     return server
 
 
 @pytest.fixture(scope="module")
 def days(warehouse: Warehouse) -> dict[str, Day]:
     with warehouse.transaction(read_only=True) as session:
-        return {it.day: it for it in days_of_delays(session, LAKE, [MONDAY, TUESDAY, WEDNESDAY])}
+        return {
+            it.day: it
+            for it in days_of_delays(session, Lake.of(get_settings()), [MONDAY, TUESDAY, WEDNESDAY])
+        }
 
 
 def test_a_days_figures_add_up_by_head(days: dict[str, Day]) -> None:
@@ -171,7 +174,7 @@ def test_a_day_without_anything_is_told_as_one(days: dict[str, Day]) -> None:
 
 def test_a_range_run_writes_a_page_a_day_which_a_browser_gets(warehouse: Warehouse) -> None:
     tags = {"dagster/asset_partition_range_start": MONDAY, "dagster/asset_partition_range_end": WEDNESDAY}
-    given = {"warehouse": warehouse, "lake": LAKE, "notifier": Notifier(topic="none")}
+    given = {"warehouse": warehouse, "lake": Lake.of(get_settings()), "notifier": Notifier.of(get_settings())}
 
     with DagsterInstance.ephemeral() as instance:
         run = materialize([delay_report], instance=instance, resources=given, tags=tags)

@@ -188,9 +188,9 @@ def surroundings(laptop: Laptop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def make_catalog(laptop: Laptop, instance: DagsterInstance, **tags: str) -> ExecuteInProcessResult:
     """Materialize the asset against the laptop."""
     resources = {
-        "glue": Glue(database=laptop.settings.glue_database, pipes_bucket="none"),
+        "glue": Glue.of(laptop.settings),
         "warehouse": Warehouse.of(laptop.settings),
-        "notifier": Notifier(topic=get_settings().alerts_topic),
+        "notifier": Notifier.of(laptop.settings),
     }
     return materialize(
         [warehouse_catalog], instance=instance, resources=resources, tags=tags, raise_on_error=False

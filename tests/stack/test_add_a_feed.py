@@ -1,4 +1,4 @@
-"""The page about a new feed is true: its blocks, executed on a copy of the checkout, bring rows into the warehouse."""
+"""The page about a new feed is true: its blocks, executed on a copy of the checkout, load its rows."""
 
 import json
 import os

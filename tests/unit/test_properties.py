@@ -20,7 +20,7 @@ from airline_platform.files.keys import LandedKey, NoLanding, UnknownKey, is_own
 from airline_platform.files.markers import MARKERS, is_marker
 from resources.acceptance.heads import Accepted, Refused, judge, unpack
 from resources.queue import Message, read_events
-from sensors.landing import plan
+from sensors.landing_plan import plan
 from sensors.under_way import RunUnderWay
 
 FIRST, LAST = date(2013, 1, 1), date(2014, 12, 31)

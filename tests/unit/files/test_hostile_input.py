@@ -17,7 +17,7 @@ from command.land import plan_upload
 from resources.acceptance.heads import Accepted, judge
 from resources.queue import Message, read_events
 from resources.warehouse.session import apply_schema
-from sensors.landing import plan
+from sensors.landing_plan import plan
 
 HEADER = FLIGHTS.header
 BODY = f"{HEADER}\nUA,1,2,3,4\n".encode()

@@ -1,8 +1,9 @@
 """Landing against ledger: what is asked for, what is left alone, and how often."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.feeds.shipments import SHIPMENTS
+from airline_platform.files.keys import parse_key
 from resources.landing import Page, Version, page_of, spans
 from resources.warehouse.ledger import State, Verdict
 from sensors.reconciliation import Difference, attempt, between, compare
@@ -87,6 +89,8 @@ def test_a_source_that_is_back_is_asked_for() -> None:
 OWN = "shipments/shipments_parquet/date=2013-01-01/part-{}.parquet"
 LANDED = "shipments/date=2013-01-0{}/a.json"
 
+parse = partial(parse_key, first_day=date(2013, 1, 1), last_day=date(2013, 12, 31))
+
 
 def listing(keys: Sequence[str], *, more: bool) -> dict[str, Any]:
     """What S3 answers to ListObjectsV2."""
@@ -100,11 +104,11 @@ def test_a_listing_is_without_markers_and_what_the_platform_wrote_and_goes_on_be
     markers = ["shipments/_SUCCESS", "shipments/date=2013-01-01/", "shipments/date=2013-01-01_$folder$"]
     keys = [*markers, LANDED.format(1), "shipments/_x.json", OWN.format(0), OWN.format(1)]
 
-    page = page_of(listing(keys, more=True), "shipments/")
+    page = page_of(listing(keys, more=True), "shipments/", parse)
 
     assert [version.key for version in page.objects] == [LANDED.format(1), "shipments/_x.json"]
     assert (page.first, page.last, page.now) == ("shipments/", OWN.format(1), NOW)
-    assert page_of(listing([], more=False), "z").last is None
+    assert page_of(listing([], more=False), "z", parse).last is None
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
@@ -115,7 +119,7 @@ def test_days_are_listed_to_the_end_and_not_a_page_further(size: int) -> None:
     def page(prefix: str, after: str) -> Page:
         asked.append(after)
         left = [key for key in keys if key > after and key.startswith(prefix)]
-        return page_of(listing(left[:size], more=len(left) > size), after)
+        return page_of(listing(left[:size], more=len(left) > size), after, parse)
 
     first, last = spans(SHIPMENTS, ["2013-01-02", "2013-01-04"])[1]
     pages = list(between(page, first, last))

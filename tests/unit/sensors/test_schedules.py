@@ -43,6 +43,7 @@ from sensors.under_way import RunUnderWay
 
 NOW = datetime.now(UTC)
 SIX = datetime(2013, 6, 1, 6, tzinfo=UTC)
+SETTINGS = Settings()
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -130,16 +131,16 @@ def asked(
 ) -> list[RunRequest]:
     """What a tick asks for; one that asks for nothing says so."""
     context = build_schedule_context(instance=instance, scheduled_execution_time=at)
-    found = tick(context, feed, landed, ledger, Notifier(topic="none"))
+    found = tick(context, feed, landed, ledger, Notifier.of(SETTINGS))
     return [] if isinstance(found, SkipReason) else found
 
 
 def bucket(*versions: Version) -> Bucket:
-    return Bucket(bucket="landing").land(*versions)
+    return Bucket.of(SETTINGS).land(*versions)
 
 
 def ledger(*versions: Version) -> Ledger:
-    return Ledger(secret_id="none").judge(*versions)
+    return Ledger.of(SETTINGS).judge(*versions)
 
 
 def spans(requests: Sequence[RunRequest]) -> list[tuple[str, str]]:
@@ -323,10 +324,10 @@ def test_the_last_week_comes_first_and_a_tick_that_has_looked_long_enough_says_w
 @pytest.mark.usefixtures("trigger")
 def test_without_a_stack_a_tick_says_so(instance: DagsterInstance, no_stack: Settings) -> None:
     with pytest.raises(StackNotStarted):
-        Landing(bucket="b").page("", "")
+        Landing.of(no_stack).page("", "")
 
     context = build_schedule_context(instance=instance, scheduled_execution_time=SIX)
-    found = tick(context, FLIGHTS, Landing(bucket="b"), ledger(), Notifier(topic="none"))
+    found = tick(context, FLIGHTS, Landing.of(no_stack), ledger(), Notifier.of(no_stack))
 
     assert isinstance(found, SkipReason)
     assert f"no laptop stack runs in {no_stack.home}" in (found.skip_message or "")

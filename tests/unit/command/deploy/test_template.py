@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 import yaml
 from botocore import xform_name
-from dagster._core.utils import make_new_run_id
+from dagster import DagsterRun
 
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.sink import FactTable, LakeTable
@@ -443,7 +443,7 @@ def test_a_run_may_be_named_by_its_role_and_then_do_what_dagster_may(template: d
     pattern = trust["Condition"]["StringLike"]["sts:RoleSessionName"]
     (taken,) = [s for s in dagster_policy(template).values() if s["Action"] == ["sts:AssumeRole"]]
 
-    assert fnmatch(make_new_run_id(), pattern)
+    assert fnmatch(DagsterRun(job_name="flights_job").run_id, pattern)
     assert not fnmatch("me-at-my-desk", pattern)
     assert taken["Resource"] == {"Fn::GetAtt": "RunRole.Arn"}
     assert parts["DagsterPolicy"]["Properties"]["Roles"]["Fn::If"][:2] == ["OnAws", [{"Ref": "RunRole"}]]
