@@ -26,6 +26,7 @@ def copied(columns: Iterable[Column], asset: str, theirs: Iterable[Column]) -> S
         columns: Whose sources are asked for; one without a namesake has none.
         asset: Name of the asset they come from.
         theirs: Its columns.
+        made_of: The asset's column, by the column that is made of it under another name.
     """
     names = {column.name for column in theirs}
     return {column.name: [(asset, column.name)] for column in columns if column.name in names}
@@ -56,19 +57,21 @@ def of_totals(feed: Feed, sink: LakeTable, before: str) -> Sources:
 
 
 def of_mart(mart: Mart) -> Sources:
-    """Columns of a mart."""
-    made = {column.name: mart.sources_of(column.name) for column in mart.table.columns}
+    """Take the columns of a mart from those of its source, as it declares."""
+    by_column = {column.name: mart.sources_of(column.name) for column in mart.table.columns}
     return {
-        mine: [(mart.source.name, theirs) for theirs in sources] for mine, sources in made.items() if sources
+        mine: [(mart.source.name, theirs) for theirs in sources]
+        for mine, sources in by_column.items()
+        if sources
     }
 
 
 def column_lineage(sources: Sources) -> TableColumnLineage:
-    """The same in Dagster's form."""
+    """Return the sources of columns in Dagster's form."""
     return TableColumnLineage(
         deps_by_column={
-            mine: [TableColumnDep(asset_key=asset, column_name=theirs) for asset, theirs in found]
-            for mine, found in sources.items()
+            mine: [TableColumnDep(asset_key=asset, column_name=theirs) for asset, theirs in pairs]
+            for mine, pairs in sources.items()
         }
     )
 

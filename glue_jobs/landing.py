@@ -27,9 +27,9 @@ from airline_platform.contract.table import (
     ColumnType,
     Table,
 )
-from airline_platform.files.characters import composed, edge_class, hidden_class
 from airline_platform.files.names import is_gzip
 from glue_jobs.lake import LakePath
+from glue_jobs.records.characters import composed, edge_class, hidden_class
 
 REASON = "reject_reason"
 RAW = "raw_text"

@@ -234,11 +234,6 @@ class Feed:
         return self.becomes.latest if isinstance(self.becomes, FactTable) else None
 
     @property
-    def reported(self) -> bool:
-        """Whether the delay report shows its days."""
-        return isinstance(self.becomes, FactTable) and self.becomes.report
-
-    @property
     def transform(self) -> str:
         """Name of the module that changes its rows; empty for none."""
         return self.becomes.transform

@@ -52,7 +52,6 @@ class FactTable:
         transform: Name of the module in `glue_jobs/transforms` whose function changes the rows; empty where
             each column is a landed one, a looked-up one, or made by the job.
         told_apart_by: A column without which equal rows of a day need not be copies of each other.
-        report: Whether the delay report shows its days.
     """
 
     table: Table
@@ -60,7 +59,6 @@ class FactTable:
     latest: LatestRows | None = None
     transform: str = ""
     told_apart_by: str = ""
-    report: bool = False
 
 
 @dataclass(frozen=True)

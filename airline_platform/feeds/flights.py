@@ -75,7 +75,6 @@ FLIGHTS = Feed(
         # The fact has no flight number. Of New York's days of 2013 at most 1.1 % are copies of another flight
         # that departed; cancelled ones, which have no delays to differ by, would be up to 29 %.
         told_apart_by="dep_delay",
-        report=True,
     ),
     checks=(
         Check(

@@ -21,6 +21,7 @@ from airline_platform.feeds import FEEDS
 from assets import lineage
 from assets.checks.of_feeds import checks_of
 from assets.checks.outcomes import ChecksFailed, spec_of
+from assets.code_version import code_version_of
 from assets.description import columns_metadata, describe, s3_link, table_metadata, verdicts_table
 from assets.failures import permanent_errors_end_the_step
 from assets.ingest.catalog import landing_catalog, parquet_catalog
@@ -29,7 +30,7 @@ from assets.ingest.handover import get_made
 from assets.ingest.raw import raw_asset
 from assets.ingest.settle import Settled, not_settled, settle
 from assets.ingest.sinks.dimension import snapshot_folder
-from assets.ingest.sinks.totals import columns_of
+from assets.ingest.sinks.totals import TOTALS_OF_DAYS, columns_of
 from assets.ingest.step import Step, how_it_runs, what_it_is
 from assets.ingest.transformed import made_asset
 from resources.warehouse import ledger
@@ -148,6 +149,7 @@ def _tables(feed: Feed, made: AssetsDefinition) -> list[AssetSpec]:
         table.name,
         deps=[made],
         kinds={"redshift", "table"},
+        code_version=code_version_of(repr(feed.becomes)),
         metadata=table_metadata(table, lineage.copied(table.columns, feed.made_asset, table.columns)),
         description=_of_dimension(feed) if isinstance(feed.becomes, Dimension) else _of_facts(feed),
         **what_it_is(feed),
@@ -191,6 +193,7 @@ def _latest(feed: Feed, latest: LatestRows) -> AssetSpec:
         latest.table.name,
         deps=[table.name],
         kinds={"redshift", "table"},
+        code_version=code_version_of(repr(latest)),
         metadata=table_metadata(
             latest.table, lineage.copied(latest.table.columns, table.name, table.columns)
         ),
@@ -216,6 +219,7 @@ def _totals(feed: Feed, sink: LakeTable, catalog: AssetsDefinition) -> AssetSpec
         sink.totals,
         deps=[catalog],
         kinds={"athena", "sql"},
+        code_version=code_version_of(TOTALS_OF_DAYS, repr(sink)),
         metadata=columns_metadata(columns, lineage.of_totals(feed, sink, f"{sink.table.name}_catalog")),
         description=describe(
             f"One row per day with what its {feed.noun} add up to, and one over all days.",

@@ -10,7 +10,7 @@ from dagster import DagsterRun
 from airline_platform.contract.feed import REPEATED, Feed
 from airline_platform.contract.table import SOURCE_FILE
 from airline_platform.settings import get_settings
-from assets.alerts.messages import kept_alert, refused_alert
+from assets.alerts.messages import refused_alert, replacement_refused_alert
 from assets.ingest.deleted_sources import has_expired
 from assets.ingest.handover import MadeDay
 from assets.ingest.step import Step
@@ -120,7 +120,7 @@ def _kept_alerts(
         return []
     about = sorted(" ".join(found.tag) for day in days for found in wait[day])
     reasons = [blocked[day] for day in days]
-    return [kept_alert(feed.name, reasons, run, [*reasons, *about])]
+    return [replacement_refused_alert(feed.name, reasons, run, [*reasons, *about])]
 
 
 def _may_get_verdict(

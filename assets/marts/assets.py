@@ -14,15 +14,16 @@ from dagster import (
     asset,
 )
 
+from airline_platform.contract.table import column_definitions
 from airline_platform.errors import LoadRefused
 from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
 from assets import lineage
 from assets.alerts.hooks import tell_failed
 from assets.checks.outcomes import Outcome, merged, outcome_of, outcomes_of, require, spec_of
+from assets.code_version import code_version_of
 from assets.description import OWNERS, describe, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
-from assets.ingest.settle import require_warehouse
 from assets.isolation.causes import cause_of_load_failure, load_words
 from assets.isolation.halving import isolate
 from assets.marts.automation_condition import when_its_source_changes
@@ -30,10 +31,18 @@ from assets.marts.declarations import MARTS
 from assets.marts.mart import Mart
 from assets.marts.replacement import figures_of, query_of, replace_days
 from assets.marts.sums import SUMS_MATCH, sums_of_both
+from assets.marts.thresholds import DELAYED_MINUTES
 from resources.topic import Notifier
 from resources.warehouse.session import Warehouse
 
 GROUP = "marts"
+
+MartEvent = MaterializeResult[None] | AssetMaterialization | AssetCheckResult
+
+
+def version_of(mart: Mart, query: str) -> str:
+    """Return a mart's code version, which changes with its query, its columns and what counts as delayed."""
+    return code_version_of(query, column_definitions(mart.table.columns), f"delayed: {DELAYED_MINUTES}")
 
 
 def mart_asset(mart: Mart) -> AssetsDefinition:
@@ -50,6 +59,7 @@ def mart_asset(mart: Mart) -> AssetsDefinition:
         owners=OWNERS,
         kinds={"redshift", "sql"},
         deps=[mart.source.name],
+        code_version=version_of(mart, query_of(mart)),
         pool=GROUP,
         retry_policy=RETRIES,
         hooks={tell_failed},
@@ -59,38 +69,42 @@ def mart_asset(mart: Mart) -> AssetsDefinition:
         description=_description(mart),
         **(by_day if table.partition_column else {}),
     )
-    def made(
-        context: AssetExecutionContext, warehouse: Warehouse, notifier: Notifier
-    ) -> Iterator[MaterializeResult[None] | AssetMaterialization | AssetCheckResult]:
-        del notifier  # the hook's, which tells of failures
+    def made(context: AssetExecutionContext, warehouse: Warehouse, notifier: Notifier) -> Iterator[MartEvent]:
+        del notifier  # the hook's, which alerts people of failures
         with permanent_errors_end_the_step():
-            days = list(context.partition_keys) if table.partition_column else [""]
-            done = make_days(warehouse, mart, days)
-            results = [outcome.result(table.name) for outcome in done.outcomes]
-            if done.failed:
-                for day, figures in done.figures.items():
-                    yield AssetMaterialization(table.name, partition=day, metadata=_metadata(mart, figures))
-                yield from results
-                raise not_made(mart, done.failed)
-            lineage.tell_lineage(context)
-            if not table.partition_column:
-                context.add_asset_metadata({"dagster/row_count": done.figures[""]["row_count"]})
-            for day in filter(None, days):
-                context.add_asset_metadata(_metadata(mart, done.figures[day]), partition_key=day)
-        yield MaterializeResult(asset_key=table.name)
-        yield from results
+            yield from _materialize(context, warehouse, mart)
 
     return made
 
 
+def _materialize(context: AssetExecutionContext, warehouse: Warehouse, mart: Mart) -> Iterator[MartEvent]:
+    """Make the days of a run, and yield what Dagster is to know, also of days made beside one that failed."""
+    table = mart.table
+    days = list(context.partition_keys) if table.partition_column else [""]
+    done = make_days(warehouse, mart, days)
+    results = [outcome.result(table.name) for outcome in done.outcomes]
+    if done.failed:
+        for day, figures in done.figures.items():
+            yield AssetMaterialization(table.name, partition=day, metadata=_metadata(mart, figures))
+        yield from results
+        raise not_made(mart, done.failed)
+    lineage.tell_lineage(context)
+    if not table.partition_column:
+        context.add_asset_metadata({"dagster/row_count": done.figures[""]["row_count"]})
+    for day in filter(None, days):
+        context.add_asset_metadata(_metadata(mart, done.figures[day]), partition_key=day)
+    yield MaterializeResult(asset_key=table.name)
+    yield from results
+
+
 @dataclass(frozen=True)
-class Made:
+class MadeDays:
     """What became of days of a mart.
 
     Args:
-        figures: Of each day that was made.
-        failed: Why the others were not, by day; they keep their rows.
-        outcomes: Of the mart's checks.
+        figures: Figures of each day that was made.
+        failed: By day that was not made, why; it keeps its rows.
+        outcomes: Outcomes of the mart's checks.
     """
 
     figures: dict[str, dict[str, int]]
@@ -98,16 +112,16 @@ class Made:
     outcomes: list[Outcome]
 
 
-def make_days(warehouse: Warehouse, mart: Mart, days: Sequence[str]) -> Made:
+def make_days(warehouse: Warehouse, mart: Mart, days: Sequence[str]) -> MadeDays:
     """Replace the days of a mart that can be made; the whole of it, as the day "", where it has no days."""
     tried = isolate(
         days,
         lambda some: _make(warehouse, mart, some),
         cause_of=cause_of_load_failure,
-        control=lambda: require_warehouse(warehouse),
+        control=warehouse.require_turn,
     )
     failed = {culprit.unit: culprit.error for culprit in tried.culprits}
-    return Made(
+    return MadeDays(
         {day: of_day for _, (figures, _) in tried.done for day, of_day in figures.items()},
         failed,
         merged([*(judged for _, (_, judged) in tried.done), *outcomes_of(failed.values())]),
@@ -115,7 +129,7 @@ def make_days(warehouse: Warehouse, mart: Mart, days: Sequence[str]) -> Made:
 
 
 def not_made(mart: Mart, failed: Mapping[str, Exception]) -> LoadRefused:
-    """The error for days of a mart that could not be made."""
+    """Return the error for days of a mart that could not be made."""
     why = {day: load_words(error, personal=False) for day, error in failed.items()}
     return LoadRefused(
         f"{mart.table.name}: "

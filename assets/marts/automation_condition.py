@@ -6,7 +6,7 @@ from dagster import AssetSelection, AutomationCondition
 
 
 def when_its_source_changes(source: str = "") -> AutomationCondition[Any]:
-    """A day when that day of the source was made, or was made before the mart was there; once for each time.
+    """Ask for a day when that day of the source was made, or is there and the mart's is not; once each time.
 
     Each `since` has only requests to end it, and a condition on its left that knows when it came true: a load
     that ends between a request and the next look, or together with the mart's own run, is asked for again.

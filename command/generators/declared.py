@@ -72,7 +72,7 @@ class Declared:
 
     def __init__(self, feed: Feed, seed: int, rows: int) -> None:
         self._feed, self._seed, self._rows = feed, seed, rows
-        keys = {*feed.table.key, *(feed.latest.table.key if feed.newest else ())}
+        keys = {*feed.table.key, *(feed.latest.table.key if feed.latest else ())}
         self._keys = [column for column in feed.columns if column.name in keys and not column.one_of]
 
     def day(self, day: date) -> Sequence[Row]:

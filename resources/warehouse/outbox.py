@@ -11,9 +11,9 @@ from typing import Any
 import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airline_platform.contract.table import ALERT_OUTBOX
 from airline_platform.errors import StackUnavailable
 from resources.topic import Alert, Notifier
+from resources.warehouse.own_tables import ALERT_OUTBOX
 from resources.warehouse.session import Session, Warehouse
 
 _TABLE = ALERT_OUTBOX.qualified_name
@@ -77,7 +77,7 @@ def try_to_send(warehouse: Warehouse, notifier: Notifier, run_id: str | None = N
     return None
 
 
-def tell(alert: Alert, warehouse: Warehouse, notifier: Notifier) -> None:
+def write_and_send(alert: Alert, warehouse: Warehouse, notifier: Notifier) -> None:
     """Write one alert and send it; where the warehouse is what fails, send it all the same.
 
     Raises:

@@ -33,7 +33,6 @@ from pyarrow import parquet
 
 import assets.marts.assets
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
@@ -54,6 +53,7 @@ from resources.lake import Lake
 from resources.landing import LandedObject, Landing
 from resources.topic import Notifier
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from resources.warehouse.session import Session, Warehouse
 
 FACT, BOOKINGS_FACT = flights_assets[-1], bookings_assets[-1]

@@ -11,11 +11,11 @@ from dagster import AssetKey, DagsterInstance, materialize
 
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from assets.description import report_link
 from assets.marts.declarations import marts_of
 from assets.marts.replacement import replace_days
 from assets.report.asset import delay_report
 from assets.report.delays import Day, days_of_delays
+from assets.report.location import report_link
 from resources.lake import Lake
 from resources.landing import LandedObject
 from resources.topic import Notifier

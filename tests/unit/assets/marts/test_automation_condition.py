@@ -5,19 +5,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from assets.ingest.fact_feed import loaded_all_the_same
 from dagster import (
     AssetKey,
     AssetMaterialization,
     AssetObservation,
+    AssetsDefinition,
     AssetSelection,
     AssetSpec,
+    AutomationCondition,
     BackfillPolicy,
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
     DagsterRun,
+    Definitions,
     RunRequest,
+    asset,
     evaluate_automation_conditions,
     materialize,
     multi_asset,
@@ -27,6 +30,8 @@ from dagster._core.events import StepMaterializationData
 
 from airline_platform.definitions import defs
 from airline_platform.partitions import daily_partitions
+from assets.ingest.feed_assets import loaded_all_the_same
+from assets.marts.automation_condition import when_its_source_changes
 from assets.marts.declarations import MARTS
 
 FACT, BOOKINGS = "daily_flights_processed", "fact_booking_status"
@@ -93,6 +98,16 @@ def looks() -> Iterator[Looks]:
         yield found
 
 
+def asset_of(name: str, version: str, condition: AutomationCondition | None = None) -> AssetsDefinition:
+    """An asset that is made of the fact by a version of its code."""
+
+    @asset(name=name, deps=["fact"], code_version=version, automation_condition=condition)
+    def made() -> None:
+        pass
+
+    return made
+
+
 def of_flights(*days: str) -> dict[str, list[str]]:
     return {name: list(days) for name in OF_FLIGHTS}
 
@@ -155,7 +170,7 @@ def test_a_load_that_ends_together_with_the_marts_run_is_asked_for_again(looks: 
     assert looks.look() == {}
 
 
-@pytest.mark.parametrize("name", ["dim_airport_codes", "raw_airport_codes"])
+@pytest.mark.parametrize("name", ["dim_airport_codes", "raw_airports", "airports_enriched"])
 def test_the_dimension_asks_for_nothing(looks: Looks, name: str) -> None:
     looks.made(FACT, DAY, OTHER)
     looks.look()
@@ -273,6 +288,27 @@ def test_a_report_that_a_failed_mart_kept_from_being_made_is_asked_for_with_it(l
     assert looks.look(quarter_past + timedelta(minutes=30)) == {"carrier_on_time": [""]}
     asked = looks.look(quarter_past + timedelta(hours=1))
     assert asked == {name: [DAY] for name in ("route_daily_delays", "delay_report")}
+
+
+def test_another_query_alone_asks_for_nothing() -> None:
+    def defs_with(version: str) -> Definitions:
+        condition = when_its_source_changes()
+        return Definitions([AssetSpec("fact"), asset_of("mart", version, condition)])
+
+    def look(version: str, cursor=None):
+        selection = AssetSelection.assets("mart")
+        return evaluate_automation_conditions(
+            defs_with(version), instance, asset_selection=selection, cursor=cursor
+        )
+
+    with DagsterInstance.ephemeral() as instance:
+        instance.report_runless_asset_event(AssetMaterialization("fact"))
+        before = look("old")
+        materialize([asset_of("mart", "old")], instance=instance)
+        settled = look("old", before.cursor)
+        after = look("new", settled.cursor)
+
+    assert (before.total_requested, settled.total_requested, after.total_requested) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("name", [FACT, "carrier_daily_delays"])

@@ -1,26 +1,19 @@
-"""The delay report: a page that holds everything itself, escapes what files say, and tells each figure."""
+"""The page of a day holds everything itself, escapes what files say, and tells each figure."""
 
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance, DagsterRun
 
-from airline_platform.contract.feed import Feed
-from airline_platform.feeds.bookings import BOOKINGS
-from airline_platform.feeds.flights import FLIGHTS
-from airline_platform.settings import Settings, get_settings
-from assets.alerts.messages import loaded_alert
-from assets.description import report_link
-from assets.report.asset import FACT, FIGURES, _observations
-from assets.report.delays import REJECTS_READ, WORST, Day, days_of_delays, kind_of
-from assets.report.page import MOST_FILES, Picture, page, pictures_of
+from airline_platform.settings import Settings
+from assets.report.delays import Day
+from assets.report.page import MOST_FILES, Picture, page
 from resources.warehouse.ledger import State, Verdict
 
 pytestmark = pytest.mark.usefixtures("no_stack")
@@ -230,123 +223,3 @@ def test_of_many_files_the_first_are_listed_and_the_others_counted() -> None:
 
     assert len([row for row in found.rows if row[0].endswith(".csv")]) == MOST_FILES
     assert "And 23 more" in found.text
-
-
-def test_the_numbers_of_a_day_are_the_figures_the_asset_declares() -> None:
-    assert set(BUSY.numbers) == {column.name for column in FIGURES}
-    assert BUSY.numbers["delayed_percent"] == 25.0
-    assert BUSY.numbers["rows_rejected"] == 10
-
-
-def test_rows_of_a_file_that_was_not_loaded_are_no_rejected_rows_of_the_day() -> None:
-    files = [file("a"), file("b", "rejected", rows_rejected=1000), file("c", "superseded")]
-
-    assert Day(DAY, files=files).rows_rejected == 10
-
-
-@pytest.mark.parametrize(
-    ("reason", "kind"),
-    [
-        ("OriginAirportID is 'EWR'; expected a whole number", "OriginAirportID: expected a whole number"),
-        ("Carrier is 'OverTenLetters'; expected 10 bytes at most", "Carrier: expected 10 bytes at most"),
-        ("X is 'a'; expected b'; expected c", "X: expected c"),
-        ("X is 'two\nlines'; expected c", "X: expected c"),
-        ("Carrier is empty; a value is required", "Carrier is empty; a value is required"),
-        ("passenger_name: expected 200 bytes at most", "passenger_name: expected 200 bytes at most"),
-        ("expected 5 fields (a,b)", "expected 5 fields (a,b)"),
-    ],
-)
-def test_a_kind_of_reason_is_without_the_value(reason: str, kind: str) -> None:
-    assert kind_of(reason) == kind
-
-
-class Asked:
-    """A session and a lake that count what they are asked, and know a dirty file and a clean one."""
-
-    def __init__(self) -> None:
-        self.queries: list[str] = []
-        self.read: list[tuple[list[str], int]] = []
-
-    def execute(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        assert sql % dict.fromkeys(parameters, "1")
-        self.queries.append(sql)
-        return []
-
-    def query(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        self.execute(sql, parameters)
-        if "ingested_files" not in sql:
-            return []
-        files = (file("a.csv"), file("b.csv", day="2013-02-01", rows_rejected=0))
-        rows = map(asdict, files)
-        return [{"partition_date": row.pop("day"), **row} for row in rows]
-
-    def first_rows(self, prefixes: list[str], limit: int, where: Any) -> list[dict[str, Any]]:
-        self.read.append((prefixes, limit))
-        rows = [{"reject_reason": f"DepDelay is '{n}.5'; expected a whole number"} for n in range(3)]
-        return list(filter(where, rows))
-
-
-def test_a_backfill_asks_each_query_once_and_reads_the_rejects_of_dirty_days_only() -> None:
-    asked: Any = Asked()
-    days = [DAY, *(f"2013-02-{day:02}" for day in range(1, 29))]
-    found = days_of_delays(asked, asked, days)
-
-    assert [it.day for it in found] == days
-    assert len(asked.queries) == len(set(asked.queries)) == 8
-    assert asked.read == [([f"rejects/flights/date={DAY}/"], REJECTS_READ)]
-    assert found[0].reasons == {"DepDelay: expected a whole number": 3}
-    assert found[1].reasons == {}
-    assert WORST == 10
-
-
-def test_the_plots_are_shown_on_the_fact_and_the_month_once_on_the_carriers() -> None:
-    plots = pictures_of(BUSY)
-    older, newest = (_observations(BUSY, plots, newest=newest) for newest in (False, True))
-
-    assert [(it.asset_key.path[-1], it.partition, sorted(it.metadata)) for it in newest] == [
-        (FACT, DAY, ["delays", "rejects", "report"]),
-        ("carrier_daily_delays", DAY, ["last_30_days"]),
-    ]
-    assert older == newest[:1]
-    assert newest[0].metadata["delays"].value.startswith("![How late 5,001 flights departed and 4,987 arr")
-
-
-def test_on_a_laptop_the_report_is_a_page_of_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert report_link(DAY) == f"s3://airline-lake/reports/delays/date={DAY}.html"
-
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566/")
-    get_settings.cache_clear()
-    assert report_link(DAY) == f"http://127.0.0.1:4566/airline-lake/reports/delays/date={DAY}.html"
-
-
-def test_in_an_account_the_report_is_an_object_of_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRLINE_STAGE", "aws")
-    monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    get_settings.cache_clear()
-
-    assert report_link(DAY) == (
-        "https://eu-central-1.console.aws.amazon.com/s3/object/airline-lake"
-        f"?region=eu-central-1&prefix=reports/delays/date%3D{DAY}.html"
-    )
-
-
-def told(feed: Feed, *days: str) -> list[str]:
-    """Lines of the alert of a load that speak of a report."""
-    run = DagsterRun("flights_job")
-    with DagsterInstance.ephemeral() as instance:
-        rows = {"rows_loaded": 1, "rows_rejected": 0}
-        alert = loaded_alert(feed, rows, [], days=days, run=run, instance=instance)
-    return [line for line in alert.message.splitlines() if "eport" in line]
-
-
-def test_the_alert_of_loaded_flights_leads_to_the_report_of_the_newest_day() -> None:
-    assert told(FLIGHTS, "2013-01-05", DAY, "2013-01-06") == [f"Report:    {report_link(DAY)}"]
-    assert told(FLIGHTS) == []
-    assert told(BOOKINGS, DAY) == []
-
-
-def test_in_an_account_the_alert_says_how_to_open_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRLINE_STAGE", "aws")
-    get_settings.cache_clear()
-
-    assert told(FLIGHTS, DAY) == [f"Report:    {report_link(DAY)} (there: Open)"]
