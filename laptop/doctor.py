@@ -83,7 +83,6 @@ def package_problem(requirement: Requirement) -> str | None:
 
 
 def _tried(name: str, attempt: Callable[[], str]) -> Check:
-    """What is there is told by trying; the error says what to do."""
     try:
         return Check(name, ok=True, found=attempt())
     except AirlineError as error:
