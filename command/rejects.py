@@ -1,4 +1,4 @@
-"""What was rejected of a feed: rows, from the lake's rejects, and files refused whole, from the ledger."""
+"""Finds what was rejected of a feed: rows, in the lake's rejects, and files refused whole, in the ledger."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Protocol
 
-from airline_platform.contract.feed import Feed
+from airline_platform.contract.feed import WHOLE, Feed
 from airline_platform.contract.table import SOURCE_FILE
 from airline_platform.settings import Settings
 from resources.aws.client import reaching
@@ -41,14 +41,14 @@ class RejectedRows(Protocol):
     """Where the rejected rows of days are: the lake."""
 
     def rows(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """The rows of the JSON lines below a prefix."""
+        """Yield the rows of the JSON lines below a prefix."""
 
     def get_manifests(self, dataset: str, partitions: Sequence[str]) -> dict[str, Any]:
-        """What was written down of a dataset's partitions."""
+        """Return the manifests of a dataset's partitions, by partition."""
 
 
 def find_rejects(settings: Settings, feed: Feed, day: str | None = None) -> Iterator[Reject]:
-    """What was rejected of a feed, newest day first; of a day only, where one is given.
+    """Find what was rejected of a feed, newest day first; of a day only, where one is given.
 
     A refused file that was deleted is left out: nobody has to do anything about it.
 
@@ -60,7 +60,7 @@ def find_rejects(settings: Settings, feed: Feed, day: str | None = None) -> Iter
 
 
 def find_verdicts(settings: Settings, feed: Feed, day: str | None = None) -> list[Verdict]:
-    """The newest verdict on each file that was refused, or of which rows were rejected; newest day first.
+    """Find the newest verdict on each file that was refused or has rejected rows; newest day first.
 
     Raises:
         StackUnavailable: The warehouse does not answer.
@@ -69,7 +69,7 @@ def find_verdicts(settings: Settings, feed: Feed, day: str | None = None) -> lis
 
 
 def still_landed(settings: Settings, feed: Feed, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Verdicts without those on refused files that are not in the landing bucket any more.
+    """Leave out verdicts on refused files that are not in the landing bucket any more.
 
     Raises:
         StackUnavailable: S3 does not answer.
@@ -84,7 +84,7 @@ def still_landed(settings: Settings, feed: Feed, verdicts: Sequence[Verdict]) ->
 
 
 def rejects_of(feed: Feed, verdicts: Iterable[Verdict], lake: RejectedRows) -> Iterator[Reject]:
-    """The rejects behind verdicts, read as they are asked for: of each day first the files refused whole.
+    """Yield the rejects behind verdicts, read as they are asked for; of each day the refused files first.
 
     Args:
         feed: Whose files they are.
@@ -109,7 +109,7 @@ def _rows_of_day(
     }
     if not current:
         return
-    for row in lake.rows(f"{rejects_prefix(feed)}date={day}/" if day else rejects_prefix(feed)):
+    for row in lake.rows(f"{rejects_prefix(feed)}date={day or WHOLE}/"):
         key = key_of(row[SOURCE_FILE.name])
         if key in current:
             yield Reject(day, key, row["line_number"], row["reject_reason"], row["raw_text"])
@@ -117,13 +117,11 @@ def _rows_of_day(
 
 def _versions_read(feed: Feed, day: str | None, lake: RejectedRows) -> dict[str, str]:
     """By key, the etag of each version that the job read last; none where nothing says so."""
-    if day is None:
-        return {}
-    dataset = f"{feed.name}_parquet" if feed.typed else f"{feed.name}_enriched"
-    made = lake.get_manifests(dataset, [day]).get(day) or {"landed": ()}
-    return {each["object"]["key"]: each["object"]["etag"] for each in made["landed"]}
+    partition = day or WHOLE
+    made = lake.get_manifests(feed.made_asset, [partition]).get(partition) or {}
+    return {each["object"]["key"]: each["object"]["etag"] for each in made.get("landed", ())}
 
 
 def key_of(uri: str) -> str:
-    """The key in an `s3://bucket/key`."""
+    """Return the key in an `s3://bucket/key`."""
     return uri.removeprefix("s3://").partition("/")[2]

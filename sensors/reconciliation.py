@@ -35,7 +35,7 @@ END = "\U0010ffff"
 
 @dataclass(frozen=True)
 class Difference:
-    """What landing and ledger don't agree on: versions without a verdict, keys whose source is gone."""
+    """Where landing and ledger differ: versions without a verdict, and keys whose source is gone."""
 
     missing: tuple[Version, ...]
     gone: tuple[str, ...]
@@ -85,7 +85,7 @@ def _taken(version: Version, under_way: Sequence[RunUnderWay]) -> bool:
 
 
 def attempt(version: Version, now: datetime, grace: timedelta) -> str:
-    """Names how often a version has been due to be asked for: at twice, four times, … its grace, and daily.
+    """Name how often a version has been due to be asked for: at twice, four times, … its grace, and daily.
 
     Dagster starts one run per key, so a version that fails again and again does so ever more rarely.
     """
@@ -98,9 +98,9 @@ def attempt(version: Version, now: datetime, grace: timedelta) -> str:
     default_status=BY_DEFAULT,
     description=(
         "Compares what has landed with the ledger and asks for what is missing: lost events, files older "
-        "than the platform, runs that failed and may do better now. Tells of sources that are gone. A tick "
-        "looks at the last week's keys and at one more page of 1,000 of the whole bucket; the cursor says "
-        "where it is."
+        "than the platform, runs that failed and may do better now. Alerts people of sources that are gone. "
+        "A tick looks at the last week's keys and at one more page of 1,000 of the whole bucket; the cursor "
+        "says where it is."
     ),
 )
 def reconciliation_sensor(
@@ -110,7 +110,7 @@ def reconciliation_sensor(
     warehouse: Warehouse,
     notifier: Notifier,
 ) -> SkipReason:
-    """One tick; the cursor holds the last key of the sweep and how often it has been through."""
+    """Ask for what is missing; the cursor holds the last key of the sweep and how many rounds it made."""
     settings = get_settings()
     grace = timedelta(seconds=settings.reconcile_every)
     cursor = json.loads(context.cursor or '{"after": "", "rounds": 0}')
@@ -119,15 +119,17 @@ def reconciliation_sensor(
         under_way = runs_under_way(context.instance)
         for page in _pages(landing, cursor):
             verdicts = ledger.between(warehouse, page.first, page.last or END)
-            found = compare(page, verdicts, grace=grace, under_way=under_way)
+            difference = compare(page, verdicts, grace=grace, under_way=under_way)
             landing_events.send(
                 [
-                    landing_event(it.key, it.etag, attempt(it, page.now, grace), it.landed_at)
-                    for it in found.missing
+                    landing_event(
+                        version.key, version.etag, attempt(version, page.now, grace), version.landed_at
+                    )
+                    for version in difference.missing
                 ]
             )
-            asked += len(found.missing)
-            gone += len(note_gone(found.gone, landing, warehouse))
+            asked += len(difference.missing)
+            gone += len(note_gone(difference.gone, landing, warehouse))
         outbox.send(warehouse, notifier, at_least_old=grace)
     except StackNotStarted as error:
         return SkipReason(str(error))
@@ -136,7 +138,7 @@ def reconciliation_sensor(
 
 
 def _pages(landing: Landing, cursor: dict[str, Any]) -> Iterator[Page]:
-    """The pages of a tick; moves the cursor along."""
+    """Yield the pages of a tick, and move the cursor along."""
     for feed in FEEDS.values():
         if feed.daily:
             yield from recent_pages(landing.page, feed)
@@ -150,13 +152,13 @@ def _pages(landing: Landing, cursor: dict[str, Any]) -> Iterator[Page]:
 
 
 def recent_pages(list_page: Callable[[str, str], Page], feed: Feed) -> Iterator[Page]:
-    """The pages of a daily feed's last days."""
+    """Yield the pages of a daily feed's last days."""
     for first, last in spans(feed, [(last_day() - RECENT).isoformat(), last_day().isoformat()]):
         yield from between(list_page, first, last)
 
 
 def between(list_page: Callable[[str, str], Page], first: str, last: str) -> Iterator[Page]:
-    """The pages of the keys between two, and not one page more."""
+    """Yield the pages of the keys between two, and not one page more."""
     after: str | None = first
     while after is not None:
         page = list_page(shared_prefix(first, last), after)

@@ -7,9 +7,9 @@ from airline_platform.contract.feed import Feed
 from airline_platform.errors import WrongCall
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import get_settings
-from assets.ingest import latest_rows
+from assets.ingest.sinks import latest_rows
 from assets.marts.declarations import marts_of
-from assets.marts.replacement import refresh
+from assets.marts.replacement import replace_days
 from resources.lake import Lake
 from resources.landing import Landing
 from resources.topic import Alert
@@ -101,7 +101,7 @@ def _empty_day(session: Session, feed: Feed, day: str) -> str:
     with latest_rows.following(session, feed, (day,)):
         emptied = session.change(statement, {"day": day})
     for mart in marts_of(feed.table):
-        refresh(session, mart, (day,))
+        replace_days(session, mart, (day,))
     return f"{emptied:,} rows of {day} are gone."
 
 

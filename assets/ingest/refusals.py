@@ -7,14 +7,22 @@ from typing import Literal, Self
 
 from dagster import DagsterRun
 
-from airline_platform.contract.feed import Feed
+from airline_platform.contract.feed import REPEATED, Feed
+from airline_platform.contract.table import SOURCE_FILE
 from airline_platform.settings import get_settings
-from assets.alerts.messages import kept_alert, refused_alert
+from assets.alerts.messages import refused_alert, replacement_refused_alert
 from assets.ingest.deleted_sources import has_expired
-from resources.landing import LandedObject, Landing, Version, VersionTag
+from assets.ingest.handover import MadeDay
+from assets.ingest.step import Step
+from resources.catalog import rejects_prefix
+from resources.lake import Lake
+from resources.landing import LandedObject, Version, VersionTag
 from resources.topic import Alert
 from resources.warehouse import ledger, outbox
 from resources.warehouse.session import Warehouse
+
+FIRST_REJECTS = 5
+"""Rejected rows that an alert or a verdict shows."""
 
 DAY_REFUSED = "the day is refused as a whole because of {key}. Mend that file, and land it again"
 """Why a file is not loaded that has nothing wrong itself, where its feed says so."""
@@ -63,15 +71,12 @@ class Refusal:
 
 
 def record_refusals(
-    run: DagsterRun,
-    feed: Feed,
+    step: Step,
     days: Sequence[str],
     refusals: Sequence[Refusal],
     *,
     blocked: Mapping[str, str] | None = None,
     waiting: Sequence[LandedObject] = (),
-    landing: Landing,
-    warehouse: Warehouse,
 ) -> None:
     """Write the verdicts on refused files, and alerts of what nobody was told before, in one transaction.
 
@@ -79,17 +84,15 @@ def record_refusals(
     version's run gives it one.
 
     Args:
-        run: The Dagster run.
-        feed: Whose files they are.
-        days: The run's.
+        step: The step that refuses them.
+        days: ISO days of the files; none for a feed without days.
         refusals: The files that are not loaded.
         blocked: Days that keep their rows, and why.
         waiting: Their files that could be loaded.
-        landing: Where the files are.
-        warehouse: Whose ledger gets the verdicts.
     """
-    with warehouse.exclusive_transaction() as session:
-        landed = landing.versions(feed, days)
+    run, feed = step.run, step.feed
+    with step.warehouse.exclusive_transaction() as session:
+        landed = step.landing.versions(feed, days)
         known = ledger.states_of(session, feed.name, {it.file.key for it in refusals})
         entries = [it.entry(feed, run) for it in refusals if _may_get_verdict(it.file, known, landed)]
         ledger.record(session, entries, landed)
@@ -117,7 +120,7 @@ def _kept_alerts(
         return []
     about = sorted(" ".join(found.tag) for day in days for found in wait[day])
     reasons = [blocked[day] for day in days]
-    return [kept_alert(feed.name, reasons, run, [*reasons, *about])]
+    return [replacement_refused_alert(feed.name, reasons, run, [*reasons, *about])]
 
 
 def _may_get_verdict(
@@ -193,3 +196,28 @@ def why_blocked(file: ledger.Verdict, lost: Lost, *, expired: bool = False) -> s
         f"{file.day} keeps its rows: {file.key}, loaded at {file.loaded_at:%Y-%m-%d %H:%M}, "
         f"{what}; expected every file of the day. {way}."
     )
+
+
+def days_with_rejects(made: Mapping[str, MadeDay]) -> list[str]:
+    """Days with rows that are to be mended; what is only repeated is not."""
+    rows = {day: it.rows for day, it in made.items()}
+    return sorted(day for day, of in rows.items() if of["rows_rejected"] > of["rows_repeated"])
+
+
+def first_rejects(lake: Lake, feed: Feed, days: Sequence[str], *, of: str = "") -> list[str]:
+    """A sentence for each of the first rejected rows that are to be mended: which file and line, and why.
+
+    Args:
+        lake: Holds the rejects.
+        feed: Whose they are.
+        days: ISO days; `all` for a feed without days.
+        of: The URL of the only file that counts; all count where none is named.
+    """
+    rows = lake.first_rows(
+        [f"{rejects_prefix(feed)}date={day}/" for day in days],
+        FIRST_REJECTS,
+        where=lambda row: (
+            not row["reject_reason"].endswith(REPEATED) and (not of or row[SOURCE_FILE.name] == of)
+        ),
+    )
+    return [f"{row[SOURCE_FILE.name]}, line {row['line_number']}: {row['reject_reason']}" for row in rows]

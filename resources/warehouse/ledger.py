@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal, Self
 
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.errors import LoadRefused
 from resources.landing import LandedObject, Version, VersionTag
+from resources.warehouse.own_tables import INGESTED_FILES
 from resources.warehouse.session import Reader, Session
 
 State = Literal["loaded", "rejected", "superseded"]

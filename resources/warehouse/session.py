@@ -17,17 +17,13 @@ import sqlglot
 from psycopg2.extras import RealDictCursor, execute_values
 from sqlglot import expressions as exp
 
-from airline_platform.contract.table import (
-    LOAD_LOCK,
-    Column,
-    Table,
-    column_definitions,
-)
+from airline_platform.contract.table import Column, Table, column_definitions
 from airline_platform.errors import WrongCall
 from airline_platform.settings import Settings
 from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import AwsAccess, make_client, reaching
 from resources.warehouse.connections import Connection, Connections, connections_to
+from resources.warehouse.own_tables import LOAD_LOCK
 from resources.warehouse.table_changes import (
     COLUMNS,
     Changes,
@@ -268,6 +264,15 @@ class Warehouse(AuditedResource):
                 return Session(connection.psycopg, connection.engine, self.aws).execute(sql, parameters)
 
         return self._connections().read(ask)
+
+    def require_turn(self) -> None:
+        """See that the warehouse lets a load begin.
+
+        Raises:
+            StackUnavailable: It does not answer.
+        """
+        with self.exclusive_transaction():
+            pass
 
     def alter(self, statement: str) -> None:
         """Run one statement of Redshift SQL outside of a transaction.

@@ -11,8 +11,7 @@ from pyspark.sql import DataFrame
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
-from command.generators.dirt import DIRT
-from command.generators.files import Order, generate_files, summary
+from command.generators.files import Order, generate_files, recipe_of, summary
 from laptop.spark.pool import SHIM_FOLDER
 
 # Glue has its own library; a laptop's worker puts the stand-in on the path just like this.
@@ -74,5 +73,5 @@ def test_the_job_rejects_the_dirty_rows_that_were_announced_and_loads_all_others
         key: (ROWS, ROWS - told["rejected"], told["rejected"]) for key, told in announced.items()
     }
     assert {dirt["kind"] for told in announced.values() for dirt in told["dirty"] if dirt["rows"]} == {
-        dirt.kind for dirt in DIRT[feed.name]
+        dirt.kind for dirt in recipe_of(feed).dirt
     }

@@ -16,7 +16,7 @@ from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings, get_settings
 from assets.ingest.catalog import register, register_and_confirm
-from command.deploy.deploy import deploy_stack
+from command.deploy.stack import deploy_stack
 from resources.athena import Athena
 from resources.aws.client import make_client
 from resources.catalog import CatalogTable, catalog_tables, ensure_catalog_tables, landing_table

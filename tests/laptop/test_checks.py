@@ -8,8 +8,17 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import assets.ingest.airports
+import assets.ingest.shipping
 import pyarrow as pa
 import pytest
+from assets.checks.rules import CHECKS
+from assets.ingest.airports import dim_airport_codes
+from assets.ingest.bookings import bookings_assets
+from assets.ingest.fact_feed import fact_feed_assets
+from assets.ingest.flights import flights_assets
+from assets.ingest.loading import MadeDay, RowCount
+from assets.ingest.shipping import shipping_totals
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckSeverity,
@@ -22,11 +31,8 @@ from dagster import (
 )
 from pyarrow import parquet
 
-import assets.ingest.airports
-import assets.ingest.shipping
 import assets.marts.assets
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
@@ -34,17 +40,11 @@ from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import get_settings
 from assets.checks import measures
-from assets.checks.rules import CHECKS
 from assets.ingest import drift
-from assets.ingest.airports import dim_airport_codes
-from assets.ingest.bookings import bookings_assets
-from assets.ingest.fact_feed import fact_feed_assets
-from assets.ingest.flights import flights_assets
-from assets.ingest.loading import MadeDay, RowCount
-from assets.ingest.shipping import shipping_totals
 from assets.marts.assets import mart_assets
-from assets.marts.declarations import MARTS, Mart
-from assets.marts.replacement import refresh
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
+from assets.marts.replacement import replace_days
 from resources.athena import Athena, QueryResult
 from resources.aws.audited import AwsConfig
 from resources.aws.client import make_client
@@ -53,6 +53,7 @@ from resources.lake import Lake
 from resources.landing import LandedObject, Landing
 from resources.topic import Notifier
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from resources.warehouse.session import Session, Warehouse
 
 FACT, BOOKINGS_FACT = flights_assets[-1], bookings_assets[-1]
@@ -450,7 +451,7 @@ def sources(warehouse: Warehouse) -> Warehouse:
             booking(MONDAY, 7, currency="EUR"),
         ]
         session.insert(BOOKINGS.table, bookings)
-        refresh(session, MARTS["carrier_daily_delays"], [MONDAY, TUESDAY])
+        replace_days(session, MARTS["carrier_daily_delays"], [MONDAY, TUESDAY])
     return warehouse
 
 
@@ -500,10 +501,10 @@ def test_a_mart_that_says_something_else_than_its_source_is_rolled_back(
     before = sources.query(everything)
 
     def wrong(session: Session, made: Mart, days: Sequence[str] = ()) -> None:
-        refresh(session, made, days)
+        replace_days(session, made, days)
         session.execute(f"UPDATE {made.table.qualified_name} {tampering}")
 
-    monkeypatch.setattr(assets.marts.assets, "refresh", wrong)
+    monkeypatch.setattr(assets.marts.assets, "replace_days", wrong)
     done = run(asset_of(mart), *days)
 
     assert not done.success
@@ -521,11 +522,11 @@ def test_a_day_of_a_mart_that_cannot_be_made_does_not_end_its_neighbours(
     mart = MARTS["carrier_daily_delays"]
 
     def overflow(session: Session, made: Mart, days: Sequence[str] = ()) -> None:
-        refresh(session, made, days)
+        replace_days(session, made, days)
         if TUESDAY in days:
             session.execute("SELECT 1 / 0")
 
-    monkeypatch.setattr(assets.marts.assets, "refresh", overflow)
+    monkeypatch.setattr(assets.marts.assets, "replace_days", overflow)
     done = run(asset_of(mart), *WEEK[:3])
 
     assert not done.success
@@ -540,7 +541,7 @@ def test_a_day_of_a_mart_that_cannot_be_made_does_not_end_its_neighbours(
 def test_a_mart_that_lacks_its_rows_is_rolled_back(
     sources: Warehouse, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(assets.marts.assets, "refresh", lambda *_: None)
+    monkeypatch.setattr(assets.marts.assets, "replace_days", lambda *_: None)
     with sources.transaction() as session:
         session.execute(f"DELETE FROM {MARTS[name].table.qualified_name}")
 

@@ -4,12 +4,12 @@ import gzip
 from collections.abc import Iterator
 
 import pytest
+from assets.ingest.airports import parse_airports
 
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from assets.ingest.airports import parse_airports
 from resources.acceptance.verdicts import Refused
 from resources.aws.client import make_client
 from resources.landing import Landing, _judged

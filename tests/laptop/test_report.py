@@ -11,11 +11,11 @@ from dagster import AssetKey, DagsterInstance, materialize
 
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from assets.description import report_link
 from assets.marts.declarations import marts_of
-from assets.marts.replacement import refresh
+from assets.marts.replacement import replace_days
 from assets.report.asset import delay_report
 from assets.report.delays import Day, days_of_delays
+from assets.report.location import report_link
 from resources.lake import Lake
 from resources.landing import LandedObject
 from resources.topic import Notifier
@@ -90,7 +90,7 @@ def warehouse(server: Warehouse) -> Warehouse:
         ledger.record(session, [entry("a", 3), entry("b", 0), entry("c", 0, TUESDAY)])
         days = sorted({row["flight_date"] for row in FLOWN})
         for mart in marts_of(FLIGHTS.table):
-            refresh(session, mart, days)
+            replace_days(session, mart, days)
     lines = "".join(json.dumps(row) + "\n" for row in REJECTS).encode()
     for day in (MONDAY, TUESDAY):
         Lake.of(get_settings()).put_bytes(f"rejects/flights/date={day}/part-0.json", lines)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,11 @@ from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import Column
 from airline_platform.definitions import defs, resources
 from airline_platform.feeds import FEEDS
-from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
+from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import Settings, get_settings
-from assets.ingest.flights import flights_assets
-from assets.marts.declarations import MARTS, Mart
+from assets.ingest.feed_assets import assets_of
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
 from assets.marts.replacement import query_of
 
 REPOSITORY = Path(__file__).parents[2]
@@ -51,7 +53,7 @@ SHIPMENTS_ASSETS = [
     "shipments_normalized_catalog",
     "shipping_totals",
 ]
-AIRPORTS_ASSETS = ["raw_airport_codes", "airport_codes_catalog", "dim_airport_codes"]
+AIRPORTS_ASSETS = ["raw_airports", "airports_catalog", "airports_enriched", "dim_airport_codes"]
 DAILY_MARTS = [
     "carrier_daily_delays",
     "route_daily_delays",
@@ -85,7 +87,8 @@ LOADING = """
 import json, sys
 from airline_platform.definitions import defs, resources
 defs.resolve_all_job_defs()
-print(json.dumps({"assets": len(defs.resolve_all_asset_specs()), "modules": sorted(sys.modules)}))
+versions = {spec.key.path[-1]: spec.code_version for spec in defs.resolve_all_asset_specs()}
+print(json.dumps({"versions": versions, "modules": sorted(sys.modules)}))
 """
 
 
@@ -102,8 +105,7 @@ def test_the_lineage_leads_from_file_to_fact_to_mart_and_through_the_dimension()
     }
 
     assert edges == {
-        ("raw_airport_codes", "airport_codes_catalog"),
-        ("airport_codes_catalog", "dim_airport_codes"),
+        *pairwise(AIRPORTS_ASSETS),
         ("raw_flights", "flights_catalog"),
         ("flights_catalog", "flights_enriched"),
         ("dim_airport_codes", "flights_enriched"),
@@ -185,7 +187,7 @@ def test_every_warehouse_table_is_an_asset_that_names_its_place_and_columns(tabl
     ("names", "columns"),
     [
         (["raw_shipments"], SHIPMENTS.columns),
-        (["shipments_parquet", "shipments_catalog"], SHIPMENTS_TYPED.columns),
+        (["shipments_parquet", "shipments_catalog"], SHIPMENTS.job_table.columns),
         (["shipments_normalized", "shipments_normalized_catalog"], SHIPMENTS.table.columns),
     ],
 )
@@ -266,18 +268,24 @@ def test_a_feed_has_a_schedule_that_rests_where_events_start_runs_and_freshness_
     }
 
 
+def environment_of_nobody(home: Path) -> dict[str, str]:
+    """What a process needs to run at all, without a setting or a credential of whoever runs the tests."""
+    needed = ("PATH", "PYTHONPATH", "LANG", "LD_LIBRARY_PATH")
+    kept = {name: os.environ[name] for name in needed if name in os.environ}
+    return kept | {"HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
+
+
 @pytest.fixture(scope="module")
 def loaded_alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a fresh process finds when it loads the code location without a service or a credential."""
     home = tmp_path_factory.mktemp("nobody")
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
     answer = subprocess.run(
         [sys.executable, "-c", LOADING],
         capture_output=True,
         text=True,
         check=False,
         cwd=home,
-        env=kept | {"HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"},
+        env=environment_of_nobody(home),
     )
     assert answer.returncode == 0, answer.stderr
     assert list(home.iterdir()) == []
@@ -286,7 +294,18 @@ def loaded_alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_it_loads_from_anywhere_without_a_service_or_credentials(loaded_alone: dict[str, Any]) -> None:
-    assert loaded_alone["assets"] == len(GROUP_OF)
+    assert loaded_alone["versions"].keys() == GROUP_OF.keys()
+
+
+def test_an_unchanged_tree_has_the_same_code_versions_in_another_process(
+    loaded_alone: dict[str, Any],
+) -> None:
+    assert loaded_alone["versions"] == {name: spec.code_version for name, spec in SPECS.items()}
+
+
+@pytest.mark.parametrize("name", [*MARTS_ASSETS, "warehouse_catalog"])
+def test_what_a_query_or_a_declaration_makes_has_a_code_version(name: str) -> None:
+    assert SPECS[name].code_version
 
 
 @pytest.mark.parametrize(
@@ -294,6 +313,38 @@ def test_it_loads_from_anywhere_without_a_service_or_credentials(loaded_alone: d
 )
 def test_loading_it_imports_nothing_heavy(loaded_alone: dict[str, Any], heavy: str) -> None:
     assert [name for name in loaded_alone["modules"] if name.partition(".")[0] == heavy] == []
+
+
+@pytest.fixture(scope="module")
+def dg(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Dagster's own command line in the repository's root, without telemetry; it may print no warning."""
+    home = tmp_path_factory.mktemp("dagster_home")
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+
+    def run(*arguments: str) -> str:
+        answer = subprocess.run(
+            [str(Path(sys.executable).with_name("dg")), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=REPOSITORY,
+            env=environment_of_nobody(home) | {"DAGSTER_HOME": str(home)},
+        )
+        assert (answer.returncode, answer.stderr) == (0, ""), answer.stdout
+        return answer.stdout
+
+    return run
+
+
+def test_dg_takes_the_repository_for_a_project_whose_definitions_load(dg: Callable[..., str]) -> None:
+    assert "All TOML configuration files are valid." in dg("check", "toml")
+    assert "All definitions loaded successfully." in dg("check", "defs")
+
+
+def test_dg_lists_every_asset_with_its_group(dg: Callable[..., str]) -> None:
+    listed = json.loads(dg("list", "defs", "--json"))
+
+    assert {asset["asset_key"]: asset["group_name"] for asset in listed["assets"]} == GROUP_OF
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -308,7 +359,7 @@ def test_materialising_without_the_stack_says_to_start_it(
 
     with DagsterInstance.ephemeral() as instance:
         result = materialize(
-            flights_assets,
+            assets_of(FEEDS["flights"]),
             partition_key="2013-01-01",
             selection=["raw_flights"],
             instance=instance,

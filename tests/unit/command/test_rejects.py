@@ -1,24 +1,17 @@
-"""Which rejects stand behind the newest verdicts, and how before and after of a replay are told."""
+"""Which rejects stand behind the newest verdicts on files."""
 
-import csv
-import io
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
-from command import console
-from command.console import printable, stream_csv, stream_json
 from command.rejects import Reject, rejects_of
-from command.replay import compared, document
 from resources.warehouse.ledger import State, Verdict
 
 DAY, LATER = "2013-01-01", "2013-01-02"
@@ -137,51 +130,3 @@ def test_airports_have_no_day() -> None:
     assert list(rejects_of(AIRPORTS, [file], InMemory({"rejects/airports/": [rejected]}))) == [
         Reject(None, "airport_codes/a.csv", 3, "odd", "x")
     ]
-
-
-def test_rejects_stream_as_one_json_document_and_as_csv(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [asdict(Reject(DAY, "k", 2, 'a "b"', "é,\n")), asdict(Reject(None, "k", None, None, None))]
-
-    for some in (rows, rows[:1], []):
-        stream_json(iter(some))
-        assert json.loads(capsys.readouterr().out) == some
-    stream_csv(iter(rows), list(rows[0]))
-    read = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert [(r["file"], r["line"], r["text"]) for r in read] == [("k", "2", "é,\n"), ("k", "", "")]
-
-
-def test_what_landed_steers_no_terminal_and_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = io.StringIO()
-    monkeypatch.setattr(console, "out", Console(file=shown, width=200, force_terminal=True))
-    console.show_table([{"text": "\x1b]0;title\x07 [red]a[/nothing] zero\u200bwidth"}])
-
-    assert r"\x1b]0;title\x07 [red]a[/nothing] zero\u200bwidth" in shown.getvalue()
-    assert printable("Århus\t1\n2") == "Århus\\t1\n2"
-
-
-def test_a_replay_tells_each_file_as_before_and_after() -> None:
-    before = [refused("a.csv"), partly("b.csv", rejected=2), refused("c.csv")]
-    after = {
-        key("a.csv"): verdict(key("a.csv"), "loaded", rows=(1200, 1200, 0)),
-        key("b.csv"): before[1],
-        key("c.csv"): refused("c.csv", reason="still no header"),
-    }
-
-    assert [tuple(row.values()) for row in compared(before, after)] == [
-        (key("a.csv"), "rejected → loaded", "- → 1,200", "- → 0", None),
-        (key("b.csv"), "loaded", "8", "2", None),
-        (key("c.csv"), "rejected", "-", "-", "still no header"),
-    ]
-
-
-def test_a_replay_that_is_not_waited_for_tells_what_it_is_about() -> None:
-    assert [tuple(row.values()) for row in compared([refused("a.csv")], None)] == [
-        (key("a.csv"), "rejected", "-", "-", "no header")
-    ]
-    figures = {"state": "rejected", "rows_loaded": None, "rows_rejected": None, "reason": "no header"}
-    assert document("flights", DAY, "r", [refused("a.csv")]) == {
-        "feed": "flights",
-        "day": DAY,
-        "run": "r",
-        "files": [{"file": key("a.csv"), "before": figures, "after": None}],
-    }
