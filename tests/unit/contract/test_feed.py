@@ -172,7 +172,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a column that comes from nowhere": (
         {"becomes": fact(Column("weather_date", "date", "Day."), STATION.in_table, *columns("cloudz"))},
-        "feed weather: table fact_weather: columns is ['cloudz']; expected columns that are landed (Station, ",
+        "feed weather: table fact_weather: columns is ['cloudz']; expected columns that are landed",
     ),
 }
 

@@ -98,8 +98,8 @@ def test_what_is_looked_up_has_to_be_a_dimension() -> None:
             require_consistent(FEEDS | {"flights": feed})
 
         assert re.fullmatch(
-            rf"\S*test_feeds\.py:\d+: feed flights: the lookup by origin_airport_id: dimension is '{dimension}'; "
-            "expected a feed that becomes a Dimension, one of airports",
+            r"\S*test_feeds\.py:\d+: feed flights: the lookup by origin_airport_id: "
+            rf"dimension is '{dimension}'; expected a feed that becomes a Dimension, one of airports",
             str(raised.value),
         )
 
@@ -112,17 +112,16 @@ def test_without_a_dimension_the_refusal_says_that_there_is_none() -> None:
 def test_what_is_filled_in_has_to_be_a_column_of_the_dimension() -> None:
     lookup = Lookup("origin_airport_id", (("dep_city", "town"),), "airports")
     assert isinstance(FLIGHTS.becomes, FactTable)
-    feed = replace(FLIGHTS, becomes=replace(FLIGHTS.becomes, lookups=(*FLIGHTS.lookups[1:], lookup)))
-    columns = tuple(
-        column for column in feed.table.columns if column.name not in ("dep_airport", "dep_state")
-    )
+    kept = tuple(it for it in FLIGHTS.table.columns if it.name not in ("dep_airport", "dep_state"))
+    table = replace(FLIGHTS.table, columns=kept)
+    becomes = replace(FLIGHTS.becomes, table=table, lookups=(*FLIGHTS.lookups[1:], lookup))
 
     with pytest.raises(DeclarationError) as raised:
-        require_consistent(FEEDS | {"flights": feed.with_table(replace(feed.table, columns=columns))})
+        require_consistent(FEEDS | {"flights": replace(FLIGHTS, becomes=becomes)})
 
     assert re.search(
-        r"test_feeds\.py:\d+: feed flights: the lookup by origin_airport_id: filled from \['town'\]; expected "
-        "columns of the dimension: airport_id, city, state, name",
+        r"test_feeds\.py:\d+: feed flights: the lookup by origin_airport_id: filled from \['town'\]; "
+        "expected columns of the dimension: airport_id, city, state, name",
         str(raised.value),
     )
 

@@ -52,7 +52,7 @@ def failed_run(instance: DagsterInstance, postbox: Postbox, *, alerted: bool) ->
         run_config={"ops": {"refuses": {"config": {"alerted": alerted}}}},
         resources={
             "notifier": ResourceDefinition.hardcoded_resource(postbox),
-            "warehouse": Warehouse(secret_id="s"),
+            "warehouse": Warehouse.of(get_settings()),
         },
         instance=instance,
         raise_on_error=False,
