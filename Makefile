@@ -33,7 +33,8 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cfn-lint infra/*.yaml
+	$(BIN)/airline template > $(VENV)/airline.yaml
+	$(BIN)/cfn-lint $(VENV)/airline.yaml
 
 docs: setup
 	$(BIN)/python -m command.feeds_page > docs/feeds.md

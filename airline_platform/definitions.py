@@ -4,11 +4,8 @@ from dagster import Definitions, in_process_executor
 
 from airline_platform.jobs import FEED_JOBS, FRESHNESS_JOB
 from airline_platform.settings import Settings, get_settings
-from assets.checks.freshness import landed_in_time
-from assets.ingest.airports import airport_codes_catalog, dim_airport_codes, raw_airport_codes
-from assets.ingest.bookings import bookings_assets
-from assets.ingest.flights import flights_assets
-from assets.ingest.shipping import shipping_assets
+from assets.freshness import landed_in_time
+from assets.ingest.feed_assets import FEED_ASSETS
 from assets.marts.assets import mart_assets
 from assets.report.asset import delay_report
 from assets.warehouse_catalog import warehouse_catalog
@@ -29,28 +26,18 @@ from sensors.schedules import feed_schedules, freshness_schedule
 def resources(settings: Settings) -> dict[str, object]:
     """The resources of these settings; nothing connects before it is used."""
     return {
-        "landing": Landing(bucket=settings.landing_bucket),
-        "lake": Lake(bucket=settings.lake_bucket),
-        "glue": Glue(database=settings.glue_database, pipes_bucket=settings.lake_bucket),
-        "athena": Athena(database=settings.glue_database, workgroup=settings.workgroup),
+        "landing": Landing.of(settings),
+        "lake": Lake.of(settings),
+        "glue": Glue.of(settings),
+        "athena": Athena.of(settings),
         "warehouse": Warehouse.of(settings),
-        "notifier": Notifier(topic=settings.alerts_topic),
-        "landing_events": LandingEvents(queue=settings.landing_queue),
+        "notifier": Notifier.of(settings),
+        "landing_events": LandingEvents.of(settings),
     }
 
 
 defs = Definitions(
-    assets=[
-        raw_airport_codes,
-        airport_codes_catalog,
-        dim_airport_codes,
-        *flights_assets,
-        *bookings_assets,
-        *shipping_assets,
-        *mart_assets,
-        delay_report,
-        warehouse_catalog,
-    ],
+    assets=[*FEED_ASSETS, *mart_assets, delay_report, warehouse_catalog],
     asset_checks=[landed_in_time],
     jobs=[*FEED_JOBS.values(), FRESHNESS_JOB],
     schedules=[*feed_schedules, freshness_schedule],

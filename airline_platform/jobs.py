@@ -25,11 +25,11 @@ UNFINISHED = [
     DagsterRunStatus.STARTING,
     DagsterRunStatus.STARTED,
 ]
-"""Of a run that is queued or works."""
+"""States of a run that is queued or works."""
 
 
 def job_name(feed: str) -> str:
-    """Of a feed's job."""
+    """Return the name of a feed's job."""
     return f"{feed}_job"
 
 
@@ -38,7 +38,7 @@ FRESHNESS_CHECKS = {
     for feed in FEEDS.values()
     if feed.daily
 }
-"""Of each daily feed: whether what should have landed has. No run is for such a day, so an hour asks."""
+"""By daily feed, the check whether what should have landed has. No run is for such a day: a schedule asks."""
 
 FRESHNESS_JOB = define_asset_job(
     "freshness_job",
@@ -58,7 +58,7 @@ FEED_JOBS = {
 
 
 def request_run(feed: str, run_key: str, days: tuple[str, str] | None = None) -> RunRequest:
-    """A request for one run of a feed's job, over a range of days where the feed has days.
+    """Return a request for one run of a feed's job, over a range of days where the feed has days.
 
     Args:
         feed: The feed's name.
@@ -69,14 +69,14 @@ def request_run(feed: str, run_key: str, days: tuple[str, str] | None = None) ->
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:
-    """Tags by which Dagster knows which days a run takes."""
+    """Return the tags by which Dagster knows which days a run takes."""
     if first == last:
         return {"dagster/partition": first}
     return dict(zip(RANGE_TAGS, (first, last), strict=True))
 
 
 def days_of(tags: Mapping[str, str]) -> tuple[str, str]:
-    """First and last day of a run; empty where it has none."""
+    """Return the first and last day of a run; empty where it has none."""
     day = tags.get("dagster/partition", "")
     first, last = (tags.get(tag, day) for tag in RANGE_TAGS)
     return first, last

@@ -14,6 +14,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 LOCAL_CREDENTIAL = "airline"
 """Key and secret of the laptop's gateway, which checks neither; real credentials never reach it."""
 
+
+def credentials(stage: str) -> dict[str, str]:
+    """Credentials for boto3: the laptop's own there, none elsewhere (boto3's chain decides)."""
+    if stage == "aws":
+        return {}
+    return {"aws_access_key_id": LOCAL_CREDENTIAL, "aws_secret_access_key": LOCAL_CREDENTIAL}
+
+
 _WEEKDAYS, _MONTHS = "sun|mon|tue|wed|thu|fri|sat", "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _CRON_VALUES = (
     "[0-5]?[0-9]",
@@ -228,9 +236,7 @@ class Settings(BaseSettings):
 
     def credentials(self) -> dict[str, str]:
         """Credentials for boto3: the laptop's own there, none elsewhere (boto3's chain decides)."""
-        if self.stage == "aws":
-            return {}
-        return {"aws_access_key_id": LOCAL_CREDENTIAL, "aws_secret_access_key": LOCAL_CREDENTIAL}
+        return credentials(self.stage)
 
     def environment(self) -> dict[str, str]:
         """This process's environment with these settings in it, for a child process."""

@@ -1,24 +1,20 @@
 """What the Dagster UI shows of an asset besides its code: schemas, links, counts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from dagster import MetadataValue, TableColumn, TableColumnConstraints, TableSchema
 
 from airline_platform.contract.table import Column, Table
-from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
 from assets.lineage import LINEAGE, Sources, column_lineage
+from resources.warehouse.ledger import Verdict
 
 OWNERS = ["team:data-platform"]
 
-REPORTED_FEEDS = (FLIGHTS.name,)
-"""Feeds whose days have a report."""
-
 
 def describe(row: str, *, source: str, mind: str, fresh: str = "") -> str:
-    """An asset's description, in Markdown: the answers to what people ask before they use it.
+    """Return an asset's description, in Markdown: the answers to what people ask before they use it.
 
     Args:
         row: What one row of it is; a sentence.
@@ -35,7 +31,7 @@ def describe(row: str, *, source: str, mind: str, fresh: str = "") -> str:
 
 
 def column_schema(columns: Iterable[Column], sources: Sources | None = None) -> TableSchema:
-    """Dagster's column schema, derived from the declaration; a column's tags say what it is made of."""
+    """Derive Dagster's column schema from the declaration; a column's tags say what it is made of."""
     return TableSchema(
         columns=[
             TableColumn(
@@ -51,7 +47,7 @@ def column_schema(columns: Iterable[Column], sources: Sources | None = None) -> 
 
 
 def columns_metadata(columns: Iterable[Column], sources: Sources) -> dict[str, Any]:
-    """Definition metadata of columns: what they are, and what they are made of."""
+    """Return the definition metadata of columns: what they are, and what they are made of."""
     return {
         "dagster/column_schema": column_schema(columns, sources),
         LINEAGE: column_lineage(sources),
@@ -59,15 +55,26 @@ def columns_metadata(columns: Iterable[Column], sources: Sources) -> dict[str, A
 
 
 def table_metadata(table: Table, sources: Sources) -> dict[str, Any]:
-    """Definition metadata of a warehouse table."""
+    """Return the definition metadata of a warehouse table."""
     return {
         **columns_metadata(table.columns, sources),
         "dagster/relation_identifier": table.qualified_name,
     }
 
 
+def verdicts_table(verdicts: Sequence[Verdict]) -> str:
+    """The first 50 verdicts on files as a Markdown table."""
+    columns = ("key", "state", "rows_read", "rows_loaded", "rows_rejected", "reason")
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    for verdict in verdicts[:50]:
+        values = (getattr(verdict, name) for name in columns)
+        cells = ("" if value is None else str(value)[:200].replace("|", "\\|") for value in values)
+        lines.append("| " + " | ".join(" ".join(cell.split()) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
 def _console(page: str, rest: str, laptop: MetadataValue[Any]) -> MetadataValue[Any]:
-    """A page of AWS's console in an account; on a laptop, which has no console, what is said instead."""
+    """Link to a page of AWS's console in an account; on a laptop, which has none, return what is given."""
     if get_settings().stage == "local":
         return laptop
     region = get_settings().region
@@ -75,40 +82,20 @@ def _console(page: str, rest: str, laptop: MetadataValue[Any]) -> MetadataValue[
 
 
 def s3_link(bucket: str, path: str) -> MetadataValue[Any]:
-    """A link to S3: the console's page in an account, the `s3://` URI on a laptop."""
+    """Link to S3: the console's page in an account, the `s3://` URI on a laptop."""
     return _console(f"s3/buckets/{bucket}", f"&prefix={path}", MetadataValue.path(f"s3://{bucket}/{path}"))
 
 
-def report_path(day: str) -> str:
-    """Where the delay report of an ISO day stands in the lake."""
-    return f"reports/delays/date={day}.html"
-
-
-def report_link(day: str) -> str:
-    """The address of a day's delay report.
-
-    On a laptop a browser shows it; in an account it is the object's page in the S3 console, where `Open`
-    does. Where no laptop stack runs it is the `s3://` URI.
-    """
-    settings = get_settings()
-    bucket, path = settings.lake_bucket, report_path(day)
-    if settings.stage == "local":
-        endpoint = settings.endpoint_url
-        return f"{endpoint.rstrip('/')}/{bucket}/{path}" if endpoint else f"s3://{bucket}/{path}"
-    where = f"https://{settings.region}.console.aws.amazon.com/s3/object/{bucket}"
-    return f"{where}?region={settings.region}&prefix={quote(path)}"
-
-
 def job_run_link(job: str, run_id: str) -> MetadataValue[Any]:
-    """A link to a Glue job run: the console's page in an account, its id on a laptop."""
+    """Link to a Glue job run: the console's page in an account, its id on a laptop."""
     return _console("gluestudio/home", f"#/job/{job}/run/{run_id}", MetadataValue.text(run_id))
 
 
 def query_link(query_id: str) -> MetadataValue[Any]:
-    """A link to an Athena query: the console's page in an account, its id on a laptop."""
+    """Link to an Athena query: the console's page in an account, its id on a laptop."""
     return _console("athena/home", f"#/query-editor/history/{query_id}", MetadataValue.text(query_id))
 
 
 def catalog_link(database: str) -> MetadataValue[Any]:
-    """A link to the catalog's database: the console's page in an account, its name on a laptop."""
+    """Link to the catalog's database: the console's page in an account, its name on a laptop."""
     return _console("glue/home", f"#/v2/data-catalog/databases/view/{database}", MetadataValue.text(database))

@@ -1,6 +1,5 @@
 """The warehouse in the Data Catalog: a crawl over its tables, held against what they are declared to be."""
 
-import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from airline_platform.errors import CrawlerFailed, UnusableInput
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import get_settings
 from assets.alerts.hooks import tell_failed
+from assets.code_version import code_version_of
 from assets.description import OWNERS, catalog_link, column_schema, describe
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.schema import TABLES
@@ -47,13 +47,13 @@ CATALOG_COLUMNS = (
 
 
 def code_version() -> str:
-    """Changes with every declared table and column, and with nothing else."""
+    """Return a hash that changes with every declared table and column, and with nothing else."""
     declared = {table.name: [(column.name, column.glue_type) for column in table.columns] for table in TABLES}
-    return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16]
+    return code_version_of(json.dumps(declared, sort_keys=True))
 
 
 def when_columns_change() -> AutomationCondition[Any]:
-    """When it is missing and one of the tables is there, or when other columns are deployed; once each.
+    """Ask for a crawl when none was made and a table is there, or when other columns are deployed; once each.
 
     A crawl bills ten minutes, and a load changes no column: that a table was loaded asks for nothing. What
     has failed is asked for again at the full hour.
@@ -114,8 +114,8 @@ def warehouse_catalog(
                 raise
             context.log.warning("%s", error)
             return
-        found = registered(glue, str(warehouse.query(DATABASE_NAME)[0]["database_name"]))
-        if problems := differences(found):
+        tables = registered(glue, str(warehouse.query(DATABASE_NAME)[0]["database_name"]))
+        if problems := differences(tables):
             raise CrawlerFailed(
                 f"after the crawl, {glue.database} differs from the declared tables: {'; '.join(problems)}",
                 remedy=(
@@ -123,7 +123,7 @@ def warehouse_catalog(
                     "Then materialize warehouse_catalog again."
                 ),
             )
-        yield MaterializeResult(metadata=_metadata(glue, found, time.monotonic() - begun))
+        yield MaterializeResult(metadata=_metadata(glue, tables, time.monotonic() - begun))
 
 
 def crawl(glue: Glue) -> None:
@@ -149,7 +149,7 @@ def crawl(glue: Glue) -> None:
 
 
 def registered(glue: Glue, database: str) -> dict[str, Mapping[str, Any] | None]:
-    """What the catalog has of each declared table, by the table's name; None of what it lacks.
+    """Return the catalog's entry of each declared table, by the table's name; None of what it lacks.
 
     Args:
         glue: The catalog.
@@ -159,24 +159,24 @@ def registered(glue: Glue, database: str) -> dict[str, Mapping[str, Any] | None]
     return {table.name: glue.find_table(f"{prefix}{table.name}") for table in TABLES}
 
 
-def differences(found: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
-    """What the catalog lacks of the declared tables or has otherwise, a sentence for each table.
+def differences(entries: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
+    """Say what the catalog lacks of the declared tables or has otherwise, a sentence for each table.
 
     A column that nothing declares is no difference: a table keeps what an earlier declaration gave it.
     """
-    return [problem for table in TABLES if (problem := _difference(table, found[table.name]))]
+    return [problem for table in TABLES if (problem := _difference(table, entries[table.name]))]
 
 
-def _difference(table: Table, found: Mapping[str, Any] | None) -> str:
-    if found is None:
+def _difference(table: Table, entry: Mapping[str, Any] | None) -> str:
+    if entry is None:
         return f"{table.qualified_name} is missing"
-    has, known = catalog_columns(found), {column.name.lower(): column for column in table.columns}
+    has, known = catalog_columns(entry), {column.name.lower(): column for column in table.columns}
     lacking = [f"{name} {column.glue_type}" for name, column in known.items() if name not in has]
     other = [f"{name} {kind}" for name, kind in has.items() if name in known and not _is(known[name], kind)]
-    told = [
+    problems = [
         f"{verb} {', '.join(columns)}" for verb, columns in (("lacks", lacking), ("has", other)) if columns
     ]
-    return f"{table.qualified_name} {' and '.join(told)}" if told else ""
+    return f"{table.qualified_name} {' and '.join(problems)}" if problems else ""
 
 
 def _is(column: Column, kind: str) -> bool:
@@ -184,13 +184,13 @@ def _is(column: Column, kind: str) -> bool:
     return kind == column.glue_type or column.type == "timestamptz"
 
 
-def catalog_columns(found: Mapping[str, Any]) -> dict[str, str]:
-    """Glue type by name of a catalog table's columns."""
-    return {column["Name"].lower(): column["Type"] for column in found["StorageDescriptor"]["Columns"]}
+def catalog_columns(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return the Glue type by name of a catalog table's columns."""
+    return {column["Name"].lower(): column["Type"] for column in entry["StorageDescriptor"]["Columns"]}
 
 
-def _metadata(glue: Glue, found: Mapping[str, Mapping[str, Any] | None], seconds: float) -> dict[str, Any]:
-    tables = [table for table in found.values() if table]
+def _metadata(glue: Glue, entries: Mapping[str, Mapping[str, Any] | None], seconds: float) -> dict[str, Any]:
+    tables = [entry for entry in entries.values() if entry]
     rows = [
         {
             "name": table["Name"],

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from dagster import DagsterInstance, SensorDefinition, build_sensor_context
@@ -20,14 +19,10 @@ from dagster import DagsterInstance, SensorDefinition, build_sensor_context
 from airline_platform.definitions import defs, resources
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from resources.aws.client import make_client
 from resources.landing import Landing
 from resources.queue import LandingEvents, Message, landing_event
 from sensors.landing import landing_sensor
 from sensors.reconciliation import reconciliation_sensor
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 TIMES = 5
 IN_ORDER = "0 landed files without a verdict asked for, 0 sources found gone."
@@ -45,16 +40,6 @@ class NobodyWaits(LandingEvents):
         return super().receive(limit)
 
 
-class ListedElsewhere(Landing):
-    """The landing bucket, listed by another S3."""
-
-    endpoint: str
-
-    def client(self) -> "S3Client":
-        """A client of that one."""
-        return make_client(get_settings().model_copy(update={"endpoint_url": self.endpoint}), "s3")
-
-
 def main() -> None:
     """Tick a sensor some times; the first time, which imports and connects, does not count."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ticks", description=__doc__)
@@ -66,9 +51,9 @@ def main() -> None:
     parser.add_argument("--listing", help="endpoint of an S3 that lists the landing bucket")
     chosen = parser.parse_args()
     settings = get_settings()
-    given = resources(settings) | {"landing_events": NobodyWaits(queue=settings.landing_queue)}
+    given = resources(settings) | {"landing_events": NobodyWaits.of(settings)}
     if chosen.listing:
-        given["landing"] = ListedElsewhere(bucket=settings.landing_bucket, endpoint=chosen.listing)
+        given["landing"] = Landing.of(settings.model_copy(update={"endpoint_url": chosen.listing}))
     with DagsterInstance.get() as instance:
         found = [
             _tick(SENSORS[chosen.sensor], instance, given, chosen.cursor, chosen.day)
@@ -85,7 +70,7 @@ def _tick(
     day: date | None,
 ) -> float:
     """Seconds of one tick. What it asks for is not started, and what it has read is acknowledged."""
-    queue = NobodyWaits(queue=get_settings().landing_queue)
+    queue = NobodyWaits.of(get_settings())
     if day:
         key = FLIGHTS.key(f"{uuid4().hex}.csv", day)
         queue.send([landing_event(key, uuid4().hex, uuid4().hex, datetime.now(UTC))])

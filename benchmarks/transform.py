@@ -20,7 +20,8 @@ from benchmarks.figures import Figure, Section
 from benchmarks.laptop import ROWS_A_DAY, Bench
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Accepted
-from resources.glue import ENDED, copy_manifest
+from resources.glue import ENDED
+from resources.lake import copy_manifest
 
 FIRST_DAY = date(2016, 4, 1)
 DAYS = 30

@@ -1,4 +1,4 @@
-"""Which AWS calls a run made: read from the log files of the trail, in an account and on a laptop alike.
+"""Finds the AWS calls a run made in the log files of the trail, in an account and on a laptop alike.
 
 Not from LookupEvents: it knows management events alone, and what a run reads and writes are objects.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 READERS = 16
-"""Log files read at the same time."""
+"""How many log files are read at the same time."""
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 """By so much Dagster's clock may be ahead of AWS's."""
@@ -35,13 +35,13 @@ LATE = timedelta(hours=6)
 """How long after a call its log file is looked for; most come within 15 minutes."""
 
 DELIVERY = timedelta(minutes=15)
-"""After so long CloudTrail has told most calls."""
+"""How long CloudTrail takes to deliver most calls."""
 
 LOOK_BACK = timedelta(days=7)
 """How far back is looked where nobody says when the run was."""
 
 LAPTOP_SECONDS = 3.0
-"""After so long a call is in the laptop's trail."""
+"""How long a laptop takes to write a call into its trail."""
 
 _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -50,24 +50,24 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Window:
-    """Log files written from `first` to `last` are read."""
+    """The span of time whose log files are read: those written from `first` to `last`."""
 
     first: datetime
     last: datetime
 
     @classmethod
     def of_run(cls, run: RunTimes, now: datetime) -> "Window":
-        """Of a run's life, however late its last call is told."""
+        """Return the span in which a run's calls can be delivered; the last ones come late."""
         return cls(run.began - CLOCKS_DIFFER, (run.ended or now) + LATE)
 
     @classmethod
     def of_day(cls, day: date) -> "Window":
-        """Of the runs of a UTC day."""
+        """Return the span in which the calls of a UTC day's runs can be delivered."""
         first = datetime(day.year, day.month, day.day, tzinfo=UTC)
         return cls(first, first + timedelta(days=1) + LATE)
 
     def __str__(self) -> str:
-        """For people."""
+        """Write the span for people."""
         return f"{self.first:%Y-%m-%d %H:%M} to {self.last:%Y-%m-%d %H:%M} UTC"
 
 
@@ -85,7 +85,7 @@ class Reading:
 
 
 def require_run_id(text: str) -> str:
-    """Let a run's id through.
+    """Return the text when it is a run's id.
 
     Raises:
         WrongCall: It is none.
@@ -99,7 +99,7 @@ def require_run_id(text: str) -> str:
 
 
 def find_calls(settings: Settings, run_id: str, day: date | None) -> list[Call]:
-    """The calls of a run, with a progress bar; tells what may be missing.
+    """Find the calls of a run, with a progress bar; say what may be missing.
 
     Args:
         settings: Whose trail.
@@ -118,18 +118,18 @@ def find_calls(settings: Settings, run_id: str, day: date | None) -> list[Call]:
     with progress() as bars:
         task = bars.add_task("log files", total=None)
         span = window(run, day, datetime.now(UTC))
-        found = read_calls(settings, run_id, span, lambda n, of: bars.update(task, completed=n, total=of))
+        reading = read_calls(settings, run_id, span, lambda n, of: bars.update(task, completed=n, total=of))
     if run and not run.ended:
         tell("the run is under way: more calls will come")
     elif settings.stage == "aws" and datetime.now(UTC) < span.last - LATE + DELIVERY:
         tell("CloudTrail delivers 5 to 15 minutes after a call: the last ones may be missing")
-    for key in found.unreadable:
+    for key in reading.unreadable:
         tell(f"could not be read, and may hold calls of the run: s3://{settings.audit_bucket}/{key}")
-    return found.calls
+    return reading.calls
 
 
 def run_times(settings: Settings, run_id: str) -> RunTimes | None:
-    """When the run was, by Dagster; None where it cannot be asked or does not know the run."""
+    """Ask Dagster when the run was; return None where it does not answer or does not know the run."""
     try:
         return DagsterClient.of(settings).run_times(run_id)
     except AirlineError:
@@ -137,14 +137,14 @@ def run_times(settings: Settings, run_id: str) -> RunTimes | None:
 
 
 def window(run: RunTimes | None, day: date | None, now: datetime) -> Window:
-    """Which log files to read: of the day that was named, else of the run's life, else of the last week."""
+    """Choose whose log files to read: the named day's, else those of the run's life, else the last week's."""
     if day is not None:
         return Window.of_day(day)
     return Window.of_run(run, now) if run else Window(now - LOOK_BACK, now + CLOCKS_DIFFER)
 
 
 def wait_for_the_laptop(settings: Settings, run: RunTimes | None) -> None:
-    """Let the gateway write what a run that has just ended called."""
+    """Wait until the gateway has written the calls of a run that has just ended."""
     if settings.stage == "local" and run and run.ended:
         age = (datetime.now(UTC) - run.ended).total_seconds()
         time.sleep(min(max(0.0, LAPTOP_SECONDS - age), LAPTOP_SECONDS))
@@ -153,7 +153,7 @@ def wait_for_the_laptop(settings: Settings, run: RunTimes | None) -> None:
 def read_calls(
     settings: Settings, run_id: str, span: Window, on_progress: Progress = lambda _done, _all: None
 ) -> Reading:
-    """The calls of a run, from the log files of a span of time.
+    """Read the calls of a run from the log files of a span of time.
 
     Args:
         settings: Whose audit bucket.
@@ -170,9 +170,10 @@ def read_calls(
         keys = list(_log_files(s3, settings, span))
         records: list[Record] = []
         unreadable = []
-        for n, found in enumerate(pool.map(lambda key: _records(s3, settings, key, run_id), keys), start=1):
-            records += found or ()
-            unreadable += [keys[n - 1]] if found is None else []
+        files = pool.map(lambda key: _records(s3, settings, key, run_id), keys)
+        for n, of_file in enumerate(files, start=1):
+            records += of_file or ()
+            unreadable += [keys[n - 1]] if of_file is None else []
             on_progress(n, len(keys))
     calls = cloudtrail_log.calls_of(run_id, records)
     if not calls:
@@ -187,10 +188,10 @@ def read_calls(
 
 
 def _log_files(s3: "S3Client", settings: Settings, span: Window) -> Iterator[str]:
-    """Keys of the log files written in a span, in the order of their times."""
+    """Yield the keys of the log files written in a span, in the order of their times."""
     listing, bucket = s3.get_paginator("list_objects_v2"), settings.audit_bucket
     roots = listing.paginate(Bucket=bucket, Prefix=cloudtrail_log.PREFIX, Delimiter="/")
-    accounts = [found["Prefix"].split("/")[1] for page in roots for found in page.get("CommonPrefixes", ())]
+    accounts = [each["Prefix"].split("/")[1] for page in roots for each in page.get("CommonPrefixes", ())]
     for account in accounts:
         for day in cloudtrail_log.days(span.first, span.last):
             prefix = cloudtrail_log.day_prefix(account, settings.region, day)
@@ -202,7 +203,7 @@ def _log_files(s3: "S3Client", settings: Settings, span: Window) -> Iterator[str
 
 
 def _records(s3: "S3Client", settings: Settings, key: str, run_id: str) -> list[Record] | None:
-    """A log file's records, if any of them may be the run's; None for a file that cannot be read."""
+    """Read a log file's records, if any of them may be the run's; return None for an unreadable file."""
     try:
         return cloudtrail_log.unpack(
             s3.get_object(Bucket=settings.audit_bucket, Key=key)["Body"].read(), run_id
@@ -213,7 +214,7 @@ def _records(s3: "S3Client", settings: Settings, key: str, run_id: str) -> list[
 
 @contextmanager
 def _explaining(settings: Settings) -> Iterator[None]:
-    """Turn S3's refusals into what to do about them."""
+    """Turn S3's refusals into errors that say what to do about them."""
     try:
         yield
     except ClientError as error:
@@ -221,7 +222,7 @@ def _explaining(settings: Settings) -> Iterator[None]:
         if code == "NoSuchBucket":
             raise AirlineError(
                 f"expected the bucket {settings.audit_bucket} with the log files of CloudTrail, found none",
-                remedy="Run `airline deploy`; it is told from then on.",
+                remedy="Run `airline deploy`; calls are recorded from then on.",
             ) from error
         raise AirlineError(
             f"S3 does not let the audit bucket {settings.audit_bucket} be read: {error}",

@@ -21,7 +21,7 @@ from airline_platform.settings import Settings, get_settings
 from command import follow
 from command.console import err, out, progress, show_csv, show_json, show_table, stream_csv, stream_json, tell
 from command.dagster_client import DagsterClient, days_between
-from command.generators.files import RECIPES, Order, generate_files, summary
+from command.generators.files import Order, generate_files, generated_feeds, summary
 from command.land import expand, plan_upload
 from resources.accounts import account, feed_statuses, queue_depth
 from resources.lake import Lake
@@ -41,7 +41,7 @@ Day = Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], he
 FeedName = Annotated[str, typer.Argument(help=f"One of {', '.join(FEEDS)}.")]
 
 SCREEN_ROWS = 500
-"""Rows of a table that could have any number; CSV and JSON have them all."""
+"""How many rows of a long table are shown; CSV and JSON have them all."""
 
 
 def main() -> None:
@@ -105,12 +105,12 @@ def status(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Every component, the queue's depth, and per feed what is loaded, rejected and waiting."""
+    """Show every component, the queue's depth, and per feed what is loaded, rejected and waiting."""
     settings = get_settings()
     if reconcile:
-        from command.deploy.recovery import ask_again  # noqa: PLC0415
+        from command.deploy.recovery import resend_landing_events  # noqa: PLC0415
 
-        tell(f"{ask_again(settings)} landed files without a verdict were asked for")
+        tell(f"{resend_landing_events(settings)} landed files without a verdict were asked for")
     document = _status(settings)
     if as_json:
         show_json(document)
@@ -144,7 +144,7 @@ def _status(settings: Settings) -> dict[str, Any]:
         "dead": queue_depth(settings, settings.landing_dead_letter_queue),
         "sensors": client.sensors(),
         "schedules": [asdict(each) for each in client.schedules()],
-        "feeds": [asdict(found) for found in feed_statuses(account(settings))],
+        "feeds": [asdict(each) for each in feed_statuses(account(settings))],
     }
 
 
@@ -159,15 +159,16 @@ def land(
 ) -> None:
     """Put files into the landing bucket under the right keys."""
     _check_feed(feed)
-    uploads = [plan_upload(path, feed=feed, day=day.date() if day else None) for path in expand(files)]
+    settings, of_day = get_settings(), day.date() if day else None
+    uploads = [plan_upload(path, settings=settings, feed=feed, day=of_day) for path in expand(files)]
     if not uploads:
         raise WrongCall(
             "expected files to land, found none",
             remedy=f"Name a file, or a folder with files that end in {', '.join(SUFFIXES)}.",
         )
-    follow.land(get_settings(), uploads)
+    follow.land(settings, uploads)
     for upload in uploads[:20]:
-        out.print(f"{upload.path} -> s3://{get_settings().landing_bucket}/{upload.key}", soft_wrap=True)
+        out.print(f"{upload.path} -> s3://{settings.landing_bucket}/{upload.key}", soft_wrap=True)
     if len(uploads) > 20:  # noqa: PLR2004 - a screenful
         out.print(f"... {len(uploads)} files in all")
 
@@ -221,17 +222,17 @@ def query(
 
 @app.command()
 def alerts(as_json: Json = False) -> None:
-    """What SNS delivered, newest first."""
+    """Show the alerts that SNS delivered, newest first."""
     from resources.inbox import read_alerts  # noqa: PLC0415
 
-    found = read_alerts(get_settings())
+    delivered = read_alerts(get_settings())
     if as_json:
-        show_json(found)
+        show_json(delivered)
         return
-    for alert in found:
+    for alert in delivered:
         out.rule(alert["at"], align="left")
         out.print(alert["message"], markup=False, soft_wrap=True)
-    if not found:
+    if not delivered:
         out.print("No alerts.")
 
 
@@ -251,8 +252,9 @@ def backfill(
             f"expected a range of days of a daily feed, got {feed} {first:%Y-%m-%d} to {last:%Y-%m-%d}",
             remedy="--from must not be after --to; airports have no days.",
         )
-    client = DagsterClient.of(get_settings())
-    name = follow.backfill(get_settings(), client, FEEDS[feed], days)
+    settings = get_settings()
+    client = DagsterClient.of(settings)
+    name = follow.backfill(settings, client, FEEDS[feed], days)
     if wait_for_it:
         follow.follow(client, name, len(days), timeout)
 
@@ -264,7 +266,7 @@ def rejects(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """What was rejected: rows with line, reason and text, and files refused whole; newest day first."""
+    """Show what was rejected: rows with line, reason and text, and files refused whole; newest day first."""
     from command.rejects import Reject, find_rejects  # noqa: PLC0415
 
     chosen = _day_of_feed(feed, day)
@@ -289,33 +291,33 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Run a day's refused and partly rejected files again, after rules or code have changed."""
-    from command import replay as again  # noqa: PLC0415
+    from command import replay as replays  # noqa: PLC0415 - the command has the module's name
 
     settings, chosen = get_settings(), _day_of_feed(feed, day)
     if FEEDS[feed].daily and not chosen:
         raise WrongCall(f"expected a day of {feed}, got none", remedy="Say which: --date YYYY-MM-DD.")
-    before = again.to_replay(settings, FEEDS[feed], chosen)
+    before = replays.to_replay(settings, FEEDS[feed], chosen)
     if not before:
         if as_json:
-            show_json(again.document(feed, chosen, None, before))
+            show_json(replays.document(feed, chosen, None, before))
         else:
             out.print(f"Nothing of {' '.join(filter(None, (feed, chosen)))} is refused or rejected.")
         return
     client = DagsterClient.of(settings)
-    started = again.start(client, FEEDS[feed], chosen)
+    started = replays.start(client, FEEDS[feed], chosen)
     tell(f"run {started.run_id}: " + ", ".join(verdict.key for verdict in before[:20]))
-    after = again.wait(settings, client, started, timeout) if wait_for_it else None
+    after = replays.wait(settings, client, started, timeout) if wait_for_it else None
     if as_json:
-        show_json(again.document(feed, chosen, started.run_id, before, after))
+        show_json(replays.document(feed, chosen, started.run_id, before, after))
     else:
-        show_table(again.compared(before, after))
+        show_table(replays.compared(before, after))
     if wait_for_it:
-        again.require_success(client, started)
+        replays.require_success(client, started)
 
 
 @app.command()
 def generate(
-    feed: Annotated[str, typer.Argument(help=f"One of {', '.join(RECIPES)}.")],
+    feed: Annotated[str, typer.Argument(help=f"One of {', '.join(generated_feeds())}.")],
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
     folder: Annotated[Path, typer.Option("--out", help="Folder for the files.")],
@@ -350,36 +352,44 @@ def generate(
 def forget(
     key: Annotated[str, typer.Argument(help="Key of the deleted file, as the ledger has it.")],
 ) -> None:
-    """Let go of the rows of a landed file that was deleted on purpose."""
-    from assets.ingest.deleted_sources import forget as let_go  # noqa: PLC0415 - dagster costs a second
+    """Delete the rows of a landed file that was deleted on purpose."""
+    from assets.ingest import deleted_sources  # noqa: PLC0415 - dagster costs a second
 
     settings = get_settings()
-    landing, lake = Landing(bucket=settings.landing_bucket), Lake(bucket=settings.lake_bucket)
-    out.print(let_go(key, landing, Warehouse.of(settings), lake), markup=False)
+    landing, lake = Landing.of(settings), Lake.of(settings)
+    out.print(deleted_sources.forget(key, landing, Warehouse.of(settings), lake), markup=False)
 
 
 @app.command()
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running.")] = False,
 ) -> None:
-    """Show it all: real flights land, travel, are backfilled, and are checked against what landed."""
-    from command.demo.demo import run_demo  # noqa: PLC0415 - production installs no laptop
+    """Show the platform at work: real flights land, are loaded, backfilled, and compared with their files."""
+    from command.demo.run import run_demo  # noqa: PLC0415 - production installs no laptop
 
-    run_demo(keep=keep)
+    run_demo(get_settings(), keep=keep)
 
 
 @app.command()
 def deploy(
     stage: Annotated[str | None, typer.Option(help="aws or local; AIRLINE_STAGE where left out.")] = None,
-    alert_email: Annotated[str | None, typer.Option(help="Who is told by e-mail.")] = None,
+    alert_email: Annotated[str | None, typer.Option(help="Who gets the alerts by e-mail.")] = None,
 ) -> None:
     """Bring the CloudFormation stack, the Glue programs and the warehouse's schema up to date."""
-    from command.deploy.deploy import deploy as bring_up_to_date  # noqa: PLC0415
+    from command.deploy import deploy as deployment  # noqa: PLC0415 - the command has the function's name
 
     settings = Settings.load(stage=stage) if stage else get_settings()
     given = {"AlertEmail": alert_email} if alert_email is not None else None
-    result = bring_up_to_date(settings, parameters=given, on_progress=tell)
+    result = deployment.deploy(settings, parameters=given, on_progress=tell)
     out.print(f"Stack {settings.name}: {result.stack.change}; Glue programs sent: {len(result.uploaded)}")
+
+
+@app.command()
+def template() -> None:
+    """Print the CloudFormation template that `deploy` applies."""
+    from command.deploy.template import render  # noqa: PLC0415
+
+    sys.stdout.write(render())
 
 
 @app.command()
@@ -391,7 +401,7 @@ def audit(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """The AWS calls a run made, in their order, from CloudTrail."""
+    """Show the AWS calls a run made, in their order, from CloudTrail."""
     from command.audit import find_calls, require_run_id  # noqa: PLC0415
 
     calls = find_calls(get_settings(), require_run_id(run_id), day.date() if day else None)
@@ -405,19 +415,19 @@ def audit(
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """What is missing on this machine, and how to get it."""
+    """Show what is missing on this machine, and how to get it."""
     from laptop.doctor import checks  # noqa: PLC0415 - production installs no laptop
 
-    found = checks()
+    results = checks()
     if as_json:
-        show_json([asdict(check) for check in found])
+        show_json([asdict(check) for check in results])
     else:
-        for check in found:
+        for check in results:
             mark = "[green]ok     [/]" if check.ok else "[red]missing[/]"
             out.print(f"{mark} {check.name}: {check.found}", soft_wrap=True)
             if not check.ok:
                 out.print(f"        {check.remedy}", soft_wrap=True)
-    if not all(check.ok for check in found):
+    if not all(check.ok for check in results):
         sys.exit(1)
 
 
@@ -427,7 +437,7 @@ def _check_feed(name: str | None) -> None:
 
 
 def _day_of_feed(feed: str, day: datetime | None) -> str | None:
-    """The ISO day of a feed that was asked for, if any."""
+    """Return the ISO day of a feed that was asked for, if any."""
     _check_feed(feed)
     if day and not FEEDS[feed].daily:
         raise WrongCall(

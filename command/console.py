@@ -1,4 +1,4 @@
-"""What the command line shows: tables and JSON on stdout, progress bars and reasons on stderr."""
+"""Shows what the command line has to say: tables and JSON on stdout, progress bars and reasons on stderr."""
 
 import csv
 import json
@@ -18,12 +18,12 @@ err = Console(stderr=True, highlight=False)
 
 
 def tell(line: str) -> None:
-    """A line about what is being done."""
+    """Show a line about what is being done."""
     err.print(line, style="dim", markup=False, soft_wrap=True)
 
 
 def progress() -> Progress:
-    """Progress bars: what, bar, done of all, time."""
+    """Make progress bars: what, bar, done of all, time."""
     return Progress(
         TextColumn("{task.description:<18}"),
         BarColumn(),
@@ -36,7 +36,7 @@ def progress() -> Progress:
 def show_table(
     rows: Sequence[Mapping[str, Any]], title: str | None = None, columns: Sequence[str] | None = None
 ) -> None:
-    """Rows as a table, numbers to the right; `columns` chooses some of them."""
+    """Show rows as a table, numbers to the right; `columns` chooses some of them."""
     if not rows:
         out.print(f"{title}: no rows." if title else "No rows.")
         return
@@ -53,12 +53,12 @@ def show_table(
 
 
 def show_json(document: Any) -> None:
-    """One JSON document."""
+    """Write one JSON document."""
     sys.stdout.write(json.dumps(document, default=_plain, indent=1, ensure_ascii=False) + "\n")
 
 
 def stream_json(rows: Iterable[Mapping[str, Any]]) -> None:
-    """One JSON document, a list, of which no more than a row is held."""
+    """Write one JSON document, a list, holding no more than a row of it."""
     before = "["
     for row in rows:
         sys.stdout.write(f"{before}\n {json.dumps(row, default=_plain, ensure_ascii=False)}")
@@ -67,14 +67,14 @@ def stream_json(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def stream_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """A header and the rows, of which no more than one is held."""
+    """Write a CSV header and the rows, holding no more than one of them."""
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 
 
 def show_csv(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A header and the rows; nothing for no rows."""
+    """Write a CSV header and the rows; nothing for no rows."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if rows:
         writer.writerow(rows[0].keys())
@@ -82,7 +82,7 @@ def show_csv(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def printable(text: str) -> str:
-    """Text in which nothing steers a terminal: a control or invisible character is shown as its code."""
+    """Return text that can't steer a terminal: a control or invisible character is shown as its code."""
     return "".join(
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
         for char in text

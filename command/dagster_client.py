@@ -1,4 +1,4 @@
-"""What the command line asks of a running Dagster, over its GraphQL API."""
+"""Asks a running Dagster over its GraphQL API."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ query($id: ID!) { runOrError(runId: $id) {
 
 @dataclass(frozen=True)
 class RunTimes:
-    """When a run was asked for, and when it ended; None while it is under way."""
+    """The times at which a run was asked for and ended; `ended` is None while it is under way."""
 
     began: datetime
     ended: datetime | None
@@ -132,7 +132,7 @@ class DagsterClient:
 
     @classmethod
     def of(cls, settings: Settings) -> "DagsterClient":
-        """The webserver of the running laptop stack.
+        """Return the webserver of the running laptop stack.
 
         Raises:
             StackUnavailable: No stack runs.
@@ -152,9 +152,9 @@ class DagsterClient:
         return str(self._ask(LAUNCH_RUN, expect="LaunchRunSuccess", run=wanted)["run"]["runId"])
 
     def last_attempts(self, tag: str, value: str) -> list[Attempt]:
-        """The runs with a tag, of which no other one is the retry."""
-        found = self._ask(TAGGED_RUNS, tags=[{"key": tag, "value": value}])["results"]
-        retried = {run["parentRunId"] for run in found}
+        """Return the runs with a tag that were not tried again: the last attempt at each."""
+        runs = self._ask(TAGGED_RUNS, tags=[{"key": tag, "value": value}])["results"]
+        retried = {run["parentRunId"] for run in runs}
         return [
             Attempt(
                 run["runId"],
@@ -162,26 +162,25 @@ class DagsterClient:
                 run["parentRunId"],
                 {tag["key"]: tag["value"] for tag in run["tags"]},
             )
-            for run in found
+            for run in runs
             if run["runId"] not in retried
         ]
 
     def sensors(self) -> dict[str, str]:
-        """State of each sensor by name: RUNNING or STOPPED."""
-        found = self._ask(SENSORS, repository=REPOSITORY)["results"]
-        return {sensor["name"]: sensor["sensorState"]["status"] for sensor in found}
+        """Return the state of each sensor by name: RUNNING or STOPPED."""
+        return {sensor["name"]: sensor["sensorState"]["status"] for sensor in self._sensors()}
 
     def schedules(self) -> list[Schedule]:
-        """Each schedule, by name."""
-        found = self._ask(SCHEDULES, repository=REPOSITORY)["results"]
-        return sorted(map(_schedule, found), key=lambda each: each.name)
+        """Return each schedule, in the order of their names."""
+        answer = self._ask(SCHEDULES, repository=REPOSITORY)["results"]
+        return sorted(map(_schedule, answer), key=lambda each: each.name)
 
     def set_sensor(self, name: str, *, running: bool) -> None:
         """Start a sensor, or stop it and wait for the tick it may be in.
 
         Dagster's daemon writes what a tick left together with the status it had read before: what is stopped
-        in between runs on. So it is looked after, and stopped again. One that has just been deployed has its
-        first tick first: before it, the daemon writes down that it runs.
+        in between runs on. So its state is looked at, and it is stopped again. One that has just been
+        deployed has its first tick first: before it, the daemon writes down that it runs.
         """
         if running:
             self._ask(SET_SENSOR[True], selector={**REPOSITORY, "sensorName": name})
@@ -201,27 +200,29 @@ class DagsterClient:
         """Forget that a sensor was started or stopped: it is as the settings have it."""
         self._ask(RESET_SENSOR, selector={**REPOSITORY, "sensorName": name})
 
+    def _sensors(self) -> list[dict[str, Any]]:
+        return list(self._ask(SENSORS, repository=REPOSITORY)["results"])
+
     def _sensor(self, name: str) -> dict[str, Any]:
-        found = self._ask(SENSORS, repository=REPOSITORY)["results"]
-        (sensor,) = (sensor for sensor in found if sensor["name"] == name)
-        return dict(sensor)
+        (sensor,) = (sensor for sensor in self._sensors() if sensor["name"] == name)
+        return sensor
 
     def _state(self, name: str) -> tuple[str, str | None]:
-        """Of a sensor, and of its last tick; None where it has had none."""
-        found = self._sensor(name)["sensorState"]
-        return found["status"], next((tick["status"] for tick in found["ticks"]), None)
+        """Return the state of a sensor and that of its last tick; None where it has had none."""
+        state = self._sensor(name)["sensorState"]
+        return state["status"], next((tick["status"] for tick in state["ticks"]), None)
 
     def unfinished_runs(self) -> int:
-        """Runs queued or under way."""
+        """Count the runs that are queued or under way."""
         return len(self._ask(UNFINISHED_RUNS)["results"])
 
     def run_times(self, run_id: str) -> RunTimes | None:
-        """When a run was; None for one that Dagster does not know."""
-        found = self._ask(RUN_TIMES, id=run_id)
-        if found["__typename"] != "Run":
+        """Return when a run was; None for one that Dagster does not know."""
+        run = self._ask(RUN_TIMES, id=run_id)
+        if run["__typename"] != "Run":
             return None
-        ended = datetime.fromtimestamp(found["endTime"], UTC) if found["endTime"] else None
-        return RunTimes(datetime.fromtimestamp(found["creationTime"], UTC), ended)
+        ended = datetime.fromtimestamp(run["endTime"], UTC) if run["endTime"] else None
+        return RunTimes(datetime.fromtimestamp(run["creationTime"], UTC), ended)
 
     def _ask(self, query: str, *, expect: str | None = None, **variables: Any) -> dict[str, Any]:
         """Send one query; return the only field's value.
@@ -238,22 +239,22 @@ class DagsterClient:
             raise StackUnavailable(
                 f"Dagster does not answer at {self._endpoint}", remedy=START_THE_STACK
             ) from error
-        (found,) = (answer.get("data") or {"": None}).values()
-        if not found or "message" in found or (expect and found["__typename"] != expect):
+        (value,) = (answer.get("data") or {"": None}).values()
+        if not value or "message" in value or (expect and value["__typename"] != expect):
             raise AirlineError(
-                f"Dagster answered {found or answer}", remedy="Look at the Dagster UI and its logs."
+                f"Dagster answered {value or answer}", remedy="Look at the Dagster UI and its logs."
             )
-        return dict(found)
+        return dict(value)
 
 
-def _schedule(found: Mapping[str, Any]) -> Schedule:
-    state, ticks = found["scheduleState"]["status"], found["futureTicks"]["results"]
+def _schedule(answer: Mapping[str, Any]) -> Schedule:
+    state, ticks = answer["scheduleState"]["status"], answer["futureTicks"]["results"]
     running = state == "RUNNING" and ticks
     return Schedule(
-        found["name"], state, datetime.fromtimestamp(ticks[0]["timestamp"], UTC) if running else None
+        answer["name"], state, datetime.fromtimestamp(ticks[0]["timestamp"], UTC) if running else None
     )
 
 
 def days_between(first: date, last: date) -> list[str]:
-    """ISO days from first to last, both inclusive."""
+    """Return the ISO days from first to last, both inclusive."""
     return [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import Column, Table
 from airline_platform.feeds import FEEDS
-from assets.marts.declarations import MARTS, Mart
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
 
 INTRODUCTION = """# Feeds and tables
 What lands, what it becomes, and what is read from that. `make docs` writes this page from the declarations
@@ -25,7 +26,7 @@ Tables that answer what people ask; Dagster makes a day of them anew when that d
 
 
 def page() -> str:
-    """The page, in Markdown."""
+    """Write the page, in Markdown."""
     feeds = (line for feed in FEEDS.values() for line in _feed(feed))
     marts = (line for mart in MARTS.values() for line in _mart(mart))
     return "\n".join([INTRODUCTION, *feeds, MARTS_INTRODUCTION, *marts])
@@ -109,7 +110,7 @@ def _glue_type(column: Column) -> str:
 
 
 def _json_type(column: Column) -> str:
-    """How a value is written, and what it has to be beyond that."""
+    """Say how a value is written in JSON, and of which type it is."""
     if column.type == "string":
         return "string"
     if column.type in ("bigint", "decimal"):

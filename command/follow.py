@@ -1,4 +1,4 @@
-"""Files on their way into the warehouse, and backfills on theirs, sent and followed with progress bars."""
+"""Sends files and backfills on their way into the warehouse, and follows them with progress bars."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -12,7 +12,7 @@ from airline_platform.settings import Settings
 from command.console import out, progress, tell
 from command.dagster_client import Attempt, DagsterClient
 from command.land import Upload, upload_all
-from resources.accounts import Account, account, queue_depth
+from resources.accounts import Account, account, follow_up, queue_depth
 from resources.aws.client import make_client
 
 POLL_SECONDS = 0.5
@@ -20,7 +20,7 @@ QUIET_SECONDS = 20.0
 """With nothing queued and nothing running for so long, nothing more will come: retries wait up to 10 s."""
 
 LISTENER = "landing_sensor"
-"""Reads the events of what lands; where it is stopped, they wait in the queue."""
+"""The sensor that reads the events of what lands; where it is stopped, they wait in the queue."""
 
 
 def land(settings: Settings, uploads: list[Upload]) -> None:
@@ -37,46 +37,88 @@ def wait(settings: Settings, client: DagsterClient, timeout: float) -> list[Acco
     Returns early when nothing is under way any more that could change the rest: no run, no event that
     somebody reads, and no schedule that asks for it before the time is over.
 
+    The landing bucket is listed at the beginning, and again before the wait ends: more may have landed. In
+    between, the ledger is asked about nothing but what waits.
+
     Args:
         settings: Whose landing bucket and warehouse.
         client: Dagster, which is asked what is under way.
         timeout: Seconds to wait at most.
 
     Returns:
-        Every landed object; those `waiting` were not loaded in time.
+        Every landed object, as listed at the end; those `waiting` were not loaded in time.
     """
-    deadline = time.monotonic() + timeout
-    ends = datetime.now(UTC) + timedelta(seconds=timeout)
-    quiet_since: float | None = None
-    listening = client.sensors().get(LISTENER) == "RUNNING"
-    if not listening and (hours := who_asks(client, waiting_feeds(account(settings)))):
+    patience = Patience(settings, client, timeout)
+    accounts = account(settings)
+    if not patience.listening and (hours := who_asks(client, waiting_feeds(accounts))):
         tell(hours)
     with progress() as bars:
         task = bars.add_task("in the warehouse", total=None)
-        while True:
+        while waiting := [each for each in accounts if each.state == "waiting"]:
+            while waiting:
+                bars.update(task, completed=len(accounts) - len(waiting), total=len(accounts))
+                if not patience.lasts(waiting):
+                    break
+                time.sleep(POLL_SECONDS)
+                waiting = [each for each in follow_up(settings, waiting) if each.state == "waiting"]
             accounts = account(settings)
-            waiting = sum(each.state == "waiting" for each in accounts)
-            bars.update(task, completed=len(accounts) - waiting, total=len(accounts))
-            now = time.monotonic()
-            if listening:
-                asked_for = bool(queue_depth(settings, settings.landing_queue))
-            else:
-                asked_for = any(at <= ends for at, _ in next_ticks(client, waiting_feeds(accounts)))
-            busy = asked_for or bool(client.unfinished_runs())
-            quiet_since = None if busy else quiet_since or now
-            gave_up = quiet_since is not None and now - quiet_since > QUIET_SECONDS
-            if not waiting or gave_up or now > deadline:
-                return accounts
-            time.sleep(POLL_SECONDS)
+            if patience.over:
+                break
+        left = sum(each.state == "waiting" for each in accounts)
+        bars.update(task, completed=len(accounts) - left, total=len(accounts))
+    return accounts
+
+
+class Patience:
+    """Decides how long to wait for objects without a verdict.
+
+    Args:
+        settings: Whose landing queue.
+        client: Dagster, which is asked what is under way.
+        timeout: Seconds to wait at most.
+
+    Attributes:
+        listening: Whether the landing sensor reads the events of what lands.
+        over: Whether the time is over, or nothing has been under way for `QUIET_SECONDS`.
+    """
+
+    def __init__(self, settings: Settings, client: DagsterClient, timeout: float) -> None:
+        self._settings, self._client = settings, client
+        self._deadline = time.monotonic() + timeout
+        self._ends = datetime.now(UTC) + timedelta(seconds=timeout)
+        self._quiet_since: float | None = None
+        self.listening = client.sensors().get(LISTENER) == "RUNNING"
+        self.over = False
+
+    def lasts(self, waiting: Sequence[Account]) -> bool:
+        """Return whether to ask the ledger again, without listing the landing bucket anew.
+
+        The bucket is listed anew when the time is over, and when everything has just become quiet: an object
+        that still waits then may have been deleted, and the ledger does not know that.
+        """
+        now, quiet = time.monotonic(), not self._something_is_under_way(waiting)
+        just_quiet = quiet and self._quiet_since is None
+        if just_quiet or not quiet:
+            self._quiet_since = now if quiet else None
+        quiet_seconds = now - self._quiet_since if self._quiet_since is not None else 0.0
+        self.over = now > self._deadline or quiet_seconds > QUIET_SECONDS
+        return not (self.over or just_quiet)
+
+    def _something_is_under_way(self, waiting: Sequence[Account]) -> bool:
+        if self.listening:
+            asked_for = bool(queue_depth(self._settings, self._settings.landing_queue))
+        else:
+            asked_for = any(at <= self._ends for at, _ in next_ticks(self._client, waiting_feeds(waiting)))
+        return asked_for or bool(self._client.unfinished_runs())
 
 
 def waiting_feeds(accounts: Sequence[Account]) -> set[str]:
-    """Names of the feeds of which something waits."""
+    """Return the names of the feeds of which something waits."""
     return {each.feed for each in accounts if each.state == "waiting"}
 
 
 def who_asks(client: DagsterClient, feeds: Collection[str]) -> str | None:
-    """Who asks for runs over what waits, and when; None where events do, or nothing waits."""
+    """Say which schedules will start runs for these feeds, and when; None where events start them."""
     if not feeds or client.sensors().get(LISTENER) == "RUNNING":
         return None
     hours = [f"{name} at {at:%Y-%m-%d %H:%M} UTC" for at, name in next_ticks(client, feeds)]
@@ -86,7 +128,7 @@ def who_asks(client: DagsterClient, feeds: Collection[str]) -> str | None:
 
 
 def next_ticks(client: DagsterClient, feeds: Collection[str]) -> list[tuple[datetime, str]]:
-    """When the schedules of feeds tick next, and their names; those that are stopped do not."""
+    """Return when the schedules of feeds tick next, with their names; stopped ones are left out."""
     names = {f"{feed}_schedule" for feed in feeds}
     return sorted(
         (each.next_tick, each.name)
@@ -163,6 +205,6 @@ def _days_done(runs: Sequence[Attempt]) -> int:
 
 
 def _days_of(run: Attempt) -> int:
-    """How many days a run has; one without days counts as one."""
+    """Count the days of a run; one without days counts as one."""
     first, last = days_of(run.tags)
     return (date.fromisoformat(last) - date.fromisoformat(first)).days + 1 if first else 1

@@ -1,4 +1,4 @@
-"""Files on their way to the landing bucket: their feed, their day, the key they get."""
+"""Decides which feed, day and key a file lands under, and uploads it to the landing bucket."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,7 @@ from airline_platform.files.keys import LandedKey, UnknownKey, parse_key
 from airline_platform.files.markers import is_marker
 from airline_platform.files.names import ends_in, is_gzip
 from airline_platform.partitions import last_day
-from airline_platform.settings import Settings, get_settings
+from airline_platform.settings import Settings
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Accepted, Refused
 from resources.aws.client import make_client, reaching
@@ -22,7 +22,7 @@ from resources.aws.client import make_client, reaching
 CHUNK = 1 << 20
 
 UPLOADS = 8
-"""Files uploaded at the same time."""
+"""How many files are uploaded at the same time."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -38,29 +38,28 @@ class Upload:
 
 
 def plan_upload(
-    path: Path, *, settings: Settings | None = None, feed: str | None = None, day: date | None = None
+    path: Path, *, settings: Settings, feed: str | None = None, day: date | None = None
 ) -> Upload:
     """Decide where a file lands.
 
     Args:
         path: The file.
-        settings: Say which days are kept; this process's where not given.
+        settings: Says which days are kept.
         feed: Its feed's name; read from the file's name and its beginning where not given.
         day: Its day; read from the folder (`date=YYYY-MM-DD`) or the name where not given.
 
     Raises:
-        WrongCall: The file, its feed or its day can't be told, or no feed would claim its key.
+        WrongCall: There is no such file, its feed or its day can't be determined, or no feed claims its key.
     """
-    settings = settings or get_settings()
     if not path.is_file():
         raise WrongCall(f"{path}: expected a file, found none", remedy="Check the path.")
-    found = FEEDS[feed] if feed else _feed_of(path)
-    key = _key(path, found, day)
+    its_feed = FEEDS[feed] if feed else _feed_of(path)
+    key = _key(path, its_feed, day)
     landed = parse_key(key, first_day=settings.start_date, last_day=last_day())
     if not isinstance(landed, LandedKey):
         reason = landed.reason if isinstance(landed, UnknownKey) else "such a file is never data"
         raise WrongCall(f"{path} would land as {key}: {reason}", remedy="Rename the file, or mend its day.")
-    return Upload(path, found, landed.day, key)
+    return Upload(path, its_feed, landed.day, key)
 
 
 def _key(path: Path, feed: Feed, day: date | None) -> str:
@@ -80,11 +79,11 @@ def _key(path: Path, feed: Feed, day: date | None) -> str:
 
 
 def expand(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files named, and all files of a feed's kind below the folders named, in order, but for markers."""
+    """Yield the files named, and in order those below the folders named that some feed reads; no markers."""
     for path in paths:
         if path.is_dir():
-            found = (each for each in path.rglob("*") if ends_in(each.name, SUFFIXES))
-            yield from sorted(each for each in found if not is_marker(each.relative_to(path).as_posix()))
+            files = (each for each in path.rglob("*") if ends_in(each.name, SUFFIXES))
+            yield from sorted(each for each in files if not is_marker(each.relative_to(path).as_posix()))
         else:
             yield path
 
@@ -114,9 +113,9 @@ def _feed_of(path: Path) -> Feed:
             remedy="Rename the file, or name another.",
         )
     verdicts = {feed: _judge(feed, path) for feed in possible}
-    found = [feed for feed, verdict in verdicts.items() if isinstance(verdict, Accepted)]
-    if len(found) == 1:
-        return found[0]
+    accepted = [feed for feed, verdict in verdicts.items() if isinstance(verdict, Accepted)]
+    if len(accepted) == 1:
+        return accepted[0]
     reasons = "; ".join(f"not {feed.name}: {verdict}" for feed, verdict in verdicts.items())
     raise WrongCall(
         f"{path}: expected a file of a feed; {reasons}",

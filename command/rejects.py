@@ -1,77 +1,21 @@
-"""What was rejected of a feed: rows, from the lake's rejects, and files refused whole, from the ledger."""
+"""Finds what was rejected of a feed: rows, in the lake's rejects, and files refused whole, in the ledger."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Protocol
 
-from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES, SOURCE_FILE
+from airline_platform.contract.feed import WHOLE, Feed
+from airline_platform.contract.table import SOURCE_FILE
 from airline_platform.settings import Settings
 from resources.aws.client import reaching
 from resources.catalog import rejects_prefix
 from resources.lake import Lake
 from resources.landing import Landing
+from resources.warehouse import ledger
+from resources.warehouse.ledger import Verdict
 from resources.warehouse.session import Warehouse
-
-_COLUMNS = "partition_date, key, etag, state, reason, rows_read, rows_loaded, rows_rejected"
-
-
-def _newest(of_day: str = "", some: str = "") -> str:
-    """A query of the newest verdict on each file of a feed, with conditions on all of them, and on these."""
-    return f"""
-SELECT {_COLUMNS} FROM (
-    SELECT {_COLUMNS}, ROW_NUMBER() OVER (PARTITION BY key ORDER BY landed_at DESC, loaded_at DESC) AS place
-    FROM {INGESTED_FILES.qualified_name}
-    WHERE feed = %(feed)s AND state IN ('loaded', 'rejected'){of_day}
-) AS newest
-WHERE place = 1{some}
-ORDER BY partition_date DESC, key
-"""  # noqa: S608 - our own table's name
-
-
-OF_FEED = _newest()
-OF_DAY = _newest(of_day=" AND partition_date = %(day)s")
-DIRTY = _newest(some=" AND (state = 'rejected' OR rows_rejected > 0)")
-"""Of the files that were refused, or of which rows were rejected."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The newest verdict on a landed file, as the ledger has it.
-
-    Args:
-        day: The file's ISO day; None for a feed without days.
-        key: The object's key.
-        etag: Of the version the verdict is on.
-        state: `loaded` or `rejected`.
-        reason: Why it was rejected.
-        rows_read: None where the file was refused unread.
-        rows_loaded: None where the file was refused unread.
-        rows_rejected: None where the file was refused unread.
-    """
-
-    day: str | None
-    key: str
-    etag: str
-    state: str
-    reason: str | None
-    rows_read: int | None
-    rows_loaded: int | None
-    rows_rejected: int | None
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Verdict":
-        """A row of the queries of this module."""
-        day = row["partition_date"]
-        names = ("key", "etag", "state", "reason", "rows_read", "rows_loaded", "rows_rejected")
-        return cls(day and str(day), *(row[name] for name in names))
-
-    @property
-    def dirty(self) -> bool:
-        """Whether the file was refused, or some of its rows were rejected."""
-        return self.state == "rejected" or bool(self.rows_rejected)
 
 
 @dataclass(frozen=True)
@@ -97,14 +41,14 @@ class RejectedRows(Protocol):
     """Where the rejected rows of days are: the lake."""
 
     def rows(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """The rows of the JSON lines below a prefix."""
+        """Yield the rows of the JSON lines below a prefix."""
 
     def get_manifests(self, dataset: str, partitions: Sequence[str]) -> dict[str, Any]:
-        """What was written down of a dataset's partitions."""
+        """Return the manifests of a dataset's partitions, by partition."""
 
 
 def find_rejects(settings: Settings, feed: Feed, day: str | None = None) -> Iterator[Reject]:
-    """What was rejected of a feed, newest day first; of a day only, where one is given.
+    """Find what was rejected of a feed, newest day first; of a day only, where one is given.
 
     A refused file that was deleted is left out: nobody has to do anything about it.
 
@@ -112,21 +56,20 @@ def find_rejects(settings: Settings, feed: Feed, day: str | None = None) -> Iter
         StackUnavailable: S3 or the warehouse does not answer.
     """
     verdicts = still_landed(settings, feed, find_verdicts(settings, feed, day))
-    return rejects_of(feed, verdicts, Lake(bucket=settings.lake_bucket))
+    return rejects_of(feed, verdicts, Lake.of(settings))
 
 
 def find_verdicts(settings: Settings, feed: Feed, day: str | None = None) -> list[Verdict]:
-    """The newest verdict on each file that was refused, or of which rows were rejected; newest day first.
+    """Find the newest verdict on each file that was refused or has rejected rows; newest day first.
 
     Raises:
         StackUnavailable: The warehouse does not answer.
     """
-    rows = Warehouse.of(settings).query(OF_DAY if day else DIRTY, {"feed": feed.name, "day": day})
-    return [verdict for verdict in map(Verdict.of, rows) if verdict.dirty]
+    return ledger.newest_verdicts(Warehouse.of(settings), feed.name, day, with_rejects=True)
 
 
 def still_landed(settings: Settings, feed: Feed, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Verdicts without those on refused files that are not in the landing bucket any more.
+    """Leave out verdicts on refused files that are not in the landing bucket any more.
 
     Raises:
         StackUnavailable: S3 does not answer.
@@ -136,12 +79,12 @@ def still_landed(settings: Settings, feed: Feed, verdicts: Sequence[Verdict]) ->
         return list(verdicts)
     days = sorted({verdict.day for verdict in refused if verdict.day})
     with reaching(settings):
-        landed = {key for key, _ in Landing(bucket=settings.landing_bucket).landed_keys(feed, days)}
+        landed = {key for key, _ in Landing.of(settings).landed_keys(feed, days)}
     return [verdict for verdict in verdicts if verdict.state == "loaded" or verdict.key in landed]
 
 
 def rejects_of(feed: Feed, verdicts: Iterable[Verdict], lake: RejectedRows) -> Iterator[Reject]:
-    """The rejects behind verdicts, read as they are asked for: of each day first the files refused whole.
+    """Yield the rejects behind verdicts, read as they are asked for; of each day the refused files first.
 
     Args:
         feed: Whose files they are.
@@ -166,7 +109,7 @@ def _rows_of_day(
     }
     if not current:
         return
-    for row in lake.rows(f"{rejects_prefix(feed)}date={day}/" if day else rejects_prefix(feed)):
+    for row in lake.rows(f"{rejects_prefix(feed)}date={day or WHOLE}/"):
         key = key_of(row[SOURCE_FILE.name])
         if key in current:
             yield Reject(day, key, row["line_number"], row["reject_reason"], row["raw_text"])
@@ -174,13 +117,11 @@ def _rows_of_day(
 
 def _versions_read(feed: Feed, day: str | None, lake: RejectedRows) -> dict[str, str]:
     """By key, the etag of each version that the job read last; none where nothing says so."""
-    if day is None:
-        return {}
-    dataset = f"{feed.name}_parquet" if feed.typed else f"{feed.name}_enriched"
-    made = lake.get_manifests(dataset, [day]).get(day) or {"landed": ()}
-    return {each["object"]["key"]: each["object"]["etag"] for each in made["landed"]}
+    partition = day or WHOLE
+    made = lake.get_manifests(feed.made_asset, [partition]).get(partition) or {}
+    return {each["object"]["key"]: each["object"]["etag"] for each in made.get("landed", ())}
 
 
 def key_of(uri: str) -> str:
-    """The key in an `s3://bucket/key`."""
+    """Return the key in an `s3://bucket/key`."""
     return uri.removeprefix("s3://").partition("/")[2]

@@ -1,4 +1,4 @@
-"""Refused and partly rejected files run again, after rules or code have changed; before beside after."""
+"""Runs refused and partly rejected files again, after rules or code have changed; compares the verdicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,13 @@ from airline_platform.jobs import BACKFILL_TAG, FEED_TAG, job_name, range_tags
 from airline_platform.settings import Settings
 from command import follow
 from command.dagster_client import DagsterClient
-from command.rejects import OF_DAY, OF_FEED, Verdict, find_verdicts, still_landed
+from command.rejects import find_verdicts, still_landed
+from resources.warehouse import ledger
+from resources.warehouse.ledger import Verdict
 from resources.warehouse.session import Warehouse
 
 COMPARED = ("state", "rows_loaded", "rows_rejected")
-"""What people compare of two verdicts on a file."""
+"""The fields of a verdict that people compare."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Replay:
 
 
 def to_replay(settings: Settings, feed: Feed, day: str | None) -> tuple[Verdict, ...]:
-    """Verdicts on the files, of a day where the feed has days, that were refused or partly rejected.
+    """Find the verdicts on files that were refused or partly rejected, of a day where the feed has days.
 
     Raises:
         StackUnavailable: S3 or the warehouse does not answer.
@@ -56,7 +58,7 @@ def start(client: DagsterClient, feed: Feed, day: str | None) -> Replay:
 
 
 def wait(settings: Settings, client: DagsterClient, replay: Replay, timeout: float) -> dict[str, Verdict]:
-    """Wait until the run, and what is tried again of it, has ended.
+    """Wait until the run and its retries have ended.
 
     Returns:
         The verdicts after it, by key: they stand whether the run succeeded or not.
@@ -65,16 +67,15 @@ def wait(settings: Settings, client: DagsterClient, replay: Replay, timeout: flo
         AirlineError: It did not end in time.
     """
     follow.until_ended(client, replay.name, 1, timeout)
-    sql = OF_DAY if replay.day else OF_FEED
-    rows = Warehouse.of(settings).query(sql, {"feed": replay.feed.name, "day": replay.day})
-    return {verdict.key: verdict for verdict in map(Verdict.of, rows)}
+    verdicts = ledger.newest_verdicts(Warehouse.of(settings), replay.feed.name, replay.day)
+    return {verdict.key: verdict for verdict in verdicts}
 
 
 def require_success(client: DagsterClient, replay: Replay) -> None:
-    """Let a run that succeeded pass.
+    """Return when the run's last attempt succeeded.
 
     Raises:
-        AirlineError: Its last attempt did not: every file was refused again, or a step failed.
+        AirlineError: It did not: every file was refused again, or a step failed.
     """
     failed = [each for each in client.last_attempts(BACKFILL_TAG, replay.name) if each.status != "SUCCESS"]
     if failed:
@@ -93,7 +94,7 @@ def document(
     before: Sequence[Verdict],
     after: Mapping[str, Verdict] | None = None,
 ) -> dict[str, Any]:
-    """For `--json`: the run, None where there was nothing to do, and each file's verdicts."""
+    """Make the document of `--json`: the run, None where nothing was to be done, and each file's verdicts."""
     files = [
         {"file": each.key, "before": _figures(each), "after": _figures((after or {}).get(each.key))}
         for each in before
@@ -102,7 +103,7 @@ def document(
 
 
 def compared(before: Sequence[Verdict], after: Mapping[str, Verdict] | None) -> list[dict[str, str | None]]:
-    """A row for each file: what changed as `before → after`, one value where nothing did; and its reason.
+    """Make a row for each file: what changed as `before → after`, one value where nothing did; its reason.
 
     Args:
         before: The verdicts the replay began with.
@@ -121,11 +122,11 @@ def _figures(verdict: Verdict | None) -> dict[str, Any] | None:
 
 
 def _change(before: str | int | None, after: str | int | None) -> str:
-    was, now = _told(before), _told(after)
+    was, now = _shown(before), _shown(after)
     return was if was == now else f"{was} → {now}"
 
 
-def _told(value: str | int | None) -> str:
+def _shown(value: str | int | None) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else value

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
@@ -16,14 +17,20 @@ a time: a quarter of 1.8 million flights, written by two tasks, then takes 1.2 G
 Of more days Spark sorts the rest."""
 
 
-def replace_partitions(rows: DataFrame, uri: str, *, file_format: str, partition: str) -> None:
-    """Replace just the day partitions that occur in the rows: `uri` + `date=YYYY-MM-DD/`.
+def replace_partitions(rows: DataFrame, uri: str, *, file_format: str, folder: SparkColumn) -> None:
+    """Replace just the partitions that occur in the rows: `uri` + `date=YYYY-MM-DD/`, or `date=all/`.
 
     The day stays in the files too, because COPY does not read it from the path.
+
+    Args:
+        rows: What is written.
+        uri: Of the folder above.
+        file_format: `parquet` or `json`.
+        folder: What stands behind `date=`.
     """
     rows.sparkSession.conf.set("spark.sql.maxConcurrentOutputFileWriters", DAYS_AT_ONCE)
     (
-        rows.withColumn(DATE_FOLDER, F.col(partition))
+        rows.withColumn(DATE_FOLDER, folder)
         .write.mode("overwrite")
         .option("partitionOverwriteMode", "dynamic")
         .partitionBy(DATE_FOLDER)

@@ -14,7 +14,8 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.contract.feed import REPEATED, RESCUED, UNKNOWN_MARK, Feed
+from airline_platform.contract.drift import RESCUED, UNKNOWN_MARK
+from airline_platform.contract.feed import DAY, REPEATED, Feed
 from airline_platform.contract.reading import Reading
 from airline_platform.contract.table import (
     DECIMALS,
@@ -26,14 +27,14 @@ from airline_platform.contract.table import (
     ColumnType,
     Table,
 )
-from airline_platform.files.characters import composed, edge_class, hidden_class
 from airline_platform.files.names import is_gzip
 from glue_jobs.lake import LakePath
+from glue_jobs.records.characters import composed, edge_class, hidden_class
 
 REASON = "reject_reason"
 RAW = "raw_text"
 LINE = SOURCE_LINE.name
-PARTITION = "partition_date"
+PARTITION = DAY
 LANDED_AT = "landed_at"
 BLOCK = "_block"
 """Where the part of a file begins that a task reads, in bytes."""
@@ -75,7 +76,7 @@ class LandedFile:
 
     Args:
         url: `s3://bucket/key`.
-        partition: Its day.
+        partition: Its day; `all` for a feed without days.
         landed_at: ISO, with its offset from UTC.
         header: Header line of a CSV file.
         columns: The feed's columns in the order of a CSV file; one that the feed does not have is marked.
@@ -243,7 +244,7 @@ def _with_manifest(
     table = table.select(
         F.col("url").alias(SOURCE_FILE.name),
         F.col("block").alias(BLOCK),
-        F.to_date("partition").alias(PARTITION),
+        F.expr("try_cast(partition AS date)").alias(PARTITION),
         F.to_timestamp("landed").alias(LANDED_AT),
         "first",
         "before",
@@ -481,7 +482,7 @@ def _expectations(column: Column, reading: Reading, text: SparkColumn) -> Iterat
     """What can be wrong with a field's text, and what was expected of it."""
     value = F.expr(_typed(column))
     if column.type != "string":
-        expected = _EXPECTED[column.type].replace("-", column.separator)
+        expected = ROUNDED if column.rounded else _EXPECTED[column.type].replace("-", column.separator)
         if reading.dates:
             expected = expected.replace("YYYY-MM-DD", reading.dates)
         yield text.isNotNull() & value.isNull(), expected
@@ -536,13 +537,16 @@ _FORMS: dict[ColumnType, str] = {
 
 def _form(column: Column) -> str:
     """Regular expression of a whole value's text, escaped for a literal of SQL."""
-    if column.type == "date":
+    if column.rounded:
+        form = _FORMS["decimal"].replace(f"{{1,{DECIMALS}}}", "+")
+    elif column.type == "date":
         form = column.separator.join(("[0-9]{4}", "[0-9]{2}", "[0-9]{2}"))
     else:
         form = _FORMS[column.type]
     return f"\\\\A{form}\\\\z"
 
 
+ROUNDED = f"a number, which is rounded to {DECIMALS} decimals"
 _EXPECTED: dict[ColumnType, str] = {
     "bigint": "a whole number",
     "decimal": f"a number with at most {DECIMALS} decimals, such as 129.90",

@@ -1,10 +1,11 @@
-"""The program around a job's transform: arguments, session, report.
+"""The program around a job's work: arguments, session, report.
 
-A landed feed's job has the arguments `--manifest` (landed files, see `landing.read_manifest`), `--output` and
-`--rejects` (prefixes ending in `/`) and Dagster Pipes' two; where the feed has lookups, `--airports` (Parquet
-of the airport dimension, or `none`); where it hashes what identifies people, `--customer_key`: the key's name
-in Secrets Manager. `--caller` stands in the user agent of the job's own calls, as in that of the run which
-started it. Reports to Dagster one message: for every file the rows read, loaded and rejected.
+`--feed` names the feed. The job of landed files has the arguments `--manifest` (landed files, see
+`landing.read_manifest`), `--output` and `--rejects` (prefixes ending in `/`) and Dagster Pipes' two; for each
+dimension that the feed looks up, one with the name of the dimension's feed (its Parquet, or `none`); where it
+hashes what identifies people, `--customer_key`: the key's name in Secrets Manager. `--caller` stands in the
+user agent of the job's own calls, as in that of the run which started it. Reports to Dagster one message: for
+every file the rows read, loaded and rejected.
 """
 
 import sys
@@ -18,15 +19,16 @@ from awsglue.job import Job
 from awsglue.utils import getResolvedOptions
 from botocore.config import Config
 from pyspark.context import SparkContext
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from airline_platform.contract.feed import Feed
-from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.contract.sink import Dimension
+from airline_platform.feeds import FEEDS
 from glue_jobs.reporting import reporting
+from glue_jobs.rows import transform_of
 from glue_jobs.runner import FeedRun
 
 OPTIONS = ["manifest", "output", "rejects", "max_rejected_share", "evolved"]
-AIRPORTS_OPTION = "airports"
 KEY_OPTION = "customer_key"
 
 
@@ -36,12 +38,14 @@ class JobRun:
 
     Args:
         spark: The session.
+        feed: The one that `--feed` names.
         arguments: By name, without the dashes.
         config: Of the boto3 clients it makes.
         report: Sends Dagster what became of each file.
     """
 
     spark: SparkSession
+    feed: Feed
     arguments: Mapping[str, str]
     config: Config
     report: Callable[[list[dict[str, object]]], None]
@@ -54,7 +58,7 @@ def job_run(options: Sequence[str]) -> Iterator[JobRun]:
     Args:
         options: Arguments there have to be.
     """
-    arguments = getResolvedOptions(sys.argv, ["JOB_NAME", "caller", *options])
+    arguments = getResolvedOptions(sys.argv, ["JOB_NAME", "caller", "feed", *options])
     glue = GlueContext(SparkContext.getOrCreate())
     job = Job(glue)
     job.init(arguments["JOB_NAME"], arguments)
@@ -62,6 +66,7 @@ def job_run(options: Sequence[str]) -> Iterator[JobRun]:
     with reporting(config) as pipes:
         yield JobRun(
             glue.spark_session,
+            FEEDS[arguments["feed"]],
             arguments,
             config,
             lambda counts: pipes.report_custom_message({"files": counts}),
@@ -69,20 +74,25 @@ def job_run(options: Sequence[str]) -> Iterator[JobRun]:
     job.commit()
 
 
-def run_feed_job(feed: Feed, transform: Callable[..., DataFrame]) -> None:
-    """Run a landed feed's job with the arguments Glue passes.
+def run_feed_job() -> None:
+    """Run a landed feed's job with the arguments Glue passes."""
+    with job_run(OPTIONS) as job:
+        looked_up = {name: _dimension(name) for name in {lookup.dimension for lookup in job.feed.lookups}}
+        more = getResolvedOptions(sys.argv, [*looked_up, *([KEY_OPTION] if job.feed.hashed else [])])
+        run = FeedRun(job.spark, job.feed, job.arguments)
+        dimensions = {name: run.dimension(its, more[name]) for name, its in looked_up.items()}
+        secret = _secret(job.config, more[KEY_OPTION]) if job.feed.hashed else ""
+        job.report(run.execute(transform_of(job.feed, dimensions, secret)))
 
-    Args:
-        feed: What the files are.
-        transform: Takes the parsed rows; the airports, where the feed has lookups; the key, where it hashes.
-    """
-    options = [*OPTIONS, *([AIRPORTS_OPTION] if feed.lookups else []), *([KEY_OPTION] if feed.hashed else [])]
-    with job_run(options) as job:
-        run = FeedRun(job.spark, feed, job.arguments)
-        passed: list[DataFrame | str] = []
-        if feed.lookups:
-            passed.append(run.dimension(AIRPORTS, job.arguments[AIRPORTS_OPTION]))
-        if feed.hashed:
-            secrets = boto3.client("secretsmanager", config=job.config)
-            passed.append(secrets.get_secret_value(SecretId=job.arguments[KEY_OPTION])["SecretString"])
-        job.report(run.execute(lambda landed: transform(landed, *passed)))
+
+def _dimension(feed: str) -> Dimension:
+    becomes = FEEDS[feed].becomes
+    if not isinstance(becomes, Dimension):
+        raise TypeError(f"{feed} becomes no dimension")
+    return becomes
+
+
+def _secret(config: Config, name: str) -> str:
+    secrets = boto3.client("secretsmanager", config=config)
+    secret: str = secrets.get_secret_value(SecretId=name)["SecretString"]
+    return secret

@@ -7,7 +7,9 @@ from functools import reduce
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 
-from airline_platform.contract.feed import REPEATED, RESCUED, Feed, evolved_columns
+from airline_platform.contract.drift import RESCUED, evolved_columns
+from airline_platform.contract.feed import REPEATED, WHOLE, Feed
+from airline_platform.contract.sink import Dimension
 from airline_platform.contract.table import SOURCE_FILE
 from glue_jobs import csv_files, json_files
 from glue_jobs.lake import count_by_file, read_columns, read_partitions, remove_partitions, replace_partitions
@@ -22,8 +24,7 @@ from glue_jobs.landing import (
     last_wins,
     read_manifest,
 )
-
-Transform = Callable[[DataFrame], DataFrame]
+from glue_jobs.rows import Transform
 
 COMPILED = 8_000
 """Bytecodes of the largest method that Java compiles by itself; what is larger it interprets, row by row."""
@@ -69,17 +70,17 @@ class FeedRun:
         self.output = arguments["output"]
         self.rejects = arguments["rejects"]
         self.max_rejected_share = float(arguments["max_rejected_share"])
-        table = feed.typed or feed.table
         self.evolved = [] if arguments["evolved"] == NONE else arguments["evolved"].split(",")
-        self.columns = table.with_columns(evolved_columns(self.evolved)).staged_columns
-        self.partition = feed.table.partition_column or PARTITION
+        self.columns = feed.job_table.with_columns(evolved_columns(self.evolved)).staged_columns
+        self.day = feed.job_table.partition_column
+        self.folder = F.col(self.day) if self.day else F.lit(WHOLE)
         self.files = read_manifest(spark, arguments["manifest"])
         self.format = csv_files if feed.format == "csv" else json_files
         self.file_of = {file.url: file for file in self.files}
 
-    def dimension(self, feed: Feed, uri: str) -> DataFrame:
-        """A dimension's Parquet, or no rows where the argument is `none`."""
-        types = {column.name: column.glue_type for column in feed.table.columns}
+    def dimension(self, dimension: Dimension, uri: str) -> DataFrame:
+        """A dimension's Parquet, its key first, or no rows where the argument is `none`."""
+        types = {column.name: column.glue_type for column in dimension.snapshot}
         return read_columns(self.spark, types, [] if uri == NONE else [uri])
 
     def execute(self, transform: Transform) -> list[dict[str, object]]:
@@ -128,7 +129,7 @@ class FeedRun:
             ),
         )
         rows = transform(parsed)
-        return last_wins(rows, self.feed.newest.table.key) if self.feed.newest else rows
+        return last_wins(rows, self.feed.latest.table.key) if self.feed.latest else rows
 
     def _write_good(self, rows: DataFrame, files: Sequence[LandedFile]) -> tuple[int, dict[str, int]]:
         """Write the good rows; return how many rows were read in all, and how many are good by file."""
@@ -138,7 +139,7 @@ class FeedRun:
         evolved = {name: F.get_json_object(RESCUED.name, f"$.{name}") for name in self.evolved}
         good = seen.where(is_good).withColumns(evolved) if evolved else seen.where(is_good)
         good = good.select(*(column.name for column in self.columns))
-        replace_partitions(good, self.output, file_format="parquet", partition=self.partition)
+        replace_partitions(good, self.output, file_format="parquet", folder=self.folder)
         read, written = observed.get["read"], observed.get["good"]
         days = {file.partition for file in files}
         if len(files) == 1:
@@ -162,8 +163,9 @@ class FeedRun:
         if not dirty:
             return {}
         bad = self._judged(dirty, transform, told=True).where(F.col(REASON).isNotNull())
-        rejects = bad.select(self.partition, SOURCE_FILE.name, F.col(LINE).alias("line_number"), REASON, RAW)
-        replace_partitions(rejects, self.rejects, file_format="json", partition=self.partition)
+        by_day = [self.day] if self.day else []
+        rejects = bad.select(*by_day, SOURCE_FILE.name, F.col(LINE).alias("line_number"), REASON, RAW)
+        replace_partitions(rejects, self.rejects, file_format="json", folder=self.folder)
         repeated = F.count_if(F.endswith(REASON, F.lit(REPEATED)))
         counted = rejects.groupBy(SOURCE_FILE.name).agg(F.count("*"), repeated)
         return {row[0]: (row[1], row[2]) for row in counted.collect()}

@@ -1,22 +1,33 @@
 """Landing against ledger: what became of everything that landed, and what is still on its way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.files.keys import LandedKey, parse_key
 from airline_platform.partitions import last_day
 from airline_platform.settings import Settings
 from resources.aws.client import make_client, reaching
+from resources.warehouse.own_tables import INGESTED_FILES
 from resources.warehouse.session import Warehouse
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
+
+KEYS_A_QUERY = 1_000
+"""Keys that one statement names: a statement has 16 MB at most (Redshift), and a key up to 1,024 bytes."""
 
 VERDICTS = f"""
 SELECT feed, partition_date, key, etag, state, reason, rows_read, rows_loaded, rows_rejected
 FROM {INGESTED_FILES.qualified_name} WHERE state IN ('loaded', 'rejected')
 """  # noqa: S608 - our own table's name
+
+STATES_OF_KEYS = f"""
+SELECT key, etag, state, reason, rows_read, rows_loaded, rows_rejected
+FROM {INGESTED_FILES.qualified_name} WHERE key IN %(keys)s
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -40,40 +51,87 @@ class Account:
 
 
 def account(settings: Settings) -> list[Account]:
-    """Every landed object of a feed, with the ledger's verdict on its current version.
+    """List every landed object of a feed, with the ledger's verdict on its current version.
+
+    This lists the whole landing bucket and reads every verdict; `follow_up` asks about some objects alone.
 
     Raises:
         StackUnavailable: S3 or the warehouse does not answer.
     """
     landed = list(_landed(settings))
     verdicts = {(row["key"], row["etag"]): row for row in Warehouse.of(settings).query(VERDICTS)}
-    return [replace(found, **_verdict(verdicts.get((found.key, found.etag)))) for found in landed]
+    return [_judged(each, verdicts.get((each.key, each.etag))) for each in landed]
 
 
-def _verdict(row: dict[str, Any] | None) -> dict[str, Any]:
+def follow_up(settings: Settings, waiting: Sequence[Account]) -> list[Account]:
+    """Ask the ledger about objects that waited; the landing bucket is not listed.
+
+    An object that was replaced is returned as its newer version, which waits. The ledger says so of a version
+    that it has as superseded.
+
+    Args:
+        settings: Whose landing bucket and warehouse.
+        waiting: As `account` or this function has returned them.
+
+    Returns:
+        The same objects, without those that were deleted after a newer version had been loaded.
+
+    Raises:
+        StackUnavailable: S3 or the warehouse does not answer.
+    """
+    states: dict[tuple[str, str], dict[str, Any]] = {}
+    with Warehouse.of(settings).transaction(read_only=True) as session:
+        for start in range(0, len(waiting), KEYS_A_QUERY):
+            keys = tuple(each.key for each in waiting[start : start + KEYS_A_QUERY])
+            for row in session.execute(STATES_OF_KEYS, {"keys": keys}):
+                version = row["key"], row["etag"]
+                # The same bytes may have landed before, and have been replaced since.
+                if row["state"] != "superseded" or version not in states:
+                    states[version] = row
+    return [each for known in waiting if (each := _current(settings, known, states)) is not None]
+
+
+def _current(
+    settings: Settings, known: Account, states: dict[tuple[str, str], dict[str, Any]]
+) -> Account | None:
+    row = states.get((known.key, known.etag))
+    if row is None or row["state"] != "superseded":
+        return _judged(known, row)
+    return next((each for each in _landed_below(settings, known.key) if each.key == known.key), None)
+
+
+def _judged(landed: Account, row: dict[str, Any] | None) -> Account:
     if row is None:
-        return {}
-    rows = {name: row[name] or 0 for name in ("rows_read", "rows_loaded", "rows_rejected")}
-    return {"state": row["state"], "reason": row["reason"], **rows}
+        return landed
+    rows: dict[str, Any] = {name: row[name] or 0 for name in ("rows_read", "rows_loaded", "rows_rejected")}
+    return replace(landed, state=row["state"], reason=row["reason"], **rows)
 
 
 def _landed(settings: Settings) -> Iterator[Account]:
+    for feed in FEEDS.values():
+        yield from _landed_below(settings, feed.prefix)
+
+
+def _landed_below(settings: Settings, prefix: str) -> Iterator[Account]:
     s3 = make_client(settings, "s3")
     with reaching(settings):
-        for feed in FEEDS.values():
-            pages = s3.get_paginator("list_objects_v2")
-            for page in pages.paginate(Bucket=settings.landing_bucket, Prefix=feed.prefix):
-                for item in page.get("Contents", ()):
-                    found = parse_key(item["Key"], first_day=settings.start_date, last_day=last_day())
-                    if isinstance(found, LandedKey):
-                        yield Account(
-                            feed=found.feed.name,
-                            day=found.day,
-                            key=item["Key"],
-                            etag=item["ETag"].strip('"'),
-                            landed_at=item["LastModified"],
-                            state="waiting",
-                        )
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.landing_bucket, Prefix=prefix)
+        for page in pages:
+            for item in page.get("Contents", ()):
+                landed = parse_key(item["Key"], first_day=settings.start_date, last_day=last_day())
+                if isinstance(landed, LandedKey):
+                    yield _waiting(landed, item)
+
+
+def _waiting(landed: LandedKey, item: "ObjectTypeDef") -> Account:
+    return Account(
+        feed=landed.feed.name,
+        day=landed.day,
+        key=item["Key"],
+        etag=item["ETag"].strip('"'),
+        landed_at=item["LastModified"],
+        state="waiting",
+    )
 
 
 @dataclass(frozen=True)
@@ -104,7 +162,7 @@ def feed_statuses(accounts: list[Account]) -> list[FeedStatus]:
 
 
 def queue_depth(settings: Settings, queue: str) -> int:
-    """Messages of a queue that wait or are being used.
+    """Count the messages of a queue that wait or are being used.
 
     Raises:
         StackUnavailable: SQS does not answer.
@@ -112,8 +170,8 @@ def queue_depth(settings: Settings, queue: str) -> int:
     sqs = make_client(settings, "sqs")
     with reaching(settings):
         url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-        found = sqs.get_queue_attributes(
+        depths = sqs.get_queue_attributes(
             QueueUrl=url,
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         )["Attributes"]
-    return sum(int(number) for number in found.values())
+    return sum(int(number) for number in depths.values())

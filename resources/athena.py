@@ -2,15 +2,15 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from airline_platform.errors import AirlineError, QueryFailed
-from airline_platform.settings import get_settings
-from resources.aws.audited import AuditedResource
+from airline_platform.settings import Settings
+from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import make_client, reaching
 
 if TYPE_CHECKING:
@@ -67,9 +67,14 @@ class Athena(AuditedResource):
     database: str
     workgroup: str
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Athena of these settings."""
+        return cls(database=settings.glue_database, workgroup=settings.workgroup, aws=AwsConfig.of(settings))
+
     def client(self) -> "AthenaClient":
         """A boto3 Athena client."""
-        return make_client(get_settings(), "athena")
+        return make_client(self.aws, "athena")
 
     def query(self, sql: str) -> QueryResult:
         """Run a query to its end and read its whole result.
@@ -85,7 +90,7 @@ class Athena(AuditedResource):
             StackUnavailable: Athena does not answer.
         """
         client = self.client()
-        with reaching(get_settings()):
+        with reaching(self.aws):
             done = _wait(client, self._start(client, sql), sql)
             if done["Status"]["State"] != "SUCCEEDED":
                 raise _failure(done, sql)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from airline_platform.contract.feed import Feed
+from airline_platform.contract.feed import WHOLE, Feed
 from airline_platform.contract.table import SOURCE_FILE, Column, Table
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings
@@ -196,7 +196,7 @@ def _tables_of(settings: Settings, feed: Feed) -> Iterator[CatalogTable]:
     yield CatalogTable(
         name=f"{feed.name}_rejects",
         description=f"One row per line of {feed.noun} that could not be used.",
-        location=lake + rejects_prefix(feed),
+        location=lake + rejects_prefix(feed) + ("" if feed.daily else f"date={WHOLE}/"),
         format="json",
         columns=REJECT_COLUMNS,
         daily=feed.daily,
@@ -207,20 +207,20 @@ def _tables_of(settings: Settings, feed: Feed) -> Iterator[CatalogTable]:
         yield parquet_table(settings, feed, feed.table)
         return
     yield landing_table(settings, feed)
-    if feed.daily:
-        yield enriched_table(settings, feed)
+    yield enriched_table(settings, feed)
 
 
 def enriched_table(settings: Settings, feed: Feed) -> CatalogTable:
-    """The table over a daily feed's clean Parquet."""
+    """The table over a feed's clean Parquet."""
+    whole = "" if feed.daily else f"date={WHOLE}/"
     return CatalogTable(
         name=f"{feed.name}_enriched",
         description=feed.table.description,
-        location=f"s3://{settings.lake_bucket}/{enriched_prefix(feed)}",
+        location=f"s3://{settings.lake_bucket}/{enriched_prefix(feed)}{whole}",
         format="parquet",
         columns=feed.table.staged_columns,
-        daily=True,
-        projected_from=str(settings.start_date),
+        daily=feed.daily,
+        projected_from=str(settings.start_date) if feed.daily else "",
     )
 
 

@@ -1,11 +1,10 @@
 """AWS Glue: tables and days registered, crawlers waited for, job runs carried through Dagster Pipes."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from dagster import AssetExecutionContext, open_pipes_session
@@ -20,10 +19,10 @@ from tenacity import (
 )
 
 from airline_platform.errors import AirlineError, CrawlerFailed, GlueJobFailed
-from airline_platform.settings import get_settings
+from airline_platform.settings import Settings
 from resources.aws import caller
-from resources.aws.audited import AuditedResource
-from resources.aws.client import make_client, reaching
+from resources.aws.audited import AuditedResource, AwsConfig
+from resources.aws.client import AwsAccess, make_client, reaching
 from resources.catalog import CatalogTable, ensure_table, mark_confirmed
 
 if TYPE_CHECKING:
@@ -57,10 +56,12 @@ class Crawl:
     Args:
         crawler: The crawler's whole name.
         last: Glue's `LastCrawl`. A crawl that failed leaves the crawler READY, so its status decides.
+        aws: Where its log is.
     """
 
     crawler: str
     last: Mapping[str, Any]
+    aws: AwsAccess
 
     def require_success(self) -> None:
         """Raise if it has failed.
@@ -85,9 +86,9 @@ class Crawl:
         Raises:
             ClientError: CloudWatch refuses to show the log.
         """
-        logs = make_client(get_settings(), "logs")
+        logs = make_client(self.aws, "logs")
         # In an account all crawls of a crawler write into one stream; each line begins with its crawl's id.
-        with reaching(get_settings()):
+        with reaching(self.aws):
             events = logs.get_log_events(
                 logGroupName=self.last["LogGroup"],
                 logStreamName=self.last["LogStream"],
@@ -99,32 +100,49 @@ class Crawl:
 
 
 class Glue(AuditedResource):
-    """The Data Catalog's database, its crawlers, and the jobs."""
+    """The Data Catalog's database, its crawlers, and the jobs.
+
+    Args:
+        database: Its name.
+        pipes_bucket: Through which jobs and Dagster Pipes exchange messages.
+        log_group: CloudWatch's, of the jobs' error streams.
+    """
 
     database: str
     pipes_bucket: str
+    log_group: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Glue of these settings."""
+        return cls(
+            database=settings.glue_database,
+            pipes_bucket=settings.lake_bucket,
+            log_group=settings.glue_log_group,
+            aws=AwsConfig.of(settings),
+        )
 
     def client(self) -> "GlueClient":
         """A boto3 Glue client."""
-        return make_client(get_settings(), "glue")
+        return make_client(self.aws, "glue")
 
     def find_table(self, name: str) -> Mapping[str, Any] | None:
         """A catalog table as GetTable gives it, or None."""
         client = self.client()
         try:
-            with reaching(get_settings()):
+            with reaching(self.aws):
                 return client.get_table(DatabaseName=self.database, Name=name)["Table"]
         except client.exceptions.EntityNotFoundException:
             return None
 
     def declare(self, table: CatalogTable) -> Mapping[str, Any]:
         """Make a catalog table as it is declared, or mend it; return it as the catalog has it now."""
-        with reaching(get_settings()):
+        with reaching(self.aws):
             return ensure_table(self.client(), self.database, table)
 
     def confirm(self, table: CatalogTable) -> None:
         """Write down that a crawl has confirmed a table's declaration."""
-        with reaching(get_settings()):
+        with reaching(self.aws):
             mark_confirmed(self.client(), self.database, table)
 
     def crawl(self, crawler: str, *, wait_for_turn: bool = True) -> "Crawl":
@@ -150,7 +168,7 @@ class Glue(AuditedResource):
             wait=POLL,
             stop=stop_after_delay(CRAWL_SECONDS),
         )
-        with reaching(get_settings()):
+        with reaching(self.aws):
             try:
                 turn(lambda: client.start_crawler(Name=crawler))
                 last = poll(lambda: client.get_crawler(Name=crawler)["Crawler"]).get("LastCrawl", {})
@@ -159,7 +177,7 @@ class Glue(AuditedResource):
                     f"crawler {crawler} was busy, or took longer than {CRAWL_SECONDS // 60} minutes",
                     remedy="Look what the crawler does, stop it if it hangs, then re-run from this step.",
                 ) from None
-        return Crawl(crawler, last)
+        return Crawl(crawler, last, self.aws)
 
     def add_partitions(self, table: Mapping[str, Any], locations: Mapping[str, str]) -> list[str]:
         """Register day partitions the table lacks; it keeps the ones it has.
@@ -176,7 +194,7 @@ class Glue(AuditedResource):
         """
         client = self.client()
         name, storage = table["Name"], table["StorageDescriptor"]
-        with reaching(get_settings()):
+        with reaching(self.aws):
             new = sorted(set(locations) - self._present(name, locations))
             for some in _chunks(new, 100):
                 inputs: Any = [
@@ -229,12 +247,12 @@ class Glue(AuditedResource):
 
         from resources.pipes import PolledS3MessageReader  # noqa: PLC0415
 
-        s3 = make_client(get_settings(), "s3")
+        s3 = make_client(self.aws, "s3")
         scratch = f"_tmp/pipes/{context.run.run_id}/{uuid4()}"
         reader = PolledS3MessageReader(self.pipes_bucket, s3, f"{scratch}/messages")
         injector = PipesS3ContextInjector(bucket=self.pipes_bucket, client=s3, key_prefix=f"{scratch}/")
         with (
-            reaching(get_settings()),
+            reaching(self.aws),
             open_pipes_session(context=context, context_injector=injector, message_reader=reader) as session,
         ):
             passed = {**arguments, **session.get_bootstrap_cli_arguments(), **caller.job_arguments()}
@@ -304,10 +322,10 @@ class Glue(AuditedResource):
 
     def _forward_log(self, context: AssetExecutionContext, run_id: str) -> list[str]:
         """Show the last lines of a failed job run's error stream, which Glue writes also when it fails."""
-        logs = make_client(get_settings(), "logs")
+        logs = make_client(self.aws, "logs")
         try:
             events = logs.get_log_events(
-                logGroupName=get_settings().glue_log_group,
+                logGroupName=self.log_group,
                 logStreamName=run_id,
                 limit=LOG_LINES,
                 startFromHead=False,
@@ -318,11 +336,6 @@ class Glue(AuditedResource):
         if lines:
             context.log.error("Glue's error stream ends with:\n%s", "\n".join(lines))
         return lines
-
-
-def copy_manifest(entries: Sequence[Mapping[str, Any]]) -> bytes:
-    """A Redshift COPY manifest, which is also how a Glue job is told its files."""
-    return json.dumps({"entries": list(entries)}).encode()
 
 
 def _exists_already(error: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""What SNS delivered: messages of the inbox queue, kept in the lake so that everybody sees the history."""
+"""The alerts SNS delivered: messages of the inbox queue, kept in the lake so that everybody sees them."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ READERS = 16
 
 
 def read_alerts(settings: Settings) -> list[dict[str, Any]]:
-    """Every alert delivered, newest first: `at`, `event`, `feed`, `run_id`, `subject`, `message`, `id`.
+    """Return every alert, newest first: `at`, `event`, `feed`, `run_id`, `subject`, `message`, `id`.
 
     Takes what waits in the inbox queue, keeps each message as an object in the lake under its alert's id (so
     an alert that comes twice is kept once), and only then deletes it from the queue.
@@ -28,15 +28,15 @@ def read_alerts(settings: Settings) -> list[dict[str, Any]]:
 
         def read(key: str) -> dict[str, Any]:
             body = s3.get_object(Bucket=settings.lake_bucket, Key=key)["Body"].read()
-            found: dict[str, Any] = json.loads(body)
-            return found
+            alert: dict[str, Any] = json.loads(body)
+            return alert
 
         with ThreadPoolExecutor(READERS) as pool:
             return sorted(pool.map(read, keys), key=lambda alert: alert["at"], reverse=True)
 
 
 def archived_ids(settings: Settings) -> set[str]:
-    """Ids of the alerts that are kept in the lake.
+    """Return the ids of the alerts that are kept in the lake.
 
     Raises:
         StackUnavailable: S3 does not answer.
@@ -63,14 +63,14 @@ def _archive(settings: Settings) -> None:
 
 
 def parse_delivery(body: str) -> dict[str, Any]:
-    """Read SNS's envelope around one message; what is none is kept as it came, under its digest."""
+    """Read SNS's envelope around one message; a body without one is kept as it came, under its digest."""
     try:
         envelope = json.loads(body)
         envelope["MessageId"], envelope["Timestamp"], envelope["Message"]
     except (ValueError, KeyError, TypeError):
         digest = hashlib.sha256(body.encode()).hexdigest()[:16]
         envelope = {"MessageId": digest, "Timestamp": "", "Subject": "Not from SNS", "Message": body}
-    attributes = {name: found["Value"] for name, found in envelope.get("MessageAttributes", {}).items()}
+    attributes = {name: each["Value"] for name, each in envelope.get("MessageAttributes", {}).items()}
     return {
         "id": attributes.get("alert_id") or envelope["MessageId"],
         "at": envelope["Timestamp"],

@@ -1,13 +1,13 @@
 """The lake bucket: Parquet, and the manifests by which one asset tells the next what it made."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airline_platform.errors import AirlineError
-from airline_platform.settings import get_settings
-from resources.aws.audited import AuditedResource
+from airline_platform.settings import Settings
+from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import make_client, reaching
 
 if TYPE_CHECKING:
@@ -24,9 +24,18 @@ class Lake(AuditedResource):
 
     bucket: str
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The lake of these settings."""
+        return cls(bucket=settings.lake_bucket, aws=AwsConfig.of(settings))
+
+    def with_bucket(self, bucket: str) -> Self:
+        """The same way to read and write, in another bucket."""
+        return type(self)(bucket=bucket, aws=self.aws)
+
     def client(self) -> "S3Client":
         """A boto3 S3 client."""
-        return make_client(get_settings(), "s3")
+        return make_client(self.aws, "s3")
 
     def uri(self, path: str) -> str:
         """`s3://bucket/path`."""
@@ -34,18 +43,18 @@ class Lake(AuditedResource):
 
     def put_bytes(self, path: str, body: bytes, content_type: str = "binary/octet-stream") -> str:
         """Write an object, of a type browsers are told; return its URI."""
-        with reaching(get_settings()):
+        with reaching(self.aws):
             self.client().put_object(Bucket=self.bucket, Key=path, Body=body, ContentType=content_type)
         return self.uri(path)
 
     def get_bytes(self, path: str) -> bytes:
         """Read an object."""
-        with reaching(get_settings()):
+        with reaching(self.aws):
             return self.client().get_object(Bucket=self.bucket, Key=path)["Body"].read()
 
     def size(self, path: str) -> int:
         """Size of an object in bytes."""
-        with reaching(get_settings()):
+        with reaching(self.aws):
             return self.client().head_object(Bucket=self.bucket, Key=path)["ContentLength"]
 
     def remove(self, prefix: str) -> int:
@@ -55,7 +64,7 @@ class Lake(AuditedResource):
             AirlineError: S3 kept one of them, and why.
         """
         removed = 0
-        with reaching(get_settings()):
+        with reaching(self.aws):
             client = self.client()
             for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 found: list[ObjectIdentifierTypeDef] = [{"Key": it["Key"]} for it in page.get("Contents", ())]
@@ -79,10 +88,20 @@ class Lake(AuditedResource):
         """Read a JSON document; None where there is none."""
         client = self.client()
         try:
-            with reaching(get_settings()):
+            with reaching(self.aws):
                 return json.loads(client.get_object(Bucket=self.bucket, Key=path)["Body"].read())
         except client.exceptions.NoSuchKey:
             return None
+
+    def put_run_manifest(self, run_id: str, name: str, files: Sequence[Mapping[str, Any]]) -> str:
+        """Write which files a Glue job or a COPY of a run takes; return the manifest's URI.
+
+        Args:
+            run_id: The run; what it puts down here is deleted in time.
+            name: The job or table it is for; the run's next manifest of that name replaces it.
+            files: Entries, as `list_files` returns them; what else an entry says, a job may read.
+        """
+        return self.put_bytes(run_scratch(run_id, f"{name}.manifest"), copy_manifest(files))
 
     def put_manifests(self, dataset: str, documents: dict[str, Any]) -> None:
         """Write what a dataset holds, one document per partition."""
@@ -100,7 +119,7 @@ class Lake(AuditedResource):
     def list_files(self, prefixes: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
         """Files below each prefix, as entries of a Redshift COPY manifest, in the order of their keys."""
         wanted = list(prefixes)
-        with reaching(get_settings()), ThreadPoolExecutor(READERS) as pool:
+        with reaching(self.aws), ThreadPoolExecutor(READERS) as pool:
             return dict(zip(wanted, pool.map(self._entries, wanted), strict=True))
 
     def first_rows(
@@ -108,7 +127,7 @@ class Lake(AuditedResource):
     ) -> list[dict[str, Any]]:
         """The first rows of a kind in JSON lines below prefixes; of each file only its beginning is read."""
         rows: list[dict[str, Any]] = []
-        with reaching(get_settings()):
+        with reaching(self.aws):
             for prefix in prefixes:
                 for entry in self._entries(prefix):
                     if len(rows) >= limit:
@@ -130,7 +149,7 @@ class Lake(AuditedResource):
             StackUnavailable: S3 does not answer.
         """
         client = self.client()
-        with reaching(get_settings()):
+        with reaching(self.aws):
             for entry in self._entries(prefix):
                 key = entry["url"].removeprefix(self.uri(""))
                 try:
@@ -151,6 +170,16 @@ class Lake(AuditedResource):
             for item in page.get("Contents", ())
             if item["Size"]
         ]
+
+
+def run_scratch(run_id: str, path: str) -> str:
+    """Where a run puts down in a bucket what it alone reads; a lifecycle rule deletes it in time."""
+    return f"_tmp/{run_id}/{path}"
+
+
+def copy_manifest(files: Sequence[Mapping[str, Any]]) -> bytes:
+    """A Redshift COPY manifest, by which a Glue job takes its files, too."""
+    return json.dumps({"entries": list(files)}).encode()
 
 
 def _manifest(dataset: str, partition: str) -> str:

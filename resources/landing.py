@@ -1,13 +1,13 @@
 """The landing bucket: what has landed for which day, in which version, and what it is."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from os.path import commonprefix
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
@@ -15,10 +15,10 @@ from airline_platform.contract.feed import Feed
 from airline_platform.files.keys import LandedKey, NoLanding, UnknownKey, parse_key
 from airline_platform.files.names import is_gzip
 from airline_platform.partitions import last_day
-from airline_platform.settings import get_settings
+from airline_platform.settings import Settings
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Accepted, Refused, Shape
-from resources.aws.audited import AuditedResource
+from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import make_client, reaching
 
 if TYPE_CHECKING:
@@ -31,6 +31,16 @@ PAGE = 1000
 """Keys S3 lists in one call."""
 
 CHUNK = 1024 * 1024
+
+ParsedKey = LandedKey | UnknownKey | NoLanding
+"""What a key can be."""
+
+
+class VersionTag(NamedTuple):
+    """Key and entity tag: which version of an object it is, as far as an event can say."""
+
+    key: str
+    etag: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,11 @@ class LandedObject:
         """`s3://bucket/key`."""
         return f"s3://{self.bucket}/{self.key}"
 
+    @property
+    def tag(self) -> VersionTag:
+        """Which version it is."""
+        return VersionTag(self.key, self.etag)
+
     def as_json(self) -> dict[str, Any]:
         """For a manifest in the lake."""
         return asdict(self) | {"landed_at": self.landed_at.isoformat()}
@@ -81,6 +96,11 @@ class Version:
     landed_at: datetime
     current: bool
 
+    @property
+    def tag(self) -> VersionTag:
+        """Which version it is."""
+        return VersionTag(self.key, self.etag)
+
 
 @dataclass(frozen=True)
 class Page:
@@ -101,13 +121,26 @@ class Page:
 
 
 class Landing(AuditedResource):
-    """The bucket in which files arrive."""
+    """The bucket in which files arrive.
+
+    Args:
+        bucket: Its name.
+        first_day: ISO day before which no file is any feed's.
+    """
 
     bucket: str
+    first_day: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The landing bucket of these settings."""
+        return cls(
+            bucket=settings.landing_bucket, first_day=str(settings.start_date), aws=AwsConfig.of(settings)
+        )
 
     def client(self) -> "S3Client":
         """A boto3 S3 client."""
-        return make_client(get_settings(), "s3")
+        return make_client(self.aws, "s3")
 
     def manifest(self, feed: Feed, days: Sequence[str] = ()) -> list[LandedObject]:
         """Every object landed for the days, with its version and the verdict on it.
@@ -122,7 +155,7 @@ class Landing(AuditedResource):
         Raises:
             StackUnavailable: S3 does not answer.
         """
-        with reaching(get_settings()), ThreadPoolExecutor(READERS) as pool:
+        with reaching(self.aws), ThreadPoolExecutor(READERS) as pool:
             return list(pool.map(lambda found: self._read(feed, *found), self.landed_keys(feed, days)))
 
     def landed_keys(self, feed: Feed, days: Sequence[str] = ()) -> list[tuple[str, str | None]]:
@@ -135,7 +168,7 @@ class Landing(AuditedResource):
         found = []
         for first, last in spans(feed, days):
             for key in self._list(first, last):
-                landed = _parse(key)
+                landed = self._parse(key)
                 if isinstance(landed, LandedKey) and (landed.day is None or landed.day in wanted):
                     found.append((key, landed.day))
         return sorted(found)
@@ -155,7 +188,7 @@ class Landing(AuditedResource):
             StackUnavailable: S3 does not answer.
         """
         wanted = set(days)
-        with reaching(get_settings()):
+        with reaching(self.aws):
             return [
                 version
                 for first, last in spans(feed, days)
@@ -171,7 +204,7 @@ class Landing(AuditedResource):
             for item in page.get("Versions", ()):
                 if item["Key"] > last:
                     return
-                landed = _parse(item["Key"])
+                landed = self._parse(item["Key"])
                 if isinstance(landed, LandedKey):
                     yield _version(item, landed.day, item["VersionId"], current=item["IsLatest"])
             if not page["IsTruncated"]:
@@ -184,11 +217,11 @@ class Landing(AuditedResource):
         Raises:
             StackUnavailable: S3 does not answer.
         """
-        with reaching(get_settings()):
+        with reaching(self.aws):
             answer = self.client().list_objects_v2(
                 Bucket=self.bucket, Prefix=prefix, StartAfter=after, MaxKeys=PAGE
             )
-        return page_of(answer, after)
+        return page_of(answer, after, self._parse)
 
     def exists(self, key: str) -> bool:
         """Whether an object has a current version.
@@ -198,7 +231,7 @@ class Landing(AuditedResource):
         """
         client = self.client()
         try:
-            with reaching(get_settings()):
+            with reaching(self.aws):
                 client.head_object(Bucket=self.bucket, Key=key)
         except client.exceptions.ClientError as error:
             if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
@@ -213,9 +246,12 @@ class Landing(AuditedResource):
             StackUnavailable: S3 does not answer.
         """
         version: Any = {"VersionId": landed.version_id} if landed.version_id else {"IfMatch": landed.etag}
-        with reaching(get_settings()):
+        with reaching(self.aws):
             answer = self.client().get_object(Bucket=landed.bucket, Key=landed.key, **version)
             return answer["Body"].read()
+
+    def _parse(self, key: str) -> ParsedKey:
+        return parse_key(key, first_day=date.fromisoformat(self.first_day), last_day=last_day())
 
     def _read(self, feed: Feed, key: str, day: str | None) -> LandedObject:
         """Read an object once, whole, in one request, which also tells its version."""
@@ -274,23 +310,25 @@ def shared_prefix(first: str, last: str) -> str:
     return commonprefix([first, last])  # noqa: RUF071 - keys, not paths
 
 
-def page_of(answer: Any, after: str) -> Page:
-    """What S3 answers to ListObjectsV2, read: its last key bounds the page, whosever object that is."""
+def page_of(answer: Any, after: str, parse: Callable[[str], ParsedKey]) -> Page:
+    """Read S3's answer to ListObjectsV2: its last key bounds the page, whosever object that is.
+
+    Args:
+        answer: As boto3 gives it.
+        after: The key behind which it was asked to begin.
+        parse: Says which feed and day a key belongs to.
+    """
     items = answer.get("Contents", [])
+    listed = ((item, parse(item["Key"])) for item in items)
     return Page(
-        objects=tuple(_listed(item) for item in items if not isinstance(_parse(item["Key"]), NoLanding)),
+        objects=tuple(_listed(item, landed) for item, landed in listed if not isinstance(landed, NoLanding)),
         first=after,
         last=items[-1]["Key"] if answer["IsTruncated"] else None,
         now=parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC),
     )
 
 
-def _parse(key: str) -> LandedKey | UnknownKey | NoLanding:
-    return parse_key(key, first_day=get_settings().start_date, last_day=last_day())
-
-
-def _listed(item: Any) -> Version:
-    landed = _parse(item["Key"])
+def _listed(item: Any, landed: LandedKey | UnknownKey) -> Version:
     return _version(item, landed.day if isinstance(landed, LandedKey) else None, None, current=True)
 
 

@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import unquote_plus
 
 from airline_platform.errors import StackUnavailable
-from airline_platform.settings import get_settings
-from resources.aws.audited import AuditedResource
+from airline_platform.settings import Settings
+from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import make_client, reaching
 
 _T = TypeVar("_T")
@@ -172,6 +172,11 @@ class LandingEvents(AuditedResource):
 
     queue: str
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The queue of these settings."""
+        return cls(queue=settings.landing_queue, aws=AwsConfig.of(settings))
+
     def receive(self, limit: int, *, wait: int = 0) -> list[Message]:
         """Messages that wait, each of which is then hidden for the queue's visibility timeout.
 
@@ -183,8 +188,8 @@ class LandingEvents(AuditedResource):
             StackUnavailable: SQS does not answer.
         """
         messages: list[Message] = []
-        sqs = make_client(get_settings(), "sqs")
-        with reaching(get_settings()):
+        sqs = make_client(self.aws, "sqs")
+        with reaching(self.aws):
             url = self._url()
             while len(messages) < limit:
                 answer = sqs.receive_message(
@@ -205,8 +210,8 @@ class LandingEvents(AuditedResource):
         Raises:
             StackUnavailable: SQS does not answer, or did not take one of them.
         """
-        sqs = make_client(get_settings(), "sqs")
-        with reaching(get_settings()):
+        sqs = make_client(self.aws, "sqs")
+        with reaching(self.aws):
             url = self._url() if events else ""
             for some in _batches(events):
                 entries: Any = [
@@ -218,8 +223,8 @@ class LandingEvents(AuditedResource):
 
     def acknowledge(self, receipts: Sequence[str]) -> None:
         """Delete messages; one that is gone already is no error."""
-        sqs = make_client(get_settings(), "sqs")
-        with reaching(get_settings()):
+        sqs = make_client(self.aws, "sqs")
+        with reaching(self.aws):
             url = self._url() if receipts else ""
             for some in _batches(receipts):
                 entries: Any = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(some)]
@@ -231,8 +236,8 @@ class LandingEvents(AuditedResource):
         Args:
             waits: Seconds by receipt.
         """
-        sqs = make_client(get_settings(), "sqs")
-        with reaching(get_settings()):
+        sqs = make_client(self.aws, "sqs")
+        with reaching(self.aws):
             url = self._url() if waits else ""
             for some in _batches(list(waits.items())):
                 entries: Any = [
@@ -242,7 +247,7 @@ class LandingEvents(AuditedResource):
                 sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
     def _url(self) -> str:
-        sqs = make_client(get_settings(), "sqs")
+        sqs = make_client(self.aws, "sqs")
         return sqs.get_queue_url(QueueName=self.queue)["QueueUrl"]
 
 

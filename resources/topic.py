@@ -4,10 +4,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
-from airline_platform.settings import get_settings
-from resources.aws.audited import AuditedResource
+from airline_platform.settings import Settings
+from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import make_client, reaching
 
 Event = Literal["loaded", "failed", "refused", "unknown_key", "gone", "check_failed", "overdue", "new_column"]
@@ -55,6 +55,11 @@ class Notifier(AuditedResource):
 
     topic: str
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The topic of these settings."""
+        return cls(topic=settings.alerts_topic, aws=AwsConfig.of(settings))
+
     def publish(self, alert: Alert) -> str:
         """Publish an alert; return SNS's message id.
 
@@ -71,9 +76,9 @@ class Notifier(AuditedResource):
 
     def send(self, subject: str, message: str, attributes: Mapping[str, str]) -> str:
         """Publish a message with the attributes that have a value; return SNS's message id."""
-        sns = make_client(get_settings(), "sns")
+        sns = make_client(self.aws, "sns")
         plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in subject)
-        with reaching(get_settings()):
+        with reaching(self.aws):
             # CreateTopic gives the ARN of the topic that exists, so no account number is ever written down.
             topic = sns.create_topic(Name=self.topic)["TopicArn"]
             return sns.publish(

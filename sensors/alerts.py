@@ -1,4 +1,4 @@
-"""The alert sensor: tells of runs that ended before they could tell themselves, such as killed ones."""
+"""The alert sensor: alerts people of runs that ended before they could do so, such as killed ones."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from dagster import (
 
 from airline_platform.errors import StackNotStarted
 from airline_platform.jobs import FEED_TAG
-from assets.alerts.hooks import TOLD_TAG
+from assets.alerts.hooks import ALERTED_TAG
 from assets.alerts.messages import failure_alert
 from resources.topic import Notifier
 from resources.warehouse import outbox
@@ -35,40 +35,44 @@ FIRST_LOOK = timedelta(days=1)
     minimum_interval_seconds=5,
     default_status=DefaultSensorStatus.RUNNING,
     description=(
-        "Publishes what a run had written into the outbox and could not send, and tells of failed runs no "
-        "hook has told of. A tick that can't tell fails, and the next one begins where it stopped. Runs that "
-        "will be retried are not told."
+        "Publishes what a run had written into the outbox and could not send, and alerts people of failed "
+        "runs that no hook spoke of. A tick that can't publish fails, and the next one begins where it "
+        "stopped. Runs that will be retried are left out."
     ),
 )
 def alert_sensor(context: SensorEvaluationContext, warehouse: Warehouse, notifier: Notifier) -> SkipReason:
-    """One tick; the cursor is the time until which every ended run has been told of."""
+    """Send the alerts of ended runs; the cursor is the time up to which every ended run is done with."""
     now = datetime.now(UTC)
     since = datetime.fromisoformat(context.cursor) if context.cursor else now - FIRST_LOOK
-    told = 0
+    sent_for = 0
     try:
         for run, at in _ended(context.instance, since - OVERLAP):
-            if TOLD_TAG not in run.tags:
-                tell_run(run, context.instance, warehouse, notifier)
-                told += 1
+            if ALERTED_TAG not in run.tags:
+                send_alerts_of(run, context.instance, warehouse, notifier)
+                sent_for += 1
             context.update_cursor(max(at, since).isoformat())
     except StackNotStarted as error:
         return SkipReason(str(error))
-    return SkipReason(f"{told} runs told of." if told else "Every ended run has been told of.")
+    return SkipReason(
+        f"Sent the alerts of {sent_for} runs." if sent_for else "No ended run has alerts to send."
+    )
 
 
-def tell_run(run: DagsterRun, instance: DagsterInstance, warehouse: Warehouse, notifier: Notifier) -> None:
-    """Tell what is still untold of an ended run, and mark it as told.
+def send_alerts_of(
+    run: DagsterRun, instance: DagsterInstance, warehouse: Warehouse, notifier: Notifier
+) -> None:
+    """Send the alerts of an ended run that wait, or one of its failure; and mark it as done with.
 
     Raises:
         StackUnavailable: The warehouse or SNS does not answer.
     """
     if run.status == DagsterRunStatus.FAILURE and run.tags.get("dagster/will_retry") != "true":
-        why = f"{_why(instance, run.run_id)}\nWhat to do: re-execute the run when the cause is gone."
+        why = f"{_reason_of(instance, run.run_id)}\nWhat to do: re-execute the run when the cause is gone."
         alert = failure_alert(instance, run.run_id, run.job_name, why, run.tags.get(FEED_TAG, ""))
         outbox.tell(alert, warehouse, notifier)
     else:
         outbox.send(warehouse, notifier, run.run_id)
-    instance.add_run_tags(run.run_id, {TOLD_TAG: "sensor"})
+    instance.add_run_tags(run.run_id, {ALERTED_TAG: "sensor"})
 
 
 def _ended(instance: DagsterInstance, since: datetime) -> Iterator[tuple[DagsterRun, datetime]]:
@@ -83,8 +87,8 @@ def _ended(instance: DagsterInstance, since: datetime) -> Iterator[tuple[Dagster
         yield record.dagster_run, at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _why(instance: DagsterInstance, run_id: str) -> str:
-    """Why a run failed: its failed steps' errors, else what Dagster says of its end."""
+def _reason_of(instance: DagsterInstance, run_id: str) -> str:
+    """Say why a run failed: its failed steps' errors, else what Dagster says of its end."""
     steps = instance.all_logs(run_id, of_type=DagsterEventType.STEP_FAILURE)
     errors = [entry.get_dagster_event().step_failure_data.error for entry in steps]
     messages = [(error.cause or error).message.strip() for error in errors if error]

@@ -1,4 +1,4 @@
-"""The automation sensor: looks which marts are behind their facts, and has them made anew."""
+"""The automation sensor: finds marts that are behind their facts, and has them made anew."""
 
 from dagster import AssetSelection, AutomationConditionSensorDefinition, DefaultSensorStatus
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from dagster import SensorEvaluationContext, SkipReason, sensor
 
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.errors import StackNotStarted
 from airline_platform.feeds import FEEDS
 from airline_platform.files.keys import LandedKey, parse_key
@@ -20,7 +19,7 @@ from assets.ingest.deleted_sources import note_gone
 from resources.landing import Landing, Page, Version, shared_prefix, spans
 from resources.queue import LandingEvents, landing_event
 from resources.topic import Notifier
-from resources.warehouse import outbox
+from resources.warehouse import ledger, outbox
 from resources.warehouse.session import Warehouse
 from sensors.landing import BY_DEFAULT
 from sensors.under_way import RunUnderWay, runs_under_way
@@ -33,15 +32,10 @@ FIRST_ROUND_PAGES = 20
 
 END = "\U0010ffff"
 
-VERDICTS = f"""
-SELECT key, etag, state, reason FROM {INGESTED_FILES.qualified_name}
-WHERE key > %(first)s AND key <= %(last)s AND state IN ('loaded', 'rejected')
-"""  # noqa: S608 - our own table's name
-
 
 @dataclass(frozen=True)
 class Difference:
-    """What landing and ledger don't agree on: versions without a verdict, keys whose source is gone."""
+    """Where landing and ledger differ: versions without a verdict, and keys whose source is gone."""
 
     missing: tuple[Version, ...]
     gone: tuple[str, ...]
@@ -49,7 +43,7 @@ class Difference:
 
 def compare(
     page: Page,
-    verdicts: Sequence[Mapping[str, Any]],
+    verdicts: Sequence[ledger.Verdict],
     *,
     grace: timedelta,
     under_way: Sequence[RunUnderWay] = (),
@@ -58,27 +52,27 @@ def compare(
 
     Args:
         page: The listing.
-        verdicts: `key`, `etag`, `state`, `reason` of loaded and rejected versions between its bounds.
+        verdicts: On loaded and rejected versions between its bounds.
         grace: How long an event and its run may take; younger objects, by S3's clock, are left alone.
         under_way: The runs whose files are left to them.
     """
     # A source that was marked as gone and is there again has to be loaded again.
-    known = {(row["key"], row["etag"]) for row in verdicts if not _marked_gone(row)}
+    known = {verdict.tag for verdict in verdicts if not verdict.source_deleted}
     there = {version.key for version in page.objects}
     return Difference(
         missing=tuple(
             version
             for version in page.objects
-            if (version.key, version.etag) not in known
+            if version.tag not in known
             and page.now - version.landed_at >= grace
             and not _taken(version, under_way)
         ),
         gone=tuple(
             sorted(
                 {
-                    row["key"]
-                    for row in verdicts
-                    if row["state"] == "loaded" and not row["reason"] and row["key"] not in there
+                    verdict.key
+                    for verdict in verdicts
+                    if verdict.state == "loaded" and not verdict.source_deleted and verdict.key not in there
                 }
             )
         ),
@@ -90,12 +84,8 @@ def _taken(version: Version, under_way: Sequence[RunUnderWay]) -> bool:
     return isinstance(landed, LandedKey) and any(run.takes(landed) for run in under_way)
 
 
-def _marked_gone(row: Mapping[str, Any]) -> bool:
-    return row["state"] == "loaded" and bool(row["reason"])
-
-
 def attempt(version: Version, now: datetime, grace: timedelta) -> str:
-    """Names how often a version has been due to be asked for: at twice, four times, … its grace, and daily.
+    """Name how often a version has been due to be asked for: at twice, four times, … its grace, and daily.
 
     Dagster starts one run per key, so a version that fails again and again does so ever more rarely.
     """
@@ -108,9 +98,9 @@ def attempt(version: Version, now: datetime, grace: timedelta) -> str:
     default_status=BY_DEFAULT,
     description=(
         "Compares what has landed with the ledger and asks for what is missing: lost events, files older "
-        "than the platform, runs that failed and may do better now. Tells of sources that are gone. A tick "
-        "looks at the last week's keys and at one more page of 1,000 of the whole bucket; the cursor says "
-        "where it is."
+        "than the platform, runs that failed and may do better now. Alerts people of sources that are gone. "
+        "A tick looks at the last week's keys and at one more page of 1,000 of the whole bucket; the cursor "
+        "says where it is."
     ),
 )
 def reconciliation_sensor(
@@ -120,7 +110,7 @@ def reconciliation_sensor(
     warehouse: Warehouse,
     notifier: Notifier,
 ) -> SkipReason:
-    """One tick; the cursor holds the last key of the sweep and how often it has been through."""
+    """Ask for what is missing; the cursor holds the last key of the sweep and how many rounds it made."""
     settings = get_settings()
     grace = timedelta(seconds=settings.reconcile_every)
     cursor = json.loads(context.cursor or '{"after": "", "rounds": 0}')
@@ -128,16 +118,18 @@ def reconciliation_sensor(
     try:
         under_way = runs_under_way(context.instance)
         for page in _pages(landing, cursor):
-            bounds = {"first": page.first, "last": page.last or END}
-            found = compare(page, warehouse.query(VERDICTS, bounds), grace=grace, under_way=under_way)
+            verdicts = ledger.between(warehouse, page.first, page.last or END)
+            difference = compare(page, verdicts, grace=grace, under_way=under_way)
             landing_events.send(
                 [
-                    landing_event(it.key, it.etag, attempt(it, page.now, grace), it.landed_at)
-                    for it in found.missing
+                    landing_event(
+                        version.key, version.etag, attempt(version, page.now, grace), version.landed_at
+                    )
+                    for version in difference.missing
                 ]
             )
-            asked += len(found.missing)
-            gone += len(note_gone(found.gone, landing, warehouse))
+            asked += len(difference.missing)
+            gone += len(note_gone(difference.gone, landing, warehouse))
         outbox.send(warehouse, notifier, at_least_old=grace)
     except StackNotStarted as error:
         return SkipReason(str(error))
@@ -146,7 +138,7 @@ def reconciliation_sensor(
 
 
 def _pages(landing: Landing, cursor: dict[str, Any]) -> Iterator[Page]:
-    """The pages of a tick; moves the cursor along."""
+    """Yield the pages of a tick, and move the cursor along."""
     for feed in FEEDS.values():
         if feed.daily:
             yield from recent_pages(landing.page, feed)
@@ -160,13 +152,13 @@ def _pages(landing: Landing, cursor: dict[str, Any]) -> Iterator[Page]:
 
 
 def recent_pages(list_page: Callable[[str, str], Page], feed: Feed) -> Iterator[Page]:
-    """The pages of a daily feed's last days."""
+    """Yield the pages of a daily feed's last days."""
     for first, last in spans(feed, [(last_day() - RECENT).isoformat(), last_day().isoformat()]):
         yield from between(list_page, first, last)
 
 
 def between(list_page: Callable[[str, str], Page], first: str, last: str) -> Iterator[Page]:
-    """The pages of the keys between two, and not one page more."""
+    """Yield the pages of the keys between two, and not one page more."""
     after: str | None = first
     while after is not None:
         page = list_page(shared_prefix(first, last), after)

@@ -20,35 +20,40 @@ from airline_platform.files.keys import LandedKey, UnknownKey, parse_key
 from airline_platform.jobs import FEED_JOBS, FRESHNESS_JOB
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
+from assets.dimensions import dimensions_of
 from assets.ingest.deleted_sources import note_gone
 from resources.landing import Landing, Page, Version, spans
 from resources.queue import LandingEvent
 from resources.topic import Notifier
-from resources.warehouse import outbox
+from resources.warehouse import ledger, outbox
 from resources.warehouse.session import Warehouse
-from sensors.landing import record_unknown, request_runs
-from sensors.reconciliation import END, VERDICTS, Difference, between, compare, recent_pages
+from sensors.reconciliation import END, Difference, between, compare, recent_pages
+from sensors.run_requests import request_runs
 from sensors.under_way import RunUnderWay, runs_under_way
+from sensors.unknown_keys import UnknownLanding, record_unknown
 
 PAGES_PER_TICK = 60
 """Of 1,000 keys; each is a call to S3 and one to the warehouse, and a tick ends after 60 s."""
 
 GONE_PER_TICK = 500
-"""Each is one more call to S3; the others are told of at the next hour."""
+"""Each is one more call to S3; the others are reported at the next hour."""
+
+MINUTES = 60
+"""Of an hour."""
 
 LEFT_TO_EVENTS = timedelta(minutes=1)
 """How long a file that has landed is its event's alone, where events start runs as well."""
 
-AFTER_THE_AIRPORTS = 10
-"""Minutes by which feeds that look airports up come later, so that new airports are there."""
+AFTER_THE_DIMENSION = 10
+"""Minutes by which feeds that look a dimension up come later, so that its new rows are there."""
 
 
 @dataclass(frozen=True)
 class Due:
-    """What a tick asks for, and keys below the feed's prefix that it can't ask for."""
+    """The runs a tick asks for, and keys below the feed's prefix for which it can't ask."""
 
     requests: tuple[RunRequest, ...]
-    unknown: tuple[tuple[LandingEvent, UnknownKey], ...]
+    unknown: tuple[UnknownLanding, ...]
 
 
 def due(
@@ -60,7 +65,7 @@ def due(
     longest_range: int,
     under_way: Sequence[RunUnderWay] = (),
 ) -> Due:
-    """Ask for runs over landed versions that have no verdict. Pure.
+    """Return requests for runs over landed versions that have no verdict. Pure.
 
     The tick's time is in the run keys: what fails today is asked for again at the next hour.
 
@@ -73,15 +78,15 @@ def due(
         under_way: Runs; what one of them was asked for after it landed is left to it.
     """
     landings: list[tuple[str, tuple[str, ...]]] = []
-    unknown: dict[str, tuple[LandingEvent, UnknownKey]] = {}
+    unknown: dict[str, UnknownLanding] = {}
     for version in missing:
-        found = parse_key(version.key, first_day=days[0], last_day=days[1])
-        if isinstance(found, UnknownKey):
-            unknown[version.key] = _as_event(version), found
-        elif isinstance(found, LandedKey) and not any(
-            run.takes(found, version.landed_at) for run in under_way
+        verdict = parse_key(version.key, first_day=days[0], last_day=days[1])
+        if isinstance(verdict, UnknownKey):
+            unknown[version.key] = _as_event(version), verdict
+        elif isinstance(verdict, LandedKey) and not any(
+            run.takes(verdict, version.landed_at) for run in under_way
         ):
-            landings.append((found.day or "", (version.key, version.etag, tick.isoformat())))
+            landings.append((verdict.day or "", (version.key, version.etag, tick.isoformat())))
     return Due(tuple(request_runs(feed.name, landings, longest_range)), tuple(unknown.values()))
 
 
@@ -90,23 +95,23 @@ def _as_event(version: Version) -> LandingEvent:
 
 
 def cron_of(feed: Feed, cron: str) -> str:
-    """When a feed's schedule ticks.
+    """Return when a feed's schedule ticks, as cron.
 
-    What looks airports up comes ten minutes later, where that is still the same hour. Elsewhere it comes with
-    them, and the load of the airports fills in what was unknown.
+    A feed that looks a dimension up comes ten minutes later, where that is still the same hour. Elsewhere it
+    comes with the dimension, whose load fills in what was unknown.
 
     Args:
         feed: The feed.
         cron: Five fields, as set.
     """
     minute, _, rest = cron.partition(" ")
-    if feed.lookups and minute.isdigit() and int(minute) + AFTER_THE_AIRPORTS < 60:  # noqa: PLR2004 - an hour
-        return f"{int(minute) + AFTER_THE_AIRPORTS} {rest}"
+    if dimensions_of(feed) and minute.isdigit() and int(minute) + AFTER_THE_DIMENSION < MINUTES:
+        return f"{int(minute) + AFTER_THE_DIMENSION} {rest}"
     return cron
 
 
 def pages(landing: Landing, feed: Feed) -> Iterator[Page]:
-    """The listing below a feed's prefix: its last days first, then all of it."""
+    """Yield the listing below a feed's prefix: its last days first, then all of it."""
     if feed.daily:
         yield from recent_pages(landing.page, feed)
     for first, last in spans(feed, ()):
@@ -114,7 +119,7 @@ def pages(landing: Landing, feed: Feed) -> Iterator[Page]:
 
 
 def feed_schedule(feed: Feed) -> ScheduleDefinition:
-    """The schedule of a feed, which runs where the settings say so."""
+    """Make the schedule of a feed, which runs where the settings say so."""
     settings = get_settings()
 
     @schedule(
@@ -125,8 +130,8 @@ def feed_schedule(feed: Feed) -> ScheduleDefinition:
         default_status=_status(running=settings.schedule_starts_runs),
         description=(
             f"Asks for runs over everything of {feed.name} that has landed and has no verdict in the ledger: "
-            "days in a row are one run, and what a run is under way for is left alone. Tells of keys no feed "
-            "knows, and of deleted files. Is on where AIRLINE_TRIGGER is `schedule` or `both`."
+            "days in a row are one run, and what a run is under way for is left alone. Alerts people of keys "
+            "no feed knows, and of deleted files. Is on where AIRLINE_TRIGGER is `schedule` or `both`."
         ),
     )
     def landed_without_verdict(
@@ -144,15 +149,15 @@ def tick(
     warehouse: Warehouse,
     notifier: Notifier,
 ) -> list[RunRequest] | SkipReason:
-    """One tick of a feed's schedule."""
+    """Ask for runs over what has landed of a feed and has no verdict; report unknown keys and lost files."""
     settings = get_settings()
     # Before the verdicts are read: a run that ends in between has written its own.
     under_way = runs_under_way(context.instance)
     try:
-        found = _compare(context, feed, landing, warehouse)
+        difference = _compare(context, feed, landing, warehouse)
         asked = due(
             feed,
-            found.missing,
+            difference.missing,
             tick=context.scheduled_execution_time,
             days=(settings.start_date, last_day()),
             longest_range=settings.max_partitions_per_run,
@@ -160,10 +165,10 @@ def tick(
         )
         if asked.unknown:
             record_unknown(asked.unknown, landing.bucket, warehouse, by=f"{feed.name}_schedule")
-        note_gone(found.gone[:GONE_PER_TICK], landing, warehouse)
+        note_gone(difference.gone[:GONE_PER_TICK], landing, warehouse)
     except StackNotStarted as error:
         return SkipReason(str(error))
-    if (asked.unknown or found.gone) and (why := outbox.try_to_send(warehouse, notifier)):
+    if (asked.unknown or difference.gone) and (why := outbox.try_to_send(warehouse, notifier)):
         context.log.warning("The alerts wait, because they could not be sent: %s", why)
     return list(asked.requests) or SkipReason(f"Nothing of {feed.name} has to be asked for.")
 
@@ -171,7 +176,7 @@ def tick(
 def _compare(
     context: ScheduleEvaluationContext, feed: Feed, landing: Landing, warehouse: Warehouse
 ) -> Difference:
-    """What landing and ledger don't agree on, as far as a tick gets."""
+    """Compare landing with ledger, as far as a tick gets."""
     # Not zero: S3 tells the time in seconds, and what landed in this one seems to land in the future.
     grace = LEFT_TO_EVENTS if get_settings().events_start_runs else timedelta.min
     missing: set[Version] = set()
@@ -184,11 +189,9 @@ def _compare(
                 *(number, feed.prefix, page.first, feed.name),
             )
             break
-        found = compare(
-            page, warehouse.query(VERDICTS, {"first": page.first, "last": page.last or END}), grace=grace
-        )
-        missing.update(found.missing)
-        gone.update(found.gone)
+        difference = compare(page, ledger.between(warehouse, page.first, page.last or END), grace=grace)
+        missing.update(difference.missing)
+        gone.update(difference.gone)
     return Difference(tuple(sorted(missing, key=lambda version: version.key)), tuple(sorted(gone)))
 
 
@@ -205,5 +208,5 @@ freshness_schedule = ScheduleDefinition(
     cron_schedule=f"5 {get_settings().due_hour} * * *",
     execution_timezone="UTC",
     default_status=_status(running=True),
-    description="Looks once a day for days whose files should have landed and have not, and tells of them.",
+    description="Looks once a day for days whose files should have landed and have not, and says which.",
 )

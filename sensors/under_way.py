@@ -1,4 +1,4 @@
-"""Which landed files a run is on its way for, so that nobody asks for them a second time."""
+"""Runs that are under way, and which landed files they take: these are not asked for a second time."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,14 +30,14 @@ class RunUnderWay:
     since: datetime
 
     def takes(self, landed: LandedKey, at: datetime | None = None) -> bool:
-        """Whether it takes a file; where its time of landing is given, whether surely in that version."""
+        """Whether the run takes a file; with a time of landing, whether surely in the version of then."""
         if landed.feed.name not in self.feeds or (at is not None and at >= self.since):
             return False
         return landed.day is None or self.first <= landed.day <= self.last
 
 
 def runs_under_way(instance: DagsterInstance) -> list[RunUnderWay]:
-    """All of them."""
+    """Return the runs that are queued or work, and failed ones whose retry is promised."""
     promised = RunsFilter(
         statuses=[DagsterRunStatus.FAILURE],
         tags={"dagster/will_retry": "true"},

@@ -3,56 +3,55 @@
 Standard library only: this module travels to AWS Glue beside the job scripts.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, get_args
 
+from airline_platform.contract.check import Check, Limits
+from airline_platform.contract.declaration import refuse, require_one_of
+from airline_platform.contract.drift import RESCUED
 from airline_platform.contract.reading import Reading
-from airline_platform.contract.table import SOURCE_FILE, SOURCE_LINE, Column, Table
-
-UNKNOWN_MARK = "?"
-"""Before the name of a file's column that its feed does not have."""
-
-RESCUED = Column(
-    "rescued", "string", "The row's values of columns nobody has declared, as a JSON object.", length=65535
-)
+from airline_platform.contract.sink import Dimension, FactTable, LakeTable, LatestRows, Lookup, Sink
+from airline_platform.contract.table import LANDED_AT, SOURCE_FILE, SOURCE_LINE, Column, Table
 
 REPEATED = "is repeated further down in this file; the last row counts"
 """How the reason of a row ends that is sound, and that a later one of its file replaces."""
 
+Format = Literal["csv", "json"]
+OnRefused = Literal["load_others", "refuse_day"]
+NoRows = Literal["refuse", "load"]
+Drift = Literal["refuse", "ignore", "rescue", "evolve"]
+
 
 @dataclass(frozen=True)
-class Lookup:
-    """Columns of a fact that come from the dimension, found by its key; empty where the key is unknown.
+class Rule:
+    """What is wrong with a row whose values are each as their columns say.
 
     Args:
-        key: The fact's column with the dimension's key.
-        filled: Pairs of a column of the fact and the column of the dimension it comes from.
+        wrong: True for a row that can't be used: Spark's SQL over the landed columns, typed.
+        reason: What its reject says; it names columns, what is expected, and no value.
     """
 
-    key: str
-    filled: tuple[tuple[str, str], ...]
+    wrong: str
+    reason: str
 
 
 @dataclass(frozen=True)
-class Newest:
-    """A table with the newest row of each key; a feed's own table keeps all that its files ever said.
+class Job:
+    """A Glue job of a feed.
 
     Args:
-        table: Has the columns of the feed's table, or some of them; its key says what is one thing.
-        order: Columns of the feed's table that say what is newer, the weightiest first. Within a file the
-            later line is the newer one, and the others are rejected as repeated.
+        name: Without the platform's.
+        script: `glue_jobs/<script>_job.py`, which is given the feed's name.
     """
 
-    table: Table
-    order: tuple[str, ...]
+    name: str
+    script: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Feed:
     """One kind of file that lands.
 
@@ -61,15 +60,13 @@ class Feed:
         prefix: Where its files land, ending in `/`.
         noun: What one row is, in the plural, for people.
         columns: As landed, in the documented order; files may order them differently, CSV also case them.
-        table: The table it becomes, replaced day by day.
+        becomes: Where its rows go. Files of a dimension have no days; all others are for one day each, named
+            by their keys.
         format: Of its files. JSON is an object a line, or one array of objects.
-        typed: The table of its rows as landed, typed, people and all: Parquet beside the landed files, under
-            the feed's own prefix. Such a feed stays in the lake; one without becomes a warehouse table.
-        answer: The asset that has the last word on a file; its table's where not given.
+        rules: What else keeps a row from being used.
+        checks: What else has to hold of a loaded day, besides what is asked of every feed's rows.
+        limits: Of what is asked of every feed's rows.
         expires: Whether its landed files are deleted by S3 after `AIRLINE_PEOPLE_DAYS`.
-        daily: Whether every file is for one day, named by its key.
-        lookups: Columns of its table that come from the airports.
-        newest: The table that follows from it, where a thing's newest row is what counts.
         max_rejected_share: Share of a file's rows, 0 to 1, above which rejects keep it from being loaded.
         on_refused: What becomes of a day's other files when one of them is refused.
         no_rows: What a file without rows is: a mistake, which refuses it, or a day without any, which is
@@ -81,56 +78,188 @@ class Feed:
         reading: How its files are written.
         readings: Where some are written otherwise: pairs of a pattern of keys (`*` and `?`, below the prefix)
             and how these are; the first that fits counts.
+
+    Raises:
+        DeclarationError: What can't be declared, or not together; with file, line and what is expected.
     """
 
     name: str
     prefix: str
     noun: str
     columns: tuple[Column, ...]
-    table: Table
-    format: Literal["csv", "json"] = "csv"
-    typed: Table | None = None
-    answer: str = ""
+    becomes: Sink
+    format: Format = "csv"
+    rules: tuple[Rule, ...] = ()
+    checks: tuple[Check, ...] = ()
+    limits: Limits = field(default_factory=Limits)
     expires: bool = False
-    daily: bool = True
-    lookups: tuple[Lookup, ...] = ()
-    newest: Newest | None = None
     max_rejected_share: float = 0.05
-    on_refused: Literal["load_others", "refuse_day"] = "load_others"
-    no_rows: Literal["refuse", "load"] = "refuse"
-    drift: Literal["refuse", "ignore", "rescue", "evolve"] = "refuse"
+    on_refused: OnRefused = "load_others"
+    no_rows: NoRows = "refuse"
+    drift: Drift = "refuse"
     reading: Reading = field(default_factory=Reading)
     readings: tuple[tuple[str, Reading], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what can't be declared together.
+        """Derive the table's columns where none are declared, and refuse what can't be declared."""
+        self._check_names()
+        self._check_policies()
+        sink = self.becomes
+        if not sink.table.columns:
+            object.__setattr__(self, "becomes", replace(sink, table=self._derived(sink)))
+        if self.drift == "rescue" and RESCUED not in self.table.columns:
+            rescuing = replace(self.becomes, table=self.table.with_columns([RESCUED]))
+            object.__setattr__(self, "becomes", rescuing)
+        self._check_table()
 
-        Raises:
-            ValueError: Naming the feed, what is declared, and what is expected.
-        """
-        if self.personal and self.drift in ("rescue", "evolve"):
-            raise ValueError(
-                f"feed {self.name}: drift is {self.drift!r}, and its files identify people: a column nobody "
-                "has declared may name one; expected 'refuse' or 'ignore'"
+    def _check_names(self) -> None:
+        what = f"feed {self.name}"
+        if not self.name.replace("_", "").isalnum() or not self.name.islower() or not self.name[0].isalpha():
+            refuse("a feed's name", self.name, "small letters, digits and underscores, a letter first")
+        if not self.prefix.endswith("/") or self.prefix.startswith("/"):
+            refuse(f"{what}: prefix", self.prefix, "a prefix that ends in '/', and does not begin with it")
+        if not self.columns:
+            refuse(f"{what}: columns", self.columns, "at least one Column")
+        names = [column.name.lower() for column in self.columns]
+        if doubled := {name for name in names if names.count(name) > 1}:
+            refuse(f"{what}: columns", sorted(doubled), "each name once, whatever its case")
+        if not 0 <= self.max_rejected_share <= 1:
+            refuse(f"{what}: max_rejected_share", self.max_rejected_share, "a share, 0 to 1")
+
+    def _check_policies(self) -> None:
+        what = f"feed {self.name}"
+        for option, allowed in _ALLOWED.items():
+            require_one_of(f"{what}: {option}", getattr(self, option), allowed)
+        keeps = self.drift in ("rescue", "evolve")
+        if keeps and self.personal:
+            refuse(
+                f"{what}: drift",
+                self.drift,
+                "'refuse' or 'ignore', because its files identify people: a column nobody has declared may "
+                "name one",
             )
         if self.drift == "evolve" and self.format == "json":
-            raise ValueError(
-                f"feed {self.name}: drift is 'evolve', and each object of JSON names its own fields; "
-                "expected 'rescue', which keeps them"
+            refuse(
+                f"{what}: drift",
+                self.drift,
+                "'rescue', which keeps them, because each object of JSON names its own fields",
             )
-        in_warehouse = self.daily and not self.typed
-        if self.drift in ("rescue", "evolve") and not in_warehouse:
-            raise ValueError(
-                f"feed {self.name}: drift is {self.drift!r}, and only fact tables keep columns that nobody "
-                "has declared; expected 'refuse' or 'ignore'"
+        if keeps and not isinstance(self.becomes, FactTable):
+            refuse(
+                f"{what}: drift",
+                self.drift,
+                "'refuse' or 'ignore', because only fact tables keep columns that nobody has declared",
             )
-        if self.no_rows == "load" and not in_warehouse:
-            raise ValueError(
-                f"feed {self.name}: no_rows is 'load', and only a fact table has days without rows; expected "
-                "'refuse'"
+        if self.no_rows == "load" and not isinstance(self.becomes, FactTable):
+            refuse(
+                f"{what}: no_rows", self.no_rows, "'refuse', because only fact tables have days without rows"
             )
-        if self.drift == "rescue" and RESCUED not in self.table.columns:
-            object.__setattr__(self, "table", self.table.with_columns([RESCUED]))
+
+    def _check_table(self) -> None:
+        """See that every column of the table comes from somewhere."""
+        what, landed = f"feed {self.name}: table {self.table.name}", {column.name for column in self.columns}
+        if self.daily != bool(self.table.partition_column):
+            expected = "the column of the day" if self.daily else "none, because a dimension has no days"
+            refuse(f"{what}: partition_column", self.table.partition_column, expected)
+        if isinstance(self.becomes, Dimension) and self.becomes.key not in self.table.column_names:
+            refuse(f"{what}: key", self.becomes.key, f"one of {', '.join(self.table.column_names)}")
+        for lookup in self.lookups:
+            if lookup.key not in self.table.column_names:
+                refuse(
+                    f"{what}: the key of a lookup", lookup.key, f"one of {', '.join(self.table.column_names)}"
+                )
+        for column in self.table.columns:
+            if column.hash_of and column.hash_of not in landed:
+                refuse(
+                    f"{what}: hash_of of {column.name}", column.hash_of, f"one of {', '.join(sorted(landed))}"
+                )
+        if self.transform and not self.typed:
+            return
+        names = self.job_table.column_names
+        if doubled := {name for name in names if names.count(name) > 1}:
+            refuse(
+                f"{what}: columns", sorted(doubled), "each name once; `called` gives a landed column another"
+            )
+        made = {name for name, _ in self.sources} | {it.name for it in self.table.columns if it.hash_of}
+        if unmade := [name for name in self.job_table.column_names if name not in made]:
+            refuse(
+                f"{what}: columns",
+                unmade,
+                f"columns that are landed ({', '.join(sorted(landed))}; `called` renames them), looked up, "
+                "hashed, or made by a transform",
+            )
+
+    def _derived(self, sink: Sink) -> Table:
+        """The columns of a table that declares none: day, landed columns that name nobody, and the source."""
+        if self.lookups:
+            refuse(
+                f"feed {self.name}: table {sink.table.name}: columns", (), "columns, which its lookups fill"
+            )
+        day = sink.table.partition_column
+        by_day = (Column(day, "date", "Day of the file, from its key.", required=True),) if day else ()
+        arrival = () if day else (LANDED_AT,)
+        mine = tuple(column.in_table for column in self.columns if not column.personal)
+        columns = (*by_day, *mine, *arrival, SOURCE_FILE, SOURCE_LINE)
+        sort_key = sink.table.sort_key or ((day,) if day else ())
+        return replace(sink.table, columns=columns, sort_key=sort_key)
+
+    @property
+    def table(self) -> Table:
+        """The table its rows become."""
+        return self.becomes.table
+
+    @property
+    def typed(self) -> Table | None:
+        """The table of its rows as landed, typed; only a feed that stays in the lake has one."""
+        return self.becomes.typed if isinstance(self.becomes, LakeTable) else None
+
+    @property
+    def job_table(self) -> Table:
+        """The table its first Glue job writes, as Parquet."""
+        return self.typed or self.table
+
+    @property
+    def daily(self) -> bool:
+        """Whether every file is for one day, named by its key."""
+        return not isinstance(self.becomes, Dimension)
+
+    @property
+    def lookups(self) -> tuple[Lookup, ...]:
+        """Columns of its table that come from dimensions."""
+        return self.becomes.lookups if isinstance(self.becomes, FactTable) else ()
+
+    @property
+    def latest(self) -> LatestRows | None:
+        """The table of the latest rows that follows from its own."""
+        return self.becomes.latest if isinstance(self.becomes, FactTable) else None
+
+    @property
+    def transform(self) -> str:
+        """Name of the module that changes its rows; empty for none."""
+        return self.becomes.transform
+
+    @property
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of a column of the job's table and the column it is taken from, among those the job has."""
+        day = self.job_table.partition_column
+        known = {column.name: column.name for column in (LANDED_AT, SOURCE_FILE, SOURCE_LINE, RESCUED)}
+        known |= {day: DAY} if day else {}
+        known |= {column.in_table.name: column.name for column in self.columns}
+        known |= {mine: mine for lookup in self.lookups for mine, _ in lookup.filled}
+        return tuple((name, known[name]) for name in self.job_table.column_names if name in known)
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Its Glue jobs, in the order in which they run."""
+        if isinstance(self.becomes, LakeTable):
+            return Job(f"{self.name}_to_parquet", "feed"), Job(self.table.name, "lake_table")
+        return (Job(self.name, "feed"),)
+
+    def with_table(self, table: Table) -> "Feed":
+        """The feed, whose table has come to have more columns than are declared."""
+        other = copy(self)
+        object.__setattr__(other, "becomes", replace(self.becomes, table=table))
+        return other
 
     def reading_of(self, key: str) -> Reading:
         """How the file with this key is written."""
@@ -152,12 +281,27 @@ class Feed:
         """Every warehouse table it becomes."""
         if self.typed:
             return ()
-        return (self.table, self.newest.table) if self.newest else (self.table,)
+        return (self.table, self.latest.table) if self.latest else (self.table,)
+
+    @property
+    def raw_asset(self) -> str:
+        """The asset of its landed files."""
+        return f"raw_{self.name}"
+
+    @property
+    def catalog_asset(self) -> str:
+        """The asset of its first table in the Data Catalog."""
+        return f"{self.name}_catalog"
+
+    @property
+    def made_asset(self) -> str:
+        """The asset of the Parquet that its first Glue job writes."""
+        return self.typed.name if self.typed else f"{self.name}_enriched"
 
     @property
     def last_asset(self) -> str:
         """The asset with which a file gets its verdict."""
-        return self.answer or self.table.name
+        return self.becomes.totals if isinstance(self.becomes, LakeTable) else self.table.name
 
     @property
     def typed_prefix(self) -> str:
@@ -167,7 +311,7 @@ class Feed:
     @property
     def hashed(self) -> bool:
         """Whether its table names people by a keyed hash."""
-        return self.personal and not self.typed
+        return any(column.hash_of for column in self.table.columns)
 
     @property
     def personal(self) -> bool:
@@ -179,39 +323,15 @@ class Feed:
         return f"{self.prefix}date={day}/{file_name}" if self.daily else f"{self.prefix}{file_name}"
 
 
-_RESERVED_WORDS = """
-aes128 aes256 all allowoverwrite analyse analyze and any array as asc authorization az64 backup
-between binary both bytedict bzip2 case cast check collate column constraint create credentials
-cross default deferrable deflate defrag delta delta32k desc disable distinct do else emptyasnull
-enable encode encrypt encryption end except explicit false for foreign freeze from full
-globaldict256 globaldict64k grant group gzip having identity ignore ilike in initially inner
-intersect interval into is isnull join leading left like limit localtime localtimestamp lun luns lzo
-lzop minus mostly16 mostly32 mostly8 natural new not notnull null nulls off offline offset oid old
-on only open or order outer overlaps parallel partition percent permissions pivot placing primary
-raw readratio recover references rejectlog resort respect restore right select session_user similar
-snapshot some sysdate system table tag tdes text255 text32k then timestamp to top trailing true
-truncatecolumns type union unique unnest unpivot user using variadic verbose wallet when where
-window with without
-"""
-_RESERVED = frozenset(_RESERVED_WORDS.split())
-"""Words that are no names of columns in Redshift's SQL or PostgreSQL's."""
+DAY = "partition_date"
+"""Stands for the day of a row's file, in `Feed.sources` and in a job's rows."""
 
+WHOLE = "all"
+"""Stands for the day of files without one, where days name folders and documents."""
 
-def evolved_columns(names: Iterable[str]) -> list[Column]:
-    """The columns that files have brought into a table whose feed lets it evolve.
-
-    Args:
-        names: As `evolved_name` makes them.
-    """
-    return [
-        Column(name, "string", "A column that nobody has declared, as files have it.", length=4096)
-        for name in names
-    ]
-
-
-def evolved_name(name: str, table: Table) -> str:
-    """The table's name for a file's column that nobody has declared: lower case, letters, digits and `_`."""
-    plain = re.sub("[^a-z0-9]+", "_", unicodedata.normalize("NFKD", name).lower()).strip("_")[:60]
-    named = plain if re.match("[a-z]", plain) else f"column_{plain or name.encode().hex()[:32]}"
-    taken = {column.name for column in table.columns} | {SOURCE_FILE.name, SOURCE_LINE.name}
-    return f"landed_{named}" if named in taken or named in _RESERVED else named
+_ALLOWED = {
+    "format": get_args(Format),
+    "on_refused": get_args(OnRefused),
+    "no_rows": get_args(NoRows),
+    "drift": get_args(Drift),
+}

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from airline_platform.contract.declaration import DeclarationError, place
+
 UTF_8 = "utf-8"
 _PARTS = {"YYYY": "[0-9]{4}", "MM": "[0-9]{2}", "DD": "[0-9]{2}"}
 _DATE_PARTS = re.compile("|".join(_PARTS))
@@ -44,11 +46,10 @@ class Reading:
         """Refuse options that can't be.
 
         Raises:
-            ValueError: Naming the option, what is expected and what came.
+            DeclarationError: Naming the option, what is expected and what came.
         """
-        problem = self._problem()
-        if problem:
-            raise ValueError(problem)
+        if problem := self._problem():
+            raise DeclarationError(f"{place()}{problem}")
 
     def _problem(self) -> str | None:
         if not _separates(self.delimiter, besides="\t") or self.delimiter == '"':

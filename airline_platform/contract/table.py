@@ -5,7 +5,9 @@ Standard library only: this module travels to AWS Glue beside the job scripts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
+
+from airline_platform.contract.declaration import refuse, require_one_of
 
 ColumnType = Literal["string", "bigint", "decimal", "date", "timestamp", "timestamptz"]
 
@@ -50,6 +52,7 @@ class Column:
         required: A row without a value is rejected (landed files) or refused (tables).
         length: Longest string in bytes (Redshift counts bytes); strings only.
         digits: Digits in all, of which `DECIMALS` stand behind the point; decimals only.
+        rounded: Whether a landed value with more decimals is rounded (half up), not rejected; decimals only.
         one_of: The only values there are; strings only, empty for any.
         pattern: Regular expression a whole value matches, and what it says in words; strings only.
         several_lines: Whether line breaks, tabs, joiners and variation selectors may stand inside; strings
@@ -61,6 +64,12 @@ class Column:
         separator: Between the parts of a date in landed files; dates only.
         personal: Whether it identifies a person. Such a value stays in the landing bucket: no table, log,
             alert or reject ever has it.
+        called: Of a landed column, its name in the table; in small letters the same one where not given.
+        hash_of: Of a table's column, the landed column of which it is the keyed hash (HMAC-SHA256, of the
+            text in small letters).
+
+    Raises:
+        DeclarationError: Options that can't be, or not together.
     """
 
     name: str
@@ -69,6 +78,7 @@ class Column:
     required: bool = False
     length: int = 256
     digits: int = DIGITS
+    rounded: bool = False
     one_of: tuple[str, ...] = ()
     pattern: tuple[str, str] | None = None
     several_lines: bool = False
@@ -77,6 +87,31 @@ class Column:
     years: tuple[int, int] = YEARS
     separator: str = "-"
     personal: bool = False
+    called: str = ""
+    hash_of: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be declared."""
+        what = f"column {self.name}"
+        require_one_of(f"{what}: type", self.type, get_args(ColumnType))
+        of_strings = {"one_of": self.one_of, "pattern": self.pattern, "several_lines": self.several_lines}
+        for option, given in of_strings.items():
+            if given and self.type != "string":
+                refuse(
+                    f"{what}: {option}", given, f"none, because it is for strings and this is a {self.type}"
+                )
+        if self.rounded and self.type != "decimal":
+            refuse(f"{what}: rounded", self.rounded, f"False, because it is for decimals, not a {self.type}")
+        bounds = (self.minimum, self.maximum)
+        if bounds != (None, None) and self.type not in ("bigint", "decimal"):
+            refuse(f"{what}: minimum and maximum", bounds, f"none, because {self.type} is no number")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            refuse(f"{what}: minimum", self.minimum, f"at most its maximum, {self.maximum}")
+
+    @property
+    def in_table(self) -> "Column":
+        """The column of a table that a landed column becomes where nothing else is declared."""
+        return replace(self, name=self.called or self.name.lower(), called="", separator="-")
 
     @property
     def redshift_type(self) -> str:
@@ -136,6 +171,9 @@ SOURCE_LINE = Column(
 """With `SOURCE_FILE` it says which row of which file a row of a table was."""
 
 
+LANDED_AT = Column("landed_at", "timestamp", "When that file landed (S3's clock), in UTC.", required=True)
+
+
 @dataclass(frozen=True)
 class Table:
     """One table of the warehouse, or of the lake.
@@ -143,7 +181,8 @@ class Table:
     Args:
         name: Without the schema or database.
         description: What one row is.
-        columns: In the order of the table and of the Parquet files copied into it: COPY goes by position.
+        columns: In the order of the table and of the Parquet files copied into it: COPY goes by position. A
+            feed's table may leave them out: then they are derived from what lands.
         partition_column: The date column whose values are replaced together; None: the whole table is.
         dist_key: Column Redshift distributes by; None: a copy of the table on every node.
         sort_key: Columns Redshift sorts by, and PostgreSQL indexes.
@@ -155,7 +194,7 @@ class Table:
 
     name: str
     description: str
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...] = ()
     partition_column: str | None = None
     dist_key: str | None = None
     sort_key: tuple[str, ...] = ()
@@ -197,67 +236,3 @@ class Table:
 def column_definitions(columns: Sequence[Column]) -> str:
     """Column list of a Redshift `CREATE TABLE`, without the parentheses."""
     return ", ".join(f"{c.name} {c.redshift_type}{' NOT NULL' if c.required else ''}" for c in columns)
-
-
-INGESTED_FILES = Table(
-    name="ingested_files",
-    description=(
-        "The ledger: one row per landed object version, saying what became of it. Written in the same "
-        "transaction as the rows it speaks of."
-    ),
-    columns=(
-        Column("feed", "string", "Name of the feed.", required=True, length=64),
-        Column("partition_date", "date", "Day the file is for; empty for feeds without days."),
-        Column("bucket", "string", "Landing bucket.", required=True),
-        Column("key", "string", "Object key.", required=True, length=1024),
-        Column("version_id", "string", "S3 version id.", length=1024),
-        Column("etag", "string", "S3 entity tag, without quotes.", required=True, length=128),
-        Column("size_bytes", "bigint", "Object size in bytes.", required=True),
-        Column("rows_read", "bigint", "Data rows in the file; empty where it was refused unread."),
-        Column("rows_loaded", "bigint", "Rows that reached the table."),
-        Column("rows_rejected", "bigint", "Rows that went to the rejects, each with its reason."),
-        Column(
-            "state", "string", "loaded, rejected (the whole file) or superseded.", required=True, length=16
-        ),
-        Column("reason", "string", "Why the file was rejected.", length=4096),
-        Column("run_id", "string", "Dagster run.", required=True, length=64),
-        Column("glue_job_run_id", "string", "Glue job run.", length=128),
-        Column("landed_at", "timestamptz", "When the object version landed (S3's clock).", required=True),
-        Column("loaded_at", "timestamptz", "When the verdict was committed.", required=True),
-    ),
-    dist_key="key",
-    sort_key=("feed", "partition_date"),
-    looked_up_by=("key",),
-)
-
-ALERT_OUTBOX = Table(
-    name="alert_outbox",
-    description=(
-        "What people are to be told: one row per alert, written in the transaction of what it tells of, and "
-        "published afterwards, at least once."
-    ),
-    columns=(
-        Column("alert_id", "string", "Names the happening; a repeated alert has it again.", required=True),
-        Column(
-            "event",
-            "string",
-            "loaded, failed, refused, unknown_key, gone, check_failed, overdue or new_column.",
-            required=True,
-            length=32,
-        ),
-        Column("feed", "string", "Name of the feed; empty where none is concerned.", length=64),
-        Column("run_id", "string", "Dagster run; empty where none is concerned.", length=64),
-        Column("subject", "string", "One line.", required=True, length=1024),
-        Column("message", "string", "The rest, as people read it.", required=True, length=65535),
-        Column("created_at", "timestamptz", "When it was written.", required=True),
-        Column("sent_at", "timestamptz", "When SNS took it; empty: it has not yet."),
-    ),
-    dist_key="alert_id",
-    sort_key=("created_at",),
-)
-
-LOAD_LOCK = Table(
-    name="load_lock",
-    description="Holds nothing: every load locks it first, so that no two loads ever cross.",
-    columns=(Column("held", "bigint", "Never used."),),
-)

@@ -1,9 +1,10 @@
 """Bookings: what a day's files say of each; they name people."""
 
-from airline_platform.contract.feed import Feed, Newest
-from airline_platform.contract.table import SOURCE_FILE, SOURCE_LINE, Column, Table
+from airline_platform.contract.feed import Feed, Rule
+from airline_platform.contract.sink import FactTable, LatestRows
+from airline_platform.contract.table import LANDED_AT, SOURCE_FILE, SOURCE_LINE, Column, Table
 from airline_platform.feeds.currencies import CURRENCIES, WITHDRAWN
-from airline_platform.feeds.shared import AIRPORT_NAMES, BOTH_AIRPORTS, DEST, FILE_DATE, LANDED_AT, ORIGIN
+from airline_platform.feeds.shared import AIRPORT_NAMES, BOTH_AIRPORTS, DEST, FILE_DATE, ORIGIN
 
 CABINS = ("ECONOMY", "PREMIUM_ECONOMY", "BUSINESS", "FIRST")
 BOOKING_STATUSES = ("CONFIRMED", "CANCELLED", "PENDING")
@@ -55,6 +56,7 @@ _BOOKING_FACTS = (
         "string",
         "Keyed SHA-256 (HMAC) of the e-mail address: one customer has one, and nobody can tell who it is.",
         length=64,
+        hash_of="email",
     ),
     _CARRIER,
     _FLIGHT_NUMBER,
@@ -101,25 +103,33 @@ BOOKINGS = Feed(
         _CURRENCY,
         _STATUS,
     ),
-    table=Table(
-        name="fact_booking_status",
-        description="One row per booking and file that speaks of it: how its status came about.",
-        columns=(FILE_DATE, *_BOOKING_FACTS, LANDED_AT, SOURCE_FILE, SOURCE_LINE),
-        partition_column="file_date",
-        dist_key="booking_id",
-        sort_key=("file_date",),
-        key=("booking_id", "file_date", SOURCE_FILE.name),
-    ),
-    lookups=BOTH_AIRPORTS,
-    newest=Newest(
-        table=Table(
-            name="fact_bookings",
-            description="One row per booking, as the newest file that speaks of it has it.",
-            columns=(*_BOOKING_FACTS, FILE_DATE, LANDED_AT, SOURCE_FILE, SOURCE_LINE),
-            dist_key="booking_id",
-            sort_key=("flight_date",),
-            key=("booking_id",),
+    rules=(
+        Rule(
+            "to_date(booked_at) > flight_date",
+            "flight_date: expected the day of booked_at (in UTC) or a later one",
         ),
-        order=("file_date", "landed_at", SOURCE_FILE.name),
+    ),
+    becomes=FactTable(
+        table=Table(
+            name="fact_booking_status",
+            description="One row per booking and file that speaks of it: how its status came about.",
+            columns=(FILE_DATE, *_BOOKING_FACTS, LANDED_AT, SOURCE_FILE, SOURCE_LINE),
+            partition_column="file_date",
+            dist_key="booking_id",
+            sort_key=("file_date",),
+            key=("booking_id", "file_date", SOURCE_FILE.name),
+        ),
+        lookups=BOTH_AIRPORTS,
+        latest=LatestRows(
+            table=Table(
+                name="fact_bookings",
+                description="One row per booking, as the newest file that speaks of it has it.",
+                columns=(*_BOOKING_FACTS, FILE_DATE, LANDED_AT, SOURCE_FILE, SOURCE_LINE),
+                dist_key="booking_id",
+                sort_key=("flight_date",),
+                key=("booking_id",),
+            ),
+            order=("file_date", "landed_at", SOURCE_FILE.name),
+        ),
     ),
 )

@@ -1,6 +1,6 @@
 """Columns and lookups that several feeds have."""
 
-from airline_platform.contract.feed import Lookup
+from airline_platform.contract.sink import Lookup
 from airline_platform.contract.table import Column
 
 ORIGIN = Column(
@@ -16,9 +16,14 @@ AIRPORT_NAMES = (
     Column("arr_state", "string", "State of arrival.", length=100),
 )
 BOTH_AIRPORTS = (
-    Lookup("origin_airport_id", (("dep_airport", "name"), ("dep_city", "city"), ("dep_state", "state"))),
-    Lookup("dest_airport_id", (("arr_airport", "name"), ("arr_city", "city"), ("arr_state", "state"))),
+    Lookup(
+        "origin_airport_id",
+        (("dep_airport", "name"), ("dep_city", "city"), ("dep_state", "state")),
+        "airports",
+    ),
+    Lookup(
+        "dest_airport_id", (("arr_airport", "name"), ("arr_city", "city"), ("arr_state", "state")), "airports"
+    ),
 )
 
 FILE_DATE = Column("file_date", "date", "Day of the file that says so, from its key.", required=True)
-LANDED_AT = Column("landed_at", "timestamp", "When that file landed (S3's clock), in UTC.", required=True)

@@ -1,8 +1,9 @@
 """Shipments: JSON that names people; it stays in the lake, and Athena answers."""
 
-from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import SOURCE_FILE, SOURCE_LINE, Column, Table
-from airline_platform.feeds.shared import FILE_DATE, LANDED_AT
+from airline_platform.contract.feed import Feed, Rule
+from airline_platform.contract.sink import LakeTable, Sum
+from airline_platform.contract.table import LANDED_AT, SOURCE_FILE, SOURCE_LINE, Column, Table
+from airline_platform.feeds.shared import FILE_DATE
 
 _SHIPPING_ID = Column("shipping_id", "bigint", "Names the shipment.", required=True)
 _SHIPPING_DATE = Column("shipping_date", "date", "Day of the shipment.", required=True, separator="/")
@@ -29,36 +30,58 @@ _SHIPMENT_COLUMNS = (
     *_SHIPPING_FACTS,
 )
 
-SHIPMENTS_TYPED = Table(
-    name="shipments_parquet",
-    description="One row per landed shipment that is one, with its customer.",
-    columns=(FILE_DATE, *_SHIPMENT_COLUMNS, LANDED_AT, SOURCE_FILE, SOURCE_LINE),
-    partition_column=FILE_DATE.name,
-)
-
 SHIPMENTS = Feed(
     name="shipments",
     prefix="shipments/",
     noun="shipments",
     columns=_SHIPMENT_COLUMNS,
     format="json",
-    typed=SHIPMENTS_TYPED,
-    table=Table(
-        name="shipments_normalized",
-        description="One row per shipment of a day's files, without its customer.",
-        columns=(
-            FILE_DATE,
-            _SHIPPING_ID,
-            _SHIPPING_DATE,
-            Column("destination_city", "string", "City it goes to, spelled in one way.", required=True),
-            *_SHIPPING_FACTS,
-            LANDED_AT,
-            SOURCE_FILE,
-            SOURCE_LINE,
+    rules=(
+        Rule(
+            r"NOT destination_city RLIKE r'[\p{L}\p{N}]'",
+            "destination_city: expected a name with a letter in it",
         ),
-        partition_column=FILE_DATE.name,
-        key=(FILE_DATE.name, _SHIPPING_ID.name),
     ),
-    answer="shipping_totals",
+    becomes=LakeTable(
+        typed=Table(
+            name="shipments_parquet",
+            description="One row per landed shipment that is one, with its customer.",
+            columns=(FILE_DATE, *_SHIPMENT_COLUMNS, LANDED_AT, SOURCE_FILE, SOURCE_LINE),
+            partition_column=FILE_DATE.name,
+        ),
+        table=Table(
+            name="shipments_normalized",
+            description="One row per shipment of a day's files, without its customer.",
+            columns=(
+                FILE_DATE,
+                _SHIPPING_ID,
+                _SHIPPING_DATE,
+                Column("destination_city", "string", "City it goes to, spelled in one way.", required=True),
+                *_SHIPPING_FACTS,
+                LANDED_AT,
+                SOURCE_FILE,
+                SOURCE_LINE,
+            ),
+            partition_column=FILE_DATE.name,
+            key=(FILE_DATE.name, _SHIPPING_ID.name),
+        ),
+        transform="shipments",
+        totals="shipping_totals",
+        sums=(
+            Sum("shipping_cost", "total_cost", "What they cost, in US dollars.", "cost {:,.2f} USD"),
+            Sum(
+                "shipping_distance",
+                "total_distance",
+                "How far they go, in kilometres.",
+                "distance {:,.1f} km",
+            ),
+            Sum(
+                "quantity",
+                "total_quantity",
+                "How much is shipped, in units of the products.",
+                "quantity {:,.3f}",
+            ),
+        ),
+    ),
     expires=True,
 )

@@ -1,18 +1,19 @@
-"""How people are told what happened: the texts of alerts, in one form each."""
+"""The texts of alerts: what happened, in which run, and what to do, in one form for each event."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from botocore.exceptions import ClientError
 from dagster import DagsterInstance, DagsterRun, Failure
 
-from airline_platform.contract.feed import Feed, evolved_name
+from airline_platform.contract.drift import evolved_name
+from airline_platform.contract.feed import Feed
 from airline_platform.errors import AirlineError
 from airline_platform.jobs import days_of
 from airline_platform.settings import get_settings
-from assets.checks.rules import DAYS_LISTED, Outcome
-from assets.description import REPORTED_FEEDS, report_link
+from assets.checks.outcomes import DAYS_LISTED, Outcome
 from assets.marts.declarations import MARTS
+from assets.report.location import REPORTED, report_link
 from resources.topic import Alert, describe_days
 
 NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
@@ -29,7 +30,7 @@ def loaded_alert(
     run: DagsterRun,
     instance: DagsterInstance,
 ) -> Alert:
-    """A table was loaded: which days, how many rows, how long it took.
+    """Say that a table was loaded: which days, how many rows, how long it took.
 
     Args:
         feed: Whose table it is.
@@ -44,20 +45,10 @@ def loaded_alert(
     what = f"{table} {describe_days(days)}".strip()
     lines = [
         f"Table:     {', '.join(each.qualified_name for each in feed.tables) or _lake_table(feed)}",
-        f"Loaded:    {rows['rows_loaded']:,} rows",
-        f"Rejected:  {rows['rows_rejected']:,} rows",
+        *_counts(feed, rows),
     ]
-    if rows.get("rows_repeated"):
-        lines.append(
-            f"Repeated:  {rows['rows_repeated']:,} of these, because a later row of their "
-            f"{'day' if feed.typed else 'file'} has the same {_names_a_row(feed)}"
-        )
-    if rows.get("rows_duplicated"):
-        lines.append(f"Identical: {rows['rows_duplicated']:,} rows are copies of another (kept)")
-    if rows.get("rows_healed"):
-        lines.append(f"Healed:    {rows['rows_healed']:,} rows got an airport that was unknown")
     lines += [f"Duration:  {_seconds(instance, run.run_id):.0f} s", f"Run:       {run_link(run.run_id)}"]
-    if days and feed.name in REPORTED_FEEDS:
+    if days and feed.name == REPORTED.name:
         how = "" if get_settings().stage == "local" else " (there: Open)"
         lines.append(f"Report:    {report_link(max(days))}{how}")
     if figures:
@@ -73,31 +64,46 @@ def loaded_alert(
     return Alert("loaded", subject, lines, feed.name, run.run_id, about=[root_of(run), table, *days])
 
 
+def _counts(feed: Feed, rows: Mapping[str, int]) -> Iterator[str]:
+    """Lines that count rows: those loaded and rejected, and others where there are any."""
+    yield f"Loaded:    {rows['rows_loaded']:,} rows"
+    yield f"Rejected:  {rows['rows_rejected']:,} rows"
+    if repeated := rows.get("rows_repeated"):
+        yield (
+            f"Repeated:  {repeated:,} of these, because a later row of their "
+            f"{'day' if feed.typed else 'file'} has the same {_names_a_row(feed)}"
+        )
+    if duplicated := rows.get("rows_duplicated"):
+        yield f"Identical: {duplicated:,} rows are copies of another (kept)"
+    if healed := rows.get("rows_healed"):
+        yield f"Healed:    {healed:,} rows got an airport that was unknown"
+
+
 def _lake_table(feed: Feed) -> str:
     return f"{get_settings().glue_database}.{feed.table.name}, in the lake"
 
 
 def _names_a_row(feed: Feed) -> str:
-    """The columns of which a row of the feed has others than any other one of its file or day."""
-    key = feed.newest.table.key if feed.newest else feed.table.key
+    """Name the columns whose values no two rows of a file, or of a day, may share."""
+    key = feed.latest.table.key if feed.latest else feed.table.key
     return ", ".join(name for name in key if name != feed.table.partition_column)
 
 
 def refused_alert(feed: str, files: Sequence[str], run: DagsterRun, about: Sequence[str]) -> Alert:
-    """Files can't be what their feed promises; what else the run has goes on without them.
+    """Say that files can't be what their feed promises; the rest of the run goes on without them.
 
     Args:
         feed: The feed's name.
         files: A sentence for each: which, why, and what to do.
         run: The Dagster run.
-        about: The versions of the files: however many runs refuse them, people are told once.
+        about: The versions of the files: however many runs refuse them, it is one alert.
     """
     subject = f"Refused {len(files)} file(s) of {feed}"
     return Alert("refused", subject, files[:100], feed, run.run_id, about=about)
 
 
 def new_column_alert(feed: Feed, name: str, url: str, run: DagsterRun) -> Alert:
-    """Files of a feed have a column that nobody has declared; its values are kept.
+    """Say that files of a feed have a column that nobody has declared; its values are kept.
 
     Args:
         feed: Whose drift policy keeps it.
@@ -115,27 +121,29 @@ def new_column_alert(feed: Feed, name: str, url: str, run: DagsterRun) -> Alert:
         f"Column:    {name[:100]!r}",
         f"Values:    {where}",
         f"Run:       {run_link(run.run_id)}",
-        "What to do: nothing; or declare the column (feeds.py): then it has a type, and values are checked.",
+        "What to do: nothing; or declare the column: then it has a type, and values are checked.",
     ]
     subject = f"New column {name[:60]!r} in files of {feed.name}"
     return Alert("new_column", subject, lines, feed.name, run.run_id, about=[feed.name, name])
 
 
-def kept_alert(feed: str, reasons: Sequence[str], run: DagsterRun, about: Sequence[str]) -> Alert:
-    """Days are not made anew, because rows of a file would be lost; what has landed for them waits.
+def replacement_refused_alert(
+    feed: str, reasons: Sequence[str], run: DagsterRun, about: Sequence[str]
+) -> Alert:
+    """Say that days are not replaced, because rows of a file would be lost; what has landed for them waits.
 
     Args:
         feed: The feed's name.
         reasons: A sentence for each day: why, and what to do.
         run: The Dagster run.
-        about: The reasons, and the versions that wait: people are told once.
+        about: The reasons, and the versions that wait: while these stay, it is one alert.
     """
     subject = f"Refused to replace {len(reasons)} day(s) of {feed}"
     return Alert("refused", subject, reasons[:100], feed, run.run_id, about=about)
 
 
 def check_failed_alerts(asset: str, feed: str, outcomes: Sequence[Outcome], run: DagsterRun) -> list[Alert]:
-    """Rows were loaded that may be wrong: one alert for all checks that failed and block nothing, or none.
+    """Say which checks failed of rows that were loaded all the same; no alert where none did.
 
     Args:
         asset: Whose checks they are.
@@ -163,14 +171,15 @@ def check_failed_alerts(asset: str, feed: str, outcomes: Sequence[Outcome], run:
 
 
 def _what_failed(outcome: Outcome) -> list[str]:
-    told = [f"{outcome.check.name}: {finding}" for finding in outcome.failed[:DAYS_LISTED]]
+    """Lines about a check that failed: its first days, how many more there are, and what to do."""
+    lines = [f"{outcome.check.name}: {finding}" for finding in outcome.failed[:DAYS_LISTED]]
     if (more := len(outcome.failed) - DAYS_LISTED) > 0:
-        told.append(f"{outcome.check.name}: … and {more} more days.")
-    return [*told, f"What to do: {outcome.check.remedy}"]
+        lines.append(f"{outcome.check.name}: … and {more} more days.")
+    return [*lines, f"What to do: {outcome.check.remedy}"]
 
 
 def failure_alert(instance: DagsterInstance, run_id: str, step: str, why: str, feed: str = "") -> Alert:
-    """A step or a run failed: which, for which days, why, and what to do."""
+    """Say that a step or a run failed: which, for which days, why, and what to do."""
     run = instance.get_run_by_id(run_id)
     partition = partition_of(run.tags if run else {})
     return Alert(
@@ -190,7 +199,7 @@ def failure_alert(instance: DagsterInstance, run_id: str, step: str, why: str, f
 
 
 def stage_of(step: str) -> str:
-    """Which part of the way from the landed file to the table a step is, in words."""
+    """Name the part of the way from landed file to table that a step is."""
     if step.startswith("raw_"):
         return "landed files"
     if step.endswith("_catalog"):
@@ -204,8 +213,8 @@ def stage_of(step: str) -> str:
     return "run" if step.endswith("_job") else "load into the warehouse"
 
 
-def reason(error: BaseException | None) -> str:
-    """What went wrong and what to do, from the exception of a step."""
+def reason_of_failure(error: BaseException | None) -> str:
+    """Say what went wrong and what to do, from the exception that ended a step."""
     if isinstance(error, Failure):
         return error.description or "no reason given"
     if isinstance(error, AirlineError):
@@ -219,26 +228,26 @@ def reason(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {error}\nWhat to do: {remedy}"
 
 
-def is_told(error: BaseException | None) -> bool:
-    """Whether people know already why a step has failed."""
+def was_alerted(error: BaseException | None) -> bool:
+    """Whether an alert has said already why a step failed."""
     if isinstance(error, Failure):
         error = error.__cause__
     return isinstance(error, AirlineError) and error.told
 
 
 def root_of(run: DagsterRun) -> str:
-    """The first of the runs that are retries of each other: what they tell is told once."""
+    """Return the id of the first of the runs that retry each other: their alerts are about the same."""
     return run.root_run_id or run.run_id
 
 
 def partition_of(tags: Mapping[str, str]) -> str:
-    """The day of a run, or its range; empty where it has none."""
+    """Return the day of a run, or its range; empty where it has none."""
     first, last = days_of(tags)
     return first if first == last else f"{first} to {last}"
 
 
 def run_link(run_id: str) -> str:
-    """The run's page where the UI's address is known, else its id."""
+    """Return the address of a run's page where the UI's is known, else the run's id."""
     ui = get_settings().running_stack().get("ui_url")
     return f"{ui.rstrip('/')}/runs/{run_id}" if ui else run_id
 

@@ -1,18 +1,112 @@
-"""Keeps the Data Catalog as declared: its tables and days are registered, and a crawl only confirms them."""
+"""Cataloged: a feed's tables and days are registered as declared, and a crawl only confirms them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
-from dagster import MetadataValue, get_dagster_logger
+from dagster import AssetExecutionContext, AssetsDefinition, MetadataValue, asset, get_dagster_logger
 
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.table import Table
 from airline_platform.errors import CrawlerFailed
 from airline_platform.settings import get_settings
-from resources.catalog import CatalogTable
+from assets import lineage
+from assets.description import columns_metadata, describe
+from assets.failures import permanent_errors_end_the_step
+from assets.ingest.handover import get_landed, get_made
+from assets.ingest.step import Step, how_it_runs, what_it_is
+from resources.catalog import CatalogTable, landing_table, parquet_table
 from resources.glue import Crawl, Glue
 
+CONFIRMS = (
+    "Columns are as declared, whatever has landed. The crawler only confirms them, once for each "
+    "declaration, and reports what differs."
+)
 REPORT_LINES = 50
 """Most lines of a crawl's log that are shown."""
+
+
+def landing_catalog(feed: Feed, raw: AssetsDefinition) -> AssetsDefinition:
+    """The asset of the catalog's table over a feed's landed files."""
+    by_day = ", a partition per day" if feed.daily else ""
+    flat = (
+        "Files in the flat layout have no folder to register: the catalog shows them once enriched."
+        if feed.daily
+        else "What several files have is there as often."
+    )
+
+    @asset(
+        name=feed.catalog_asset,
+        deps=[raw],
+        kinds={"glue", "table"},
+        metadata=columns_metadata(feed.columns, lineage.copied(feed.columns, feed.raw_asset, feed.columns)),
+        description=describe(
+            f"One row per landed line of {feed.noun}, as the Data Catalog's table shows the files.",
+            source=f"the landed files{by_day}. {CONFIRMS}",
+            mind=(
+                "Values are as they landed, in the declared order of columns, also of files that were "
+                f"refused. {flat}"
+            ),
+        ),
+        required_resource_keys={"glue", "lake", "warehouse", "notifier"},
+        **what_it_is(feed),
+        **how_it_runs(feed),
+    )
+    def catalog(context: AssetExecutionContext) -> None:
+        with permanent_errors_end_the_step():
+            step, table = Step(context, feed), landing_table(get_settings(), feed)
+            landed = get_landed(step.lake, feed, step.calendar(step.days))
+            days = [day for day, files in landed.items() if any(f"/date={day}/" in it.key for it in files)]
+            _register_days(step, table, days)
+
+    return catalog
+
+
+def parquet_catalog(feed: Feed, table: Table, name: str, made: AssetsDefinition) -> AssetsDefinition:
+    """The asset of the catalog's table over Parquet of a feed that stays in the lake.
+
+    Args:
+        feed: The feed.
+        table: Its typed table, or what it becomes.
+        name: The asset's.
+        made: The asset of the Parquet.
+    """
+    people = table == feed.typed and feed.personal
+
+    @asset(
+        name=name,
+        deps=[made],
+        kinds={"glue", "table"},
+        metadata=columns_metadata(table.columns, lineage.copied(table.columns, table.name, table.columns)),
+        description=describe(
+            f"{table.description.removesuffix('.')}, as the Data Catalog's table `{table.name}` shows them.",
+            source=f"the Parquet of `{table.name}`, a partition per day. {CONFIRMS}",
+            mind=(
+                "Whoever may read the landing bucket sees people here."
+                if people
+                else "For a moment, while a day is replaced, a query may see some of its rows only."
+            ),
+        ),
+        required_resource_keys={"glue", "lake", "warehouse", "notifier"},
+        **what_it_is(feed),
+        **how_it_runs(feed),
+    )
+    def catalog(context: AssetExecutionContext) -> None:
+        with permanent_errors_end_the_step():
+            step = Step(context, feed)
+            made, _ = get_made(step.lake, table.name, step.days)
+            days = [day for day, it in made.items() if it.files]
+            _register_days(step, parquet_table(get_settings(), feed, table), days)
+
+    return catalog
+
+
+def _register_days(step: Step, table: CatalogTable, days: Sequence[str]) -> None:
+    lineage.tell_lineage(step.context)
+    metadata = register_and_confirm(step.glue, table, {day: table.folder(day) for day in days})
+    for day in step.days:
+        registered = {"registered": day in days} if step.feed.daily else {}
+        step.describe(day, {**metadata, **registered})
 
 
 def register(glue: Glue, table: CatalogTable, folders: Mapping[str, str]) -> bool:

@@ -4,37 +4,23 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.errors import WrongCall
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import get_settings
-from assets.ingest import latest_rows
+from assets.ingest.sinks import latest_rows
 from assets.marts.declarations import marts_of
-from assets.marts.replacement import refresh
+from assets.marts.replacement import replace_days
 from resources.lake import Lake
 from resources.landing import Landing
 from resources.topic import Alert
 from resources.warehouse import ledger, outbox
 from resources.warehouse.session import Session, Warehouse
 
-_TABLE = INGESTED_FILES.qualified_name
-
 SOURCE_GONE = "the source is gone from the landing bucket; its rows stay"
 EXPIRED = "the source has expired after {days} days, as its feed declares; its rows stay"
 
-STANDING = f"""
-SELECT feed, key, etag, partition_date, landed_at, loaded_at FROM {_TABLE}
-WHERE key IN %(keys)s AND state = 'loaded' AND reason IS NULL ORDER BY key
-"""  # noqa: S608 - our own table's name
-MARK = f"""
-UPDATE {_TABLE} SET reason = %(reason)s WHERE key IN %(keys)s AND state = 'loaded' AND reason IS NULL
-"""  # noqa: S608
+FORGOTTEN = "forgotten: its source was deleted on purpose"
 
-
-STANDING_KEY = f"SELECT feed, partition_date FROM {_TABLE} WHERE key = %(key)s AND state = 'loaded'"  # noqa: S608
-FORGET = f"""
-UPDATE {_TABLE} SET state = 'superseded', reason = %(reason)s WHERE key = %(key)s AND state = 'loaded'
-"""  # noqa: S608
 EMPTY_DAY = "DELETE FROM {table} WHERE {partition} = %(day)s"
 
 
@@ -65,28 +51,22 @@ def note_gone(keys: Collection[str], landing: Landing, warehouse: Warehouse) -> 
     gone = tuple(key for key in keys if not landing.exists(key))
     if not gone:
         return []
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
-        rows = session.execute(STANDING, {"keys": gone})
+    with warehouse.exclusive_transaction() as session:
+        files = ledger.loaded_with_source(session, gone)
         now, days = datetime.now(UTC), get_settings().people_days
         expired = {
-            row["key"]
-            for row in rows
-            if has_expired(FEEDS.get(row["feed"]), row["landed_at"], now=now, days=days)
+            file.key
+            for file in files
+            if has_expired(FEEDS.get(file.feed), file.landed_at, now=now, days=days)
         }
-        lost = [row for row in rows if row["key"] not in expired]
-        _mark(session, expired, EXPIRED.format(days=days))
-        _mark(session, {row["key"] for row in lost}, SOURCE_GONE)
+        lost = [file for file in files if file.key not in expired]
+        ledger.mark_source_deleted(session, expired, EXPIRED.format(days=days))
+        ledger.mark_source_deleted(session, {file.key for file in lost}, SOURCE_GONE)
         if lost:
-            files = [f"{row['key']} ({row['feed']} {row['partition_date'] or ''})" for row in lost]
-            about = [f"{row['key']} {row['etag']} {row['loaded_at']:%Y-%m-%dT%H:%M:%S.%f}" for row in lost]
-            outbox.put(session, [gone_alert(files, about)])
-    return [row["key"] for row in rows]
-
-
-def _mark(session: Session, keys: Collection[str], reason: str) -> None:
-    if keys:
-        session.execute(MARK, {"keys": tuple(keys), "reason": reason})
+            names = [f"{file.key} ({file.feed} {file.day or ''})" for file in lost]
+            about = [f"{file.key} {file.etag} {file.loaded_at:%Y-%m-%dT%H:%M:%S.%f}" for file in lost]
+            outbox.put(session, [gone_alert(names, about)])
+    return [file.key for file in files]
 
 
 def forget(key: str, landing: Landing, warehouse: Warehouse, lake: Lake) -> str:
@@ -100,22 +80,20 @@ def forget(key: str, landing: Landing, warehouse: Warehouse, lake: Lake) -> str:
     """
     if landing.exists(key):
         raise WrongCall(f"{key} is still there", remedy="Delete it first, if its rows are to go.")
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
-        row = next(iter(session.execute(STANDING_KEY, {"key": key})), None)
-        if row is None:
+    with warehouse.exclusive_transaction() as session:
+        file = ledger.loaded_file(session, key)
+        if file is None:
             raise WrongCall(
                 f"the ledger has no loaded file {key}",
                 remedy='Ask which there are: `airline query "SELECT key FROM airlines.ingested_files"`.',
             )
-        session.execute(FORGET, {"key": key, "reason": "forgotten: its source was deleted on purpose"})
-        feed, day = FEEDS[row["feed"]], row["partition_date"]
-        if not feed.daily:
+        ledger.supersede(session, key, FORGOTTEN)
+        feed, day = FEEDS[file.feed], file.day
+        if day is None:
             return f"The next load of {feed.name} is without its rows."
-        days = {"feed": feed.name, "days": (str(day),)}
-        if session.execute(ledger.STANDING_OF_DAYS, days):
+        if ledger.loaded_files(session, feed.name, (day,)):
             return f"Load the rest of the day anew: `airline backfill {feed.name} --from {day} --to {day}`."
-        return _empty_lake_day(lake, feed, str(day)) if feed.typed else _empty_day(session, feed, str(day))
+        return _empty_lake_day(lake, feed, day) if feed.typed else _empty_day(session, feed, day)
 
 
 def _empty_day(session: Session, feed: Feed, day: str) -> str:
@@ -123,7 +101,7 @@ def _empty_day(session: Session, feed: Feed, day: str) -> str:
     with latest_rows.following(session, feed, (day,)):
         emptied = session.change(statement, {"day": day})
     for mart in marts_of(feed.table):
-        refresh(session, mart, (day,))
+        replace_days(session, mart, (day,))
     return f"{emptied:,} rows of {day} are gone."
 
 

@@ -1,11 +1,11 @@
 """Columns that files have and nobody has declared: told once each, and made columns where a feed evolves."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from dagster import DagsterRun
 
-from airline_platform.contract.feed import UNKNOWN_MARK, Feed, evolved_columns, evolved_name
+from airline_platform.contract.drift import UNKNOWN_MARK, evolved_columns, evolved_name
+from airline_platform.contract.feed import Feed
 from assets.alerts.messages import new_column_alert
 from resources.landing import LandedObject
 from resources.warehouse import outbox
@@ -34,8 +34,7 @@ def take_in(run: DagsterRun, feed: Feed, landed: Sequence[LandedObject], warehou
     }
     if not first:
         return
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         if feed.drift == "evolve":
             names = dict.fromkeys(evolved_name(name, feed.table) for name in first)
             session.add_columns(feed.table, evolved_columns(names))
@@ -60,4 +59,4 @@ def grown(feed: Feed, names: Sequence[str]) -> Feed:
         feed: As it is declared.
         names: As `evolved` gives them.
     """
-    return replace(feed, table=feed.table.with_columns(evolved_columns(names))) if names else feed
+    return feed.with_table(feed.table.with_columns(evolved_columns(names))) if names else feed

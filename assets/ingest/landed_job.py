@@ -6,18 +6,17 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from dagster import AssetExecutionContext
-
-from airline_platform.contract.feed import Feed
+from airline_platform.contract.feed import WHOLE, Feed
 from airline_platform.errors import GlueJobFailed
 from airline_platform.settings import get_settings
-from assets.ingest.isolation import Culprit, isolate
-from assets.ingest.job_failures import cause_of_job_failure, job_words
-from assets.ingest.loading import RowCount
+from assets.ingest.handover import RowCount
 from assets.ingest.refusals import Refusal
+from assets.ingest.step import Step
+from assets.isolation.causes import cause_of_job_failure, job_words
+from assets.isolation.halving import Culprit, isolate
 from resources.catalog import rejects_prefix
-from resources.glue import PARTITIONS, Glue, copy_manifest
-from resources.lake import Lake
+from resources.glue import PARTITIONS
+from resources.lake import Lake, run_scratch
 from resources.landing import LandedObject
 
 Day = tuple[LandedObject, ...]
@@ -46,27 +45,29 @@ class LandedJob:
     """The job of a feed's landed files.
 
     Args:
-        context: Of the asset that runs.
-        feed: What the files are.
-        job: The job's name, without the platform's.
+        step: The step that runs it.
         into: The bucket it writes to.
         output: Prefix there, under which it writes folders of days.
         arguments: The job's, besides those that say what it reads and writes.
-        glue: Runs the job.
-        lake: Where the manifests and the rejects go.
         evolved: Columns it writes besides the declared ones.
     """
 
-    context: AssetExecutionContext
-    feed: Feed
-    job: str
+    step: Step
     into: Lake
     output: str
     arguments: Mapping[str, str]
-    glue: Glue
-    lake: Lake
     evolved: tuple[str, ...] = ()
     _probes: "count[int]" = field(default_factory=count)
+
+    @property
+    def feed(self) -> Feed:
+        """What the files are."""
+        return self.step.feed
+
+    @property
+    def name(self) -> str:
+        """The job's name, without the platform's."""
+        return self.feed.jobs[0].name
 
     def make(self, landed: Sequence[LandedObject]) -> tuple[list[JudgedFile], list[Refusal]]:
         """Run the job over the files, day by day where it fails, and file by file within a day.
@@ -115,7 +116,7 @@ class LandedJob:
         words = job_words(error, personal=self.feed.personal)
         return Refusal.because(
             file,
-            f"the job {get_settings().job_name(self.job)} fails over it: {words}. Mend the file and land it "
+            f"the job {get_settings().job_name(self.name)} fails over it: {words}. Mend the file and land it "
             "again, or run its day again when the job has changed",
         )
 
@@ -152,25 +153,24 @@ class LandedJob:
 
         What is typed and names people stays below its own prefix, in the landing bucket.
         """
-        own = "" if self.into.bucket == self.lake.bucket else self.output
-        return f"{own}_tmp/{self.context.run.run_id}/probe/{next(self._probes)}/"
+        own = "" if self.into.bucket == self.step.lake.bucket else self.output
+        return own + run_scratch(self.step.run.run_id, f"probe/{next(self._probes)}/")
 
     def _run(self, files: Sequence[LandedObject], scratch: str = "") -> list[JudgedFile]:
-        entries = [_entry(found) for found in files]
-        path = f"_tmp/{self.context.run.run_id}/{self.job}.manifest"
+        run_id = self.step.run.run_id
         share = get_settings().rejected_share_allowed(self.feed.name, self.feed.max_rejected_share)
-        rejects = f"_tmp/{self.context.run.run_id}/rejects/" if scratch else rejects_prefix(self.feed)
+        rejects = run_scratch(run_id, "rejects/") if scratch else rejects_prefix(self.feed)
         given = {
-            "manifest": self.lake.put_bytes(path, copy_manifest(entries)),
+            "manifest": self.step.lake.put_run_manifest(run_id, self.name, [_entry(file) for file in files]),
             "output": self.into.uri(scratch or self.output),
-            "rejects": self.lake.uri(rejects),
+            "rejects": self.step.lake.uri(rejects),
             "max_rejected_share": str(share),
             "evolved": ",".join(self.evolved) or "none",
             **self.arguments,
         }
-        days = sorted({found.day or "" for found in files})
-        run, told = run_job(self.context, self.job, given, days, [found.url for found in files], self.glue)
-        return [_judged(found, told[found.url], run) for found in files]
+        days = sorted({file.day or WHOLE for file in files})
+        run, counts = run_job(self.step, self.name, given, days, [file.url for file in files])
+        return [_judged(file, counts[file.url], run) for file in files]
 
 
 _AS_ACCEPTED = ("landed_at", "header", "columns", "shape", "first", "rows", "size", "ascii", "reading")
@@ -181,7 +181,7 @@ def _entry(file: LandedObject) -> dict[str, Any]:
     """The file in a job's manifest."""
     document = file.as_json()
     told = {name: document[name] for name in _AS_ACCEPTED}
-    return {"url": file.url, "mandatory": True, "partition": file.day, **told}
+    return {"url": file.url, "mandatory": True, "partition": file.day or WHOLE, **told}
 
 
 def _judged(file: LandedObject, told: Mapping[str, Any], run: str) -> JudgedFile:
@@ -189,13 +189,8 @@ def _judged(file: LandedObject, told: Mapping[str, Any], run: str) -> JudgedFile
     return JudgedFile(file, rows, run, told.get("refused", ""))
 
 
-def run_job(  # noqa: PLR0917 - what it runs, on what, and by what
-    context: AssetExecutionContext,
-    job: str,
-    arguments: Mapping[str, str],
-    days: Sequence[str],
-    urls: Sequence[str],
-    glue: Glue,
+def run_job(
+    step: Step, job: str, arguments: Mapping[str, str], days: Sequence[str], urls: Sequence[str]
 ) -> tuple[str, dict[str, dict[str, Any]]]:
     """Run a Glue job that writes days; return its run id, and its report of each file by URL.
 
@@ -204,7 +199,7 @@ def run_job(  # noqa: PLR0917 - what it runs, on what, and by what
     """
     name = get_settings().job_name(job)
     folders = ",".join(f"date={day}" for day in days) or "none"
-    run, messages = glue.run_job(context, name, {**arguments, PARTITIONS: folders})
+    run, messages = step.glue.run_job(step.context, name, {**arguments, PARTITIONS: folders})
     counts = {file["url"]: file for message in messages for file in message["files"]}
     if missing := [url for url in urls if url not in counts]:
         raise GlueJobFailed(

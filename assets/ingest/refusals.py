@@ -3,18 +3,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from dagster import DagsterRun
 
-from airline_platform.contract.feed import Feed
+from airline_platform.contract.feed import REPEATED, Feed
+from airline_platform.contract.table import SOURCE_FILE
 from airline_platform.settings import get_settings
-from assets.alerts.messages import kept_alert, refused_alert
+from assets.alerts.messages import refused_alert, replacement_refused_alert
 from assets.ingest.deleted_sources import has_expired
-from resources.landing import LandedObject, Landing, Version
+from assets.ingest.handover import MadeDay
+from assets.ingest.step import Step
+from resources.catalog import rejects_prefix
+from resources.lake import Lake
+from resources.landing import LandedObject, Version, VersionTag
 from resources.topic import Alert
 from resources.warehouse import ledger, outbox
-from resources.warehouse.session import Session, Warehouse
+from resources.warehouse.session import Warehouse
+
+FIRST_REJECTS = 5
+"""Rejected rows that an alert or a verdict shows."""
 
 DAY_REFUSED = "the day is refused as a whole because of {key}. Mend that file, and land it again"
 """Why a file is not loaded that has nothing wrong itself, where its feed says so."""
@@ -46,7 +54,7 @@ class Refusal:
 
     def entry(self, feed: Feed, run: DagsterRun) -> ledger.Entry:
         """Its row in the ledger."""
-        return ledger.entry(
+        return ledger.Entry.of(
             self.file,
             feed=feed.name,
             run_id=run.run_id,
@@ -63,15 +71,12 @@ class Refusal:
 
 
 def record_refusals(
-    run: DagsterRun,
-    feed: Feed,
+    step: Step,
     days: Sequence[str],
     refusals: Sequence[Refusal],
     *,
     blocked: Mapping[str, str] | None = None,
     waiting: Sequence[LandedObject] = (),
-    landing: Landing,
-    warehouse: Warehouse,
 ) -> None:
     """Write the verdicts on refused files, and alerts of what nobody was told before, in one transaction.
 
@@ -79,23 +84,20 @@ def record_refusals(
     version's run gives it one.
 
     Args:
-        run: The Dagster run.
-        feed: Whose files they are.
-        days: The run's.
+        step: The step that refuses them.
+        days: ISO days of the files; none for a feed without days.
         refusals: The files that are not loaded.
         blocked: Days that keep their rows, and why.
         waiting: Their files that could be loaded.
-        landing: Where the files are.
-        warehouse: Whose ledger gets the verdicts.
     """
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
-        landed = landing.versions(feed, days)
-        known = _verdicts(session, feed, refusals)
+    run, feed = step.run, step.feed
+    with step.warehouse.exclusive_transaction() as session:
+        landed = step.landing.versions(feed, days)
+        known = ledger.states_of(session, feed.name, {it.file.key for it in refusals})
         entries = [it.entry(feed, run) for it in refusals if _may_get_verdict(it.file, known, landed)]
         ledger.record(session, entries, landed)
-        news = [it for it in refusals if known.get(_version(it.file)) != "rejected"]
-        about = sorted(" ".join(_version(it.file)) for it in news)
+        news = [it for it in refusals if known.get(it.file.tag) != "rejected"]
+        about = sorted(" ".join(it.file.tag) for it in news)
         told = [refused_alert(feed.name, [*map(str, news)], run, about)] if news else []
         outbox.put(session, [*told, *_kept_alerts(run, feed, refusals, blocked or {}, waiting)])
 
@@ -116,27 +118,15 @@ def _kept_alerts(
     days = [day for day in blocked if wait[day] or day not in refused]
     if not days:
         return []
-    about = sorted(" ".join(_version(found)) for day in days for found in wait[day])
+    about = sorted(" ".join(found.tag) for day in days for found in wait[day])
     reasons = [blocked[day] for day in days]
-    return [kept_alert(feed.name, reasons, run, [*reasons, *about])]
-
-
-def _verdicts(
-    session: Session, feed: Feed, refusals: Sequence[Refusal]
-) -> dict[tuple[str, str], ledger.State]:
-    keys = tuple({it.file.key for it in refusals})
-    rows = session.execute(ledger.VERDICTS, {"feed": feed.name, "keys": keys}) if keys else []
-    return {(row["key"], row["etag"]): row["state"] for row in rows}
+    return [replacement_refused_alert(feed.name, reasons, run, [*reasons, *about])]
 
 
 def _may_get_verdict(
-    file: LandedObject, known: Mapping[tuple[str, str], ledger.State], landed: Sequence[Version]
+    file: LandedObject, known: Mapping[VersionTag, ledger.State], landed: Sequence[Version]
 ) -> bool:
-    return known.get(_version(file)) != "loaded" and not overwritten([file], landed)
-
-
-def _version(file: LandedObject) -> tuple[str, str]:
-    return file.key, file.etag
+    return known.get(file.tag) != "loaded" and not overwritten([file], landed)
 
 
 def overwritten(read: Sequence[LandedObject], landed: Sequence[Version]) -> list[str]:
@@ -171,15 +161,13 @@ def blocked_days(
     keys = None if there is None else {found.key for found in there}
     now, kept = datetime.now(UTC), get_settings().people_days
     blocked: dict[str, str] = {}
-    for row in warehouse.query(ledger.OF_DAYS, {"feed": feed.name, "days": tuple(days)}):
-        if row["state"] != "loaded":
-            continue
-        if row["key"] in etags:
-            lost: Lost = "refused now" if row["etag"] == etags[row["key"]] else "refused"
-            blocked[str(row["partition_date"])] = why_blocked(row, lost)
-        elif keys is not None and row["key"] not in keys:
-            expired = has_expired(feed, row["landed_at"], now=now, days=kept)
-            blocked[str(row["partition_date"])] = why_blocked(row, "gone", expired=expired)
+    for file in ledger.loaded_files(warehouse, feed.name, days):
+        if file.key in etags:
+            lost: Lost = "refused now" if file.etag == etags[file.key] else "refused"
+            blocked[file.day or ""] = why_blocked(file, lost)
+        elif keys is not None and file.key not in keys:
+            expired = has_expired(feed, file.landed_at, now=now, days=kept)
+            blocked[file.day or ""] = why_blocked(file, "gone", expired=expired)
     return blocked
 
 
@@ -190,11 +178,11 @@ _WHAT: Mapping[Lost, str] = {
 }
 
 
-def why_blocked(row: Mapping[str, Any], lost: Lost, *, expired: bool = False) -> str:
+def why_blocked(file: ledger.Verdict, lost: Lost, *, expired: bool = False) -> str:
     """Why a day is left as it is, and what to do.
 
     Args:
-        row: The ledger's, of a file whose rows stand.
+        file: A file whose rows stand.
         lost: What became of the file.
         expired: Whether it is gone by design: then it will not come back.
     """
@@ -203,8 +191,33 @@ def why_blocked(row: Mapping[str, Any], lost: Lost, *, expired: bool = False) ->
         what = "has expired, as its feed's files do"
         way = "Land a new file under a later day (its rows have dates of their own)"
     if lost == "gone":
-        way += f", or let its rows go: `airline forget '{row['key']}'`"
+        way += f", or let its rows go: `airline forget '{file.key}'`"
     return (
-        f"{row['partition_date']} keeps its rows: {row['key']}, loaded at {row['loaded_at']:%Y-%m-%d %H:%M}, "
+        f"{file.day} keeps its rows: {file.key}, loaded at {file.loaded_at:%Y-%m-%d %H:%M}, "
         f"{what}; expected every file of the day. {way}."
     )
+
+
+def days_with_rejects(made: Mapping[str, MadeDay]) -> list[str]:
+    """Days with rows that are to be mended; what is only repeated is not."""
+    rows = {day: it.rows for day, it in made.items()}
+    return sorted(day for day, of in rows.items() if of["rows_rejected"] > of["rows_repeated"])
+
+
+def first_rejects(lake: Lake, feed: Feed, days: Sequence[str], *, of: str = "") -> list[str]:
+    """A sentence for each of the first rejected rows that are to be mended: which file and line, and why.
+
+    Args:
+        lake: Holds the rejects.
+        feed: Whose they are.
+        days: ISO days; `all` for a feed without days.
+        of: The URL of the only file that counts; all count where none is named.
+    """
+    rows = lake.first_rows(
+        [f"{rejects_prefix(feed)}date={day}/" for day in days],
+        FIRST_REJECTS,
+        where=lambda row: (
+            not row["reject_reason"].endswith(REPEATED) and (not of or row[SOURCE_FILE.name] == of)
+        ),
+    )
+    return [f"{row[SOURCE_FILE.name]}, line {row['line_number']}: {row['reject_reason']}" for row in rows]

@@ -1,4 +1,4 @@
-"""Marts: what people look at, made anew by day when the facts of the day change."""
+"""The assets of the marts: what people look at, made anew by day when the facts of the day change."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,61 +9,44 @@ from dagster import (
     AssetExecutionContext,
     AssetMaterialization,
     AssetsDefinition,
-    AssetSelection,
-    AutomationCondition,
     BackfillPolicy,
     MaterializeResult,
     asset,
 )
 
+from airline_platform.contract.table import column_definitions
 from airline_platform.errors import LoadRefused
 from airline_platform.partitions import daily_partitions
 from airline_platform.settings import get_settings
 from assets import lineage
 from assets.alerts.hooks import tell_failed
-from assets.checks import measures, rules
+from assets.checks.outcomes import Outcome, merged, outcome_of, outcomes_of, require, spec_of
+from assets.code_version import code_version_of
 from assets.description import OWNERS, describe, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
-from assets.ingest.isolation import isolate
-from assets.ingest.job_failures import cause_of_load_failure, load_words
-from assets.ingest.loading import require_warehouse
-from assets.marts.declarations import LONG_DELAYS, MARTS, Mart
-from assets.marts.replacement import figures_of, query_of, refresh
+from assets.isolation.causes import cause_of_load_failure, load_words
+from assets.isolation.halving import isolate
+from assets.marts.automation_condition import when_its_source_changes
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
+from assets.marts.replacement import figures_of, query_of, replace_days
+from assets.marts.sums import SUMS_MATCH, sums_of_both
+from assets.marts.thresholds import DELAYED_MINUTES
 from resources.topic import Notifier
 from resources.warehouse.session import Warehouse
 
 GROUP = "marts"
 
+MartEvent = MaterializeResult[None] | AssetMaterialization | AssetCheckResult
 
-def when_its_source_changes(source: str = "") -> AutomationCondition[Any]:
-    """A day when that day of the source was made, or was made before the mart was there; once for each time.
 
-    Each `since` has only requests to end it, and a condition on its left that knows when it came true: a load
-    that ends between a request and the next look, or together with the mart's own run, is asked for again.
-    `any_deps_updated()` and a reset by `newly_updated()` lose such a load: the mart would stay as it was.
-    What a run has failed to make is asked for again at the full hour, until it is made.
-
-    Args:
-        source: Name of the asset that counts, of those it depends on; all of them where none is named.
-    """
-
-    def deps(are: AutomationCondition[Any]) -> Any:
-        found = AutomationCondition.any_deps_match(are)
-        return found.allow(AssetSelection.assets(source)) if source else found
-
-    updated = deps(AutomationCondition.newly_updated()).with_label("source_updated")
-    unmade = (AutomationCondition.missing() & deps(~AutomationCondition.missing())).with_label("unmade")
-    failed = AutomationCondition.execution_failed() & AutomationCondition.cron_tick_passed("0 * * * *")
-    asked = AutomationCondition.newly_requested()
-    return (
-        (updated.since(asked) | unmade.newly_true().since(asked) | failed.since(asked))
-        & ~AutomationCondition.in_progress()
-        & ~deps(AutomationCondition.in_progress()).with_label("any_deps_in_progress")
-    )
+def version_of(mart: Mart, query: str) -> str:
+    """Return a mart's code version, which changes with its query, its columns and what counts as delayed."""
+    return code_version_of(query, column_definitions(mart.table.columns), f"delayed: {DELAYED_MINUTES}")
 
 
 def mart_asset(mart: Mart) -> AssetsDefinition:
-    """The asset of a mart: one transaction replaces its days, however many, with one query."""
+    """Make the asset of a mart: one transaction replaces its days, however many, with one query."""
     table = mart.table
     by_day: dict[str, Any] = {
         "partitions_def": daily_partitions(),
@@ -76,72 +59,77 @@ def mart_asset(mart: Mart) -> AssetsDefinition:
         owners=OWNERS,
         kinds={"redshift", "sql"},
         deps=[mart.source.name],
+        code_version=version_of(mart, query_of(mart)),
         pool=GROUP,
         retry_policy=RETRIES,
         hooks={tell_failed},
-        check_specs=rules.specs_of(table.name),
+        check_specs=[spec_of(SUMS_MATCH, table.name)],
         metadata=table_metadata(table, lineage.of_mart(mart)),
         automation_condition=when_its_source_changes(),
         description=_description(mart),
         **(by_day if table.partition_column else {}),
     )
-    def made(
-        context: AssetExecutionContext, warehouse: Warehouse, notifier: Notifier
-    ) -> Iterator[MaterializeResult[None] | AssetMaterialization | AssetCheckResult]:
-        del notifier  # the hook's, which tells of failures
+    def made(context: AssetExecutionContext, warehouse: Warehouse, notifier: Notifier) -> Iterator[MartEvent]:
+        del notifier  # the hook's, which alerts people of failures
         with permanent_errors_end_the_step():
-            days = list(context.partition_keys) if table.partition_column else [""]
-            done = make_days(warehouse, mart, days)
-            results = [outcome.result(table.name) for outcome in done.outcomes]
-            if done.failed:
-                for day, figures in done.figures.items():
-                    yield AssetMaterialization(table.name, partition=day, metadata=_metadata(mart, figures))
-                yield from results
-                raise not_made(mart, done.failed)
-            lineage.tell_lineage(context)
-            if not table.partition_column:
-                context.add_asset_metadata({"dagster/row_count": done.figures[""]["row_count"]})
-            for day in filter(None, days):
-                context.add_asset_metadata(_metadata(mart, done.figures[day]), partition_key=day)
-        yield MaterializeResult(asset_key=table.name)
-        yield from results
+            yield from _materialize(context, warehouse, mart)
 
     return made
 
 
+def _materialize(context: AssetExecutionContext, warehouse: Warehouse, mart: Mart) -> Iterator[MartEvent]:
+    """Make the days of a run, and yield what Dagster is to know, also of days made beside one that failed."""
+    table = mart.table
+    days = list(context.partition_keys) if table.partition_column else [""]
+    done = make_days(warehouse, mart, days)
+    results = [outcome.result(table.name) for outcome in done.outcomes]
+    if done.failed:
+        for day, figures in done.figures.items():
+            yield AssetMaterialization(table.name, partition=day, metadata=_metadata(mart, figures))
+        yield from results
+        raise not_made(mart, done.failed)
+    lineage.tell_lineage(context)
+    if not table.partition_column:
+        context.add_asset_metadata({"dagster/row_count": done.figures[""]["row_count"]})
+    for day in filter(None, days):
+        context.add_asset_metadata(_metadata(mart, done.figures[day]), partition_key=day)
+    yield MaterializeResult(asset_key=table.name)
+    yield from results
+
+
 @dataclass(frozen=True)
-class Made:
+class MadeDays:
     """What became of days of a mart.
 
     Args:
-        figures: Of each day that was made.
-        failed: Why the others were not, by day; they keep their rows.
-        outcomes: Of the mart's checks.
+        figures: Figures of each day that was made.
+        failed: By day that was not made, why; it keeps its rows.
+        outcomes: Outcomes of the mart's checks.
     """
 
     figures: dict[str, dict[str, int]]
     failed: dict[str, Exception]
-    outcomes: list[rules.Outcome]
+    outcomes: list[Outcome]
 
 
-def make_days(warehouse: Warehouse, mart: Mart, days: Sequence[str]) -> Made:
+def make_days(warehouse: Warehouse, mart: Mart, days: Sequence[str]) -> MadeDays:
     """Replace the days of a mart that can be made; the whole of it, as the day "", where it has no days."""
     tried = isolate(
         days,
         lambda some: _make(warehouse, mart, some),
         cause_of=cause_of_load_failure,
-        control=lambda: require_warehouse(warehouse),
+        control=warehouse.require_turn,
     )
     failed = {culprit.unit: culprit.error for culprit in tried.culprits}
-    return Made(
+    return MadeDays(
         {day: of_day for _, (figures, _) in tried.done for day, of_day in figures.items()},
         failed,
-        rules.merged([*(judged for _, (_, judged) in tried.done), *rules.outcomes_of(failed.values())]),
+        merged([*(judged for _, (_, judged) in tried.done), *outcomes_of(failed.values())]),
     )
 
 
 def not_made(mart: Mart, failed: Mapping[str, Exception]) -> LoadRefused:
-    """The error for days of a mart that could not be made."""
+    """Return the error for days of a mart that could not be made."""
     why = {day: load_words(error, personal=False) for day, error in failed.items()}
     return LoadRefused(
         f"{mart.table.name}: "
@@ -153,24 +141,24 @@ def not_made(mart: Mart, failed: Mapping[str, Exception]) -> LoadRefused:
 
 def _make(
     warehouse: Warehouse, mart: Mart, days: Sequence[str]
-) -> tuple[dict[str, dict[str, int]], list[rules.Outcome]]:
+) -> tuple[dict[str, dict[str, int]], list[Outcome]]:
     """Replace all of the days of a mart, or none; return their figures, and what came of the mart's checks.
 
     Raises:
         ChecksFailed: The mart says something else than its source; nothing was committed.
     """
     days = [day for day in days if day]
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
-        refresh(session, mart, days)
-        outcomes = rules.judge(mart.table.name, measures.of_mart(session, mart, days))
-        rules.require(mart.table.name, outcomes)
+    with warehouse.exclusive_transaction() as session:
+        replace_days(session, mart, days)
+        outcomes = [outcome_of(SUMS_MATCH, sums_of_both(session, mart, days))]
+        require(mart.table.name, outcomes)
         figures = figures_of(session, mart, days)
         return figures if days else {"": figures["all"]}, outcomes
 
 
 def _metadata(mart: Mart, figures: Mapping[str, int]) -> dict[str, Any]:
-    threshold = {"minutes": get_settings().long_delay_minutes} if mart is LONG_DELAYS else {}
+    # A day keeps the threshold it was made with, so its metadata tells which that was.
+    threshold = {"minutes": get_settings().long_delay_minutes} if "%(minutes)s" in query_of(mart) else {}
     rest = {name: value for name, value in figures.items() if name != "row_count"}
     return {"dagster/partition_row_count": figures["row_count"], **rest, **threshold}
 

@@ -1,4 +1,4 @@
-"""How a mart is made anew: the days that changed are replaced by what their query says now."""
+"""How days of a mart are replaced by what the mart's query says of them now."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -6,7 +6,8 @@ from importlib import resources
 from typing import Any
 
 from airline_platform.settings import get_settings
-from assets.marts.declarations import DELAYED_MINUTES, Mart
+from assets.marts.mart import Mart
+from assets.marts.thresholds import DELAYED_MINUTES
 from resources.warehouse.session import Session
 
 DELETE_ALL = "DELETE FROM {table}"
@@ -19,16 +20,26 @@ WHERE {partition} IN %(days)s GROUP BY {partition}
 
 
 def query_of(mart: Mart) -> str:
-    """The query of a mart, in Redshift's dialect: one column for each of its table's, in their order."""
-    return _read(f"{mart.table.name}.sql")
+    """Return the query of a mart, in Redshift's dialect: its table's columns, in their order.
+
+    Raises:
+        ValueError: The mart has no query.
+    """
+    return _query(mart.table.name)
 
 
 @cache
-def _read(file: str) -> str:
-    return (resources.files("assets.marts") / "sql" / file).read_text(encoding="utf-8")
+def _query(name: str) -> str:
+    file = resources.files("assets.marts") / "sql" / f"{name}.sql"
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"mart {name} has no query; expected the file assets/marts/sql/{name}.sql"
+        ) from error
 
 
-def refresh(session: Session, mart: Mart, days: Sequence[str] = ()) -> None:
+def replace_days(session: Session, mart: Mart, days: Sequence[str] = ()) -> None:
     """Replace days of a mart; the whole of it where it has no days.
 
     Args:
@@ -44,13 +55,13 @@ def refresh(session: Session, mart: Mart, days: Sequence[str] = ()) -> None:
 
 
 def insert_of(mart: Mart) -> str:
-    """The statement that puts what the query says into the mart."""
+    """Return the statement that puts what the query says into the mart."""
     columns = ", ".join(mart.table.column_names)
     return f"INSERT INTO {mart.table.qualified_name} ({columns})\n{query_of(mart)}"
 
 
 def figures_of(session: Session, mart: Mart, days: Sequence[str] = ()) -> dict[str, dict[str, int]]:
-    """What a mart's rows of days add up to, by day; under `all` where the mart has no days.
+    """Add up the figures of a mart's rows by day; under `all` where the mart has no days.
 
     Returns:
         `row_count` and the mart's figures, 0 for a day without a row.
@@ -64,14 +75,14 @@ def figures_of(session: Session, mart: Mart, days: Sequence[str] = ()) -> dict[s
         (row,) = session.execute(FIGURES.format(**names))
         return {"all": {name: int(value or 0) for name, value in row.items()}}
     rows = session.execute(FIGURES_OF_DAYS.format(**names), {"days": tuple(days)})
-    found = {
+    by_day = {
         str(row["day"]): {name: int(value) for name, value in row.items() if name != "day"} for row in rows
     }
-    return {day: found.get(day, dict.fromkeys(("row_count", *mart.figures), 0)) for day in days}
+    return {day: by_day.get(day, dict.fromkeys(("row_count", *mart.figures), 0)) for day in days}
 
 
 def bound(days: Sequence[str]) -> dict[str, Any]:
-    """The values a mart's query may ask for: which days, and from how many minutes on a delay counts."""
+    """Bind what a mart's query may ask for: which days, and from how many minutes on a delay counts."""
     return {
         "days": tuple(days),
         "delayed": DELAYED_MINUTES,

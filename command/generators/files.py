@@ -6,21 +6,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from airline_platform.contract.feed import Feed
 from airline_platform.errors import AirlineError, WrongCall
 from airline_platform.feeds import FEEDS
-from airline_platform.feeds.bookings import BOOKINGS
-from airline_platform.feeds.flights import FLIGHTS
-from airline_platform.feeds.shipments import SHIPMENTS
-from command.generators.bookings import Bookings
-from command.generators.dirt import DIRT, FEWEST_ROWS, Dirt, Line, soil
-from command.generators.flights import Flights
-from command.generators.network import Row
-from command.generators.shipments import Shipment, Shipments, as_object
+from command.generators import declared
+from command.generators.dirt import FEWEST_ROWS, Dirt, soil
+from command.generators.lines import Line, Row, as_object
+from command.generators.recipe import Recipe
 
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
 """Days that can be generated: bookings speak of days before and after their own."""
@@ -29,27 +27,22 @@ PARTIAL = ".partial"
 """Ends the name of a file that is being written, which no feed claims."""
 
 
-class Source(Protocol):
-    """The rows of one seed, day by day."""
+def recipe_of(feed: Feed) -> Recipe:
+    """Find how a feed's files are generated: the `RECIPE` of the module here that has the feed's name.
 
-    def day(self, day: date) -> Sequence[Row]:
-        """The rows of a day's file, in the feed's order of columns."""
+    A feed without one is generated from its declaration alone.
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a feed's files are generated: rows of a day where nobody says, and what makes them."""
-
-    rows: int
-    make: Callable[[int, int], Source]
+    Raises:
+        WrongCall: There is no such module, and the declaration does not say enough.
+    """
+    name = f"{__package__}.{feed.name}"
+    own = getattr(import_module(name), "RECIPE", None) if find_spec(name) else None
+    return own if isinstance(own, Recipe) else declared.recipe(feed)
 
 
-RECIPES = {
-    BOOKINGS.name: Recipe(1_000, Bookings),
-    FLIGHTS.name: Recipe(20_000, Flights),
-    SHIPMENTS.name: Recipe(1_000, Shipments),
-}
-"""The feeds that can be generated."""
+def generated_feeds() -> list[str]:
+    """Return the names of the feeds that can be generated: those whose files are for a day each."""
+    return sorted(feed.name for feed in FEEDS.values() if feed.daily)
 
 
 @dataclass(frozen=True)
@@ -81,11 +74,11 @@ class Order:
 
     def __post_init__(self) -> None:
         """Refuse what can't be done before anything is written."""
-        if self.feed not in RECIPES:
-            found = f"the feed {self.feed}" if self.feed in FEEDS else repr(self.feed)
+        if self.feed not in generated_feeds():
+            given = f"the feed {self.feed}, which has no days" if self.feed in FEEDS else repr(self.feed)
             raise WrongCall(
-                f"expected a feed that can be generated, got {found}",
-                remedy=f"Name one of {', '.join(RECIPES)}.",
+                f"expected a feed that can be generated, got {given}",
+                remedy=f"Name one of {', '.join(generated_feeds())}.",
             )
         if not FIRST_DAY <= self.first <= self.last <= LAST_DAY:
             raise WrongCall(
@@ -99,7 +92,7 @@ class Order:
 
     def _check_array(self) -> None:
         if self.array and FEEDS[self.feed].format != "json":
-            of_json = ", ".join(name for name in RECIPES if FEEDS[name].format == "json")
+            of_json = ", ".join(name for name in generated_feeds() if FEEDS[name].format == "json")
             raise WrongCall(
                 f"expected a feed of JSON with --array, got {self.feed}, whose files are "
                 f"{FEEDS[self.feed].format.upper()}",
@@ -130,12 +123,18 @@ class Order:
     @property
     def rows_a_day(self) -> int:
         """Rows of each file."""
-        return RECIPES[self.feed].rows if self.rows is None else self.rows
+        own = self.recipe.rows
+        return own if self.rows is None else self.rows
 
     @property
     def kinds(self) -> list[Dirt]:
         """The kinds of dirt that its files can have."""
-        return [dirt for dirt in DIRT[self.feed] if not (self.array and dirt.lines_only)]
+        return [dirt for dirt in self.recipe.dirt if not (self.array and dirt.lines_only)]
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the feed's files are generated."""
+        return recipe_of(FEEDS[self.feed])
 
 
 @dataclass(frozen=True)
@@ -160,11 +159,11 @@ def summary(order: Order, files: Collection[Generated]) -> dict[str, Any]:
         feed, seed, files, rows, bytes, rejected (rows that the feed's job has to reject) and dirty: of each
         kind the number of rows, and whether each becomes `rejected` or `loaded`.
     """
-    found = sum((file.dirty for file in files), Counter[str]())
+    counts = sum((file.dirty for file in files), Counter[str]())
     dirty = [
         {
             "kind": dirt.kind,
-            "rows": found[dirt.kind],
+            "rows": counts[dirt.kind],
             "becomes": "rejected" if dirt.rejected else "loaded",
         }
         for dirt in order.kinds
@@ -175,7 +174,7 @@ def summary(order: Order, files: Collection[Generated]) -> dict[str, Any]:
         "files": len(files),
         "rows": sum(file.rows for file in files),
         "bytes": sum(file.size for file in files),
-        "rejected": sum(found[dirt.kind] for dirt in order.kinds if dirt.rejected),
+        "rejected": sum(counts[dirt.kind] for dirt in order.kinds if dirt.rejected),
         "dirty": dirty if order.dirty else [],
     }
 
@@ -191,7 +190,7 @@ def generate_files(order: Order, on_done: Callable[[date], None]) -> dict[date, 
 
     Args:
         order: What to generate.
-        on_done: Told of every day whose file is there.
+        on_done: Called with every day whose file is there.
 
     Returns:
         What was written, by day.
@@ -199,21 +198,21 @@ def generate_files(order: Order, on_done: Callable[[date], None]) -> dict[date, 
     Raises:
         AirlineError: A file can't be written, or Faker is not installed.
     """
-    feed, source = FEEDS[order.feed], RECIPES[order.feed].make(order.seed, order.rows_a_day)
-    found = {}
+    feed, source = FEEDS[order.feed], order.recipe.make(order.seed, order.rows_a_day)
+    files = {}
     for day in order.days:
         lines, dirty = _lines(order, source.day(day), day)
         size = _write(order, order.out / feed.key("", day), lines)
-        found[day] = Generated(len(lines), size, dirty)
+        files[day] = Generated(len(lines), size, dirty)
         on_done(day)
-    return found
+    return files
 
 
 def _lines(order: Order, rows: Sequence[Row], day: date) -> tuple[list[Line], Counter[str]]:
     if not order.dirty:
         return [*rows], Counter()
     chance = Random(f"{order.seed}/dirt/{order.feed}/{day}")  # noqa: S311 - repeatable on purpose
-    # By its first object a JSON file is told, as a CSV file is by its header.
+    # A JSON file is recognised by its first object, as a CSV file is by its header.
     return soil(rows, order.kinds, chance, first=1 if FEEDS[order.feed].format == "json" else 0)
 
 
@@ -227,9 +226,9 @@ def _write(order: Order, folder: Path, lines: Iterable[Line]) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path = _new_name(folder, feed) if feed.format == "json" else folder / f"{feed.name}.csv"
-        with _replacing(path) as file:
+        with _replacing(path, feed.reading.encoding) as file:
             if feed.format == "json":
-                _write_json(file, lines, array=order.array)
+                _write_json(file, feed, lines, array=order.array)
             else:
                 _write_csv(file, feed, lines)
         return path.stat().st_size
@@ -245,12 +244,12 @@ def _partial(path: Path) -> Path:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
-    """Open a file under another name, which it keeps until it is whole; else nothing is left of it."""
+def _replacing(path: Path, encoding: str) -> Iterator[TextIO]:
+    """Open a file under another name, which it keeps until it is whole; after a failure, delete it."""
     partial = _partial(path)
     try:
         # Half a surrogate pair stands for a byte that is not UTF-8.
-        with partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with partial.open("w", encoding=encoding, errors="surrogateescape", newline="") as file:
             yield file
         partial.replace(path)
     except BaseException:
@@ -279,8 +278,11 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write_csv(file: TextIO, feed: Feed, lines: Iterable[Line]) -> None:
-    file.write(f"{feed.header}\n")
-    fields = csv.writer(file, lineterminator="\n")
+    reading = feed.reading
+    file.write(f"{feed.noun}\n" * reading.skip_lines)
+    quoting: Any = {"quotechar": reading.quote} if reading.quote else {"quoting": csv.QUOTE_NONE}
+    fields = csv.writer(file, lineterminator="\n", delimiter=reading.delimiter, **quoting)
+    fields.writerow(column.name for column in feed.columns)
     for line in lines:
         if isinstance(line, str):
             file.write(f"{line}\n")
@@ -288,10 +290,11 @@ def _write_csv(file: TextIO, feed: Feed, lines: Iterable[Line]) -> None:
             fields.writerow(line)
 
 
-def _write_json(file: TextIO, lines: Iterable[Line], *, array: bool) -> None:
+def _write_json(file: TextIO, feed: Feed, lines: Iterable[Line], *, array: bool) -> None:
     start, between, end = ("[\n", ",\n", "\n]\n") if array else ("", "\n", "\n")
+    names = [column.name for column in feed.columns]
     file.write(start)
     for number, line in enumerate(lines):
-        text = line if isinstance(line, str) else as_object(zip(Shipment._fields, line, strict=True))
+        text = line if isinstance(line, str) else as_object(zip(names, line, strict=True))
         file.write(f"{between}{text}" if number else text)
     file.write(end)

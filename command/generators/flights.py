@@ -6,7 +6,11 @@ from itertools import pairwise
 from random import Random
 from statistics import NormalDist
 
-from command.generators.network import Row, schedule
+from airline_platform.feeds.flights import FLIGHTS
+from command.generators.dirt import Dirt, of_csv, with_value
+from command.generators.lines import Row
+from command.generators.network import schedule
+from command.generators.recipe import Recipe
 
 QUANTILES = (
     (0, -43),
@@ -58,7 +62,7 @@ class Flights:
         self._flights = schedule(seed)
 
     def day(self, day: date) -> Sequence[Row]:
-        """The rows of a day: carrier, origin, destination, delays in minutes.
+        """Return the rows of a day: carrier, origin, destination, delays in minutes.
 
         Both delays are empty for a cancelled flight, the arrival's also for a diverted one.
         """
@@ -82,3 +86,20 @@ class Flights:
                 flights, departures, differences, fates, strict=True
             )
         ]
+
+
+RECIPE = Recipe(
+    rows=20_000,
+    make=Flights,
+    dirt=(
+        Dirt("delay_not_a_number", with_value(FLIGHTS, "DepDelay", "late")),
+        Dirt("delay_with_a_fraction", with_value(FLIGHTS, "DepDelay", "12.5")),
+        Dirt("missing_carrier", with_value(FLIGHTS, "Carrier", "")),
+        Dirt("missing_airport", with_value(FLIGHTS, "OriginAirportID", "")),
+        Dirt("airport_code_for_id", with_value(FLIGHTS, "DestAirportID", "JFK")),
+        Dirt("carrier_too_long", with_value(FLIGHTS, "Carrier", "United Air Lines")),
+        Dirt("unknown_airport", with_value(FLIGHTS, "DestAirportID", "99999"), rejected=False),
+        Dirt("delay_as_decimal", with_value(FLIGHTS, "DepDelay", "12.0"), rejected=False),
+        *of_csv(FLIGHTS.reading),
+    ),
+)

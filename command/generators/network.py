@@ -5,9 +5,6 @@ from typing import NamedTuple
 
 from command.demo.new_york import airports
 
-Row = tuple[str, ...]
-"""Fields of a landing file, in the order of the feed's columns."""
-
 CARRIERS = {
     "UA": (58_665, range(1, 1_745)),
     "B6": (54_635, range(1, 2_919)),
@@ -47,7 +44,7 @@ class Flight(NamedTuple):
 
 
 def schedule(seed: int) -> list[Flight]:
-    """About 4,000 flights, of each carrier its share; no carrier has a flight number twice.
+    """Make about 4,000 flights, of each carrier its share; no carrier has a flight number twice.
 
     Args:
         seed: Other seeds have other schedules. Airports are ids of the US DOT.
@@ -57,7 +54,7 @@ def schedule(seed: int) -> list[Flight]:
     ids = [airport.airport_id for airport in known]
     weights = [HUB_WEIGHT if airport.iata in HUBS else 1 for airport in known]
     all_flights = sum(flights for flights, _ in CARRIERS.values())
-    found = []
+    flights_of_all = []
     for carrier, (flights, numbers) in CARRIERS.items():
         for number in chance.sample(
             numbers, max(LEAST_OF_A_CARRIER, flights * FLIGHT_NUMBERS // all_flights)
@@ -65,5 +62,5 @@ def schedule(seed: int) -> list[Flight]:
             origin = dest = ""
             while origin == dest:
                 origin, dest = chance.choices(ids, weights, k=2)
-            found.append(Flight(carrier, str(number), origin, dest))
-    return found
+            flights_of_all.append(Flight(carrier, str(number), origin, dest))
+    return flights_of_all

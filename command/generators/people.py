@@ -26,7 +26,7 @@ class Person(NamedTuple):
 
 
 def people(seed: int) -> list[Person]:
-    """The customers of a seed, for one version of Faker always the same.
+    """Make up the customers of a seed; one version of Faker always makes the same.
 
     Raises:
         AirlineError: Faker is not installed.
@@ -41,7 +41,7 @@ def people(seed: int) -> list[Person]:
 
 
 def addresses(seed: int) -> list[str]:
-    """Street and number of each customer of a seed, in the order of `people`, each on one line.
+    """Make up street and number of each customer of a seed, in the order of `people`, each on one line.
 
     Raises:
         AirlineError: Faker is not installed.
@@ -52,12 +52,12 @@ def addresses(seed: int) -> list[str]:
 
 
 def _homes(chance: Random) -> list[str]:
-    """The locale of each customer."""
+    """Draw the locale of each customer."""
     return chance.choices(list(LOCALES), list(LOCALES.values()), k=PEOPLE)
 
 
 def _fakers(seed: str) -> dict[str, "faker.Faker"]:
-    """What makes people up, by locale."""
+    """Make a Faker for each locale."""
     try:
         from faker import Faker  # noqa: PLC0415 - production installs no Faker
     except ImportError as error:
@@ -73,6 +73,6 @@ def _fakers(seed: str) -> dict[str, "faker.Faker"]:
 
 
 def _ascii(name: str) -> str:
-    """A name as it stands in an address: `Müller-Lüdenscheidt` as `mullerludenscheidt`."""
+    """Spell a name as it stands in an address: `Müller-Lüdenscheidt` as `mullerludenscheidt`."""
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ł", "l").replace("Ł", "L"))
     return re.sub("[^a-z]", "", plain.lower())

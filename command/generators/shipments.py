@@ -1,14 +1,18 @@
 """Synthetic shipments of a day, to cities that are spelled in many ways; some are sent twice."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from decimal import Decimal
 from random import Random
 from typing import NamedTuple
 
+from airline_platform.feeds.shipments import SHIPMENTS
 from command.demo.new_york import airports
-from command.generators.network import Row
+from command.generators.dirt import LIST_FOR_OBJECT, NOT_JSON, Dirt, Spoil, with_change, with_value
+from command.generators.lines import Row, as_object
 from command.generators.people import addresses, people
+from command.generators.recipe import Recipe
 
 AGAIN_PERCENT = 2
 """Of a day's rows, those that repeat an earlier shipment of the day."""
@@ -62,11 +66,6 @@ class City(NamedTuple):
     distance: float
 
 
-def as_object(fields: Iterable[tuple[str, str]]) -> str:
-    """A JSON object on one line, of names and values that are JSON already."""
-    return "{" + ", ".join([f'"{name}": {value}' for name, value in fields]) + "}"
-
-
 class Shipments:
     """The shipments of a seed.
 
@@ -86,16 +85,16 @@ class Shipments:
         self._cities = _cities(seed)
 
     def day(self, day: date) -> Sequence[Row]:
-        """The rows of a day; a repeated shipment comes after those it repeats, under their id."""
+        """Return the rows of a day; a repeated shipment comes after those it repeats, under their id."""
         chance = Random(f"{self._seed}/shipments/{day}")  # noqa: S311 - repeatable on purpose
         again = set(chance.sample(range(1, self._rows), self._rows * AGAIN_PERCENT // 100))
-        told: list[Shipment] = []
+        rows: list[Shipment] = []
         for number in range(self._rows):
             if number in again:
-                told.append(_again(chance.choice(told), chance))
+                rows.append(_again(chance.choice(rows), chance))
             else:
-                told.append(self._shipment(day, number, chance))
-        return told
+                rows.append(self._shipment(day, number, chance))
+        return rows
 
     def _shipment(self, day: date, number: int, chance: Random) -> Shipment:
         name, address = chance.choice(self._customers)
@@ -139,9 +138,89 @@ def _quantity(chance: Random) -> str:
 
 
 def _about(cost: float, chance: Random) -> str:
-    """A cost near that one, in whole cents."""
+    """Write a cost near that one, in whole cents."""
     return f"{cost * chance.uniform(1 - COST_SPREAD, 1 + COST_SPREAD):.2f}"
 
 
 def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _fields(row: Row) -> list[tuple[str, str]]:
+    """Return the names and values of a shipment, as they stand in JSON."""
+    return list(zip(Shipment._fields, row, strict=True))
+
+
+def _whole(row: Row) -> str:
+    return as_object(_fields(row))
+
+
+def _cut_short(row: Row, _: Row) -> str:
+    """All of the object up to where its third last value should be."""
+    return as_object(_fields(row)[:-2]).removesuffix("}") + ", "
+
+
+def _and(name: str, value: str) -> Spoil:
+    """Write one field more, behind the others."""
+    return lambda row, _: as_object([*_fields(row), (name, value)])
+
+
+def _without(name: str) -> Spoil:
+    return lambda row, _: as_object(field for field in _fields(row) if field[0] != name)
+
+
+def _forty_times(text: str) -> str:
+    return f'"{text[1:-1] * 40}"'
+
+
+def _exponent(number: str) -> str:
+    return f"{Decimal(number):e}"
+
+
+def _object(number: str) -> str:
+    return f'{{"value": {number}}}'
+
+
+def _name_in_parts(text: str) -> str:
+    first, _, last = json.loads(text).rpartition(" ")
+    return json.dumps({"first": first, "last": last}, ensure_ascii=False)
+
+
+def _escaped(text: str) -> str:
+    """Write the same text in JSON, with every letter as its number."""
+    numbers = [f"\\u{ord(letter):04x}" for letter in json.loads(text)]
+    return f'"{"".join(numbers)}"'
+
+
+RECIPE = Recipe(
+    rows=1_000,
+    make=Shipments,
+    dirt=(
+        NOT_JSON,
+        Dirt("object_cut_short", _cut_short, lines_only=True),
+        LIST_FOR_OBJECT,
+        Dirt("unknown_field", _and("carrier", '"AA"')),
+        Dirt("field_twice", _and("quantity", "1")),
+        Dirt("missing_shipping_id", _without("shipping_id")),
+        Dirt("missing_city", with_value(SHIPMENTS, "destination_city", "null")),
+        Dirt("city_too_long", with_change(SHIPMENTS, "destination_city", _forty_times)),
+        Dirt("date_with_hyphens", with_change(SHIPMENTS, "shipping_date", lambda day: day.replace("/", "-"))),
+        Dirt("no_such_day", with_value(SHIPMENTS, "shipping_date", '"2013/02/30"')),
+        Dirt("cost_not_a_number", with_value(SHIPMENTS, "shipping_cost", '"much"')),
+        Dirt("cost_is_nan", with_value(SHIPMENTS, "shipping_cost", "NaN")),
+        Dirt("cost_too_large", with_value(SHIPMENTS, "shipping_cost", "123456789012.34")),
+        Dirt("too_many_decimals", with_value(SHIPMENTS, "shipping_distance", "812.34567")),
+        Dirt("negative_quantity", with_change(SHIPMENTS, "quantity", lambda quantity: f"-{quantity}")),
+        Dirt("number_in_quotes", with_change(SHIPMENTS, "quantity", lambda quantity: f'"{quantity}"')),
+        Dirt("object_for_number", with_change(SHIPMENTS, "quantity", _object)),
+        Dirt("name_in_parts", with_change(SHIPMENTS, "customer_name", _name_in_parts)),
+        Dirt("fields_in_another_order", lambda row, _: as_object(reversed(_fields(row))), rejected=False),
+        Dirt("exponent", with_change(SHIPMENTS, "shipping_cost", _exponent), rejected=False),
+        Dirt("whole_number_with_point", with_value(SHIPMENTS, "quantity", "12.0"), rejected=False),
+        Dirt("null_customer_name", with_value(SHIPMENTS, "customer_name", "null"), rejected=False),
+        Dirt("missing_street", _without("street_address"), rejected=False),
+        Dirt("escaped_letters", with_change(SHIPMENTS, "destination_city", _escaped), rejected=False),
+        Dirt("blanks_around_object", lambda row, _: f"\t {_whole(row)} ", rejected=False),
+        Dirt("blank_line", lambda row, _: f"\n{_whole(row)}", rejected=False, lines_only=True),
+    ),
+)

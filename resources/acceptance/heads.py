@@ -11,10 +11,11 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from airline_platform.contract.feed import UNKNOWN_MARK, Feed
+from airline_platform.contract.drift import UNKNOWN_MARK
+from airline_platform.contract.feed import Feed
 from airline_platform.contract.reading import Reading
-from airline_platform.files import csv_records
-from airline_platform.files.characters import trimmed
+from glue_jobs.records import csv_records
+from glue_jobs.records.characters import trimmed
 from resources.acceptance.json_heads import judge_json
 from resources.acceptance.verdicts import Accepted, Refused, Shape
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.reading import Reading
-from airline_platform.files.csv_records import lines_of
-from airline_platform.files.json_records import NotAnArray, elements
+from glue_jobs.records.csv_records import lines_of
+from glue_jobs.records.json_records import NotAnArray, elements
 from resources.acceptance.verdicts import Accepted, Refused
 
 _WHOLE = "Land the file again, complete."

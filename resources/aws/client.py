@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, overload
 
 import boto3
 import botocore.session
@@ -20,7 +21,6 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, No
 from botocore.utils import parse_timestamp
 
 from airline_platform.errors import StackNotStarted, StackUnavailable
-from airline_platform.settings import Settings
 from resources.aws import caller
 
 if TYPE_CHECKING:
@@ -42,6 +42,33 @@ _making = Lock()
 """botocore's sessions make one client at a time."""
 
 
+class AwsAccess(Protocol):
+    """Where AWS is, and with which credentials it is called: `Settings`, or what a resource has of them."""
+
+    @property
+    def stage(self) -> Literal["local", "aws"]:
+        """Whether AWS is a laptop's gateway, or an account."""
+
+    @property
+    def region(self) -> str:
+        """Region of all clients."""
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """The gateway; None in an account, and where no laptop stack was started."""
+
+    @property
+    def run_role_arn(self) -> str | None:
+        """The role that a run takes in an account, if any."""
+
+    @property
+    def home(self) -> str | Path:
+        """Folder of the laptop stack, which errors name."""
+
+    def credentials(self) -> dict[str, str]:
+        """Arguments for boto3's clients; none where boto3's own chain decides."""
+
+
 class RunRole(NamedTuple):
     """The role a run takes, and the run's name in it."""
 
@@ -50,39 +77,39 @@ class RunRole(NamedTuple):
 
 
 @overload
-def make_client(settings: Settings, service: Literal["s3"]) -> "S3Client": ...
+def make_client(access: AwsAccess, service: Literal["s3"]) -> "S3Client": ...
 @overload
-def make_client(settings: Settings, service: Literal["glue"]) -> "GlueClient": ...
+def make_client(access: AwsAccess, service: Literal["glue"]) -> "GlueClient": ...
 @overload
-def make_client(settings: Settings, service: Literal["athena"]) -> "AthenaClient": ...
+def make_client(access: AwsAccess, service: Literal["athena"]) -> "AthenaClient": ...
 @overload
-def make_client(settings: Settings, service: Literal["sqs"]) -> "SQSClient": ...
+def make_client(access: AwsAccess, service: Literal["sqs"]) -> "SQSClient": ...
 @overload
-def make_client(settings: Settings, service: Literal["sns"]) -> "SNSClient": ...
+def make_client(access: AwsAccess, service: Literal["sns"]) -> "SNSClient": ...
 @overload
-def make_client(settings: Settings, service: Literal["logs"]) -> "CloudWatchLogsClient": ...
+def make_client(access: AwsAccess, service: Literal["logs"]) -> "CloudWatchLogsClient": ...
 @overload
-def make_client(settings: Settings, service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
+def make_client(access: AwsAccess, service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
 @overload
-def make_client(settings: Settings, service: Literal["cloudformation"]) -> "CloudFormationClient": ...
-def make_client(settings: Settings, service: Any) -> Any:
+def make_client(access: AwsAccess, service: Literal["cloudformation"]) -> "CloudFormationClient": ...
+def make_client(access: AwsAccess, service: Any) -> Any:
     """A client for one service, cached: boto3 clients are thread-safe and slow to make.
 
     Raises:
         StackNotStarted: The stage is a laptop and no stack was started there. A laptop never falls back
             to an account.
     """
-    if settings.stage == "local" and settings.endpoint_url is None:
-        raise StackNotStarted(f"no laptop stack runs in {settings.home}", remedy=START_THE_STACK)
-    credentials = tuple(settings.credentials().items())
-    return _client(service, settings.region, settings.endpoint_url, credentials, _run_role(settings))
+    if access.stage == "local" and access.endpoint_url is None:
+        raise StackNotStarted(f"no laptop stack runs in {access.home}", remedy=START_THE_STACK)
+    credentials = tuple(access.credentials().items())
+    return _client(service, access.region, access.endpoint_url, credentials, _run_role(access))
 
 
-def _run_role(settings: Settings) -> RunRole | None:
+def _run_role(access: AwsAccess) -> RunRole | None:
     run = caller.current_run()
-    if settings.stage == "local" or not settings.run_role_arn or not run:
+    if access.stage == "local" or not access.run_role_arn or not run:
         return None
-    return RunRole(settings.run_role_arn, run)
+    return RunRole(access.run_role_arn, run)
 
 
 @cache
@@ -162,7 +189,7 @@ class _RunRoleProvider(CredentialProvider):
 
 
 @contextmanager
-def reaching(settings: Settings) -> Iterator[None]:
+def reaching(access: AwsAccess) -> Iterator[None]:
     """Turn botocore's connection failures into one that says what to do.
 
     Raises:
@@ -171,7 +198,7 @@ def reaching(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (EndpointConnectionError, ConnectTimeoutError) as error:
-        remedy = START_THE_STACK if settings.stage == "local" else "Check the network and the AWS region."
+        remedy = START_THE_STACK if access.stage == "local" else "Check the network and the AWS region."
         raise StackUnavailable(f"AWS does not answer: {error}", remedy=remedy) from error
     except NoCredentialsError as error:
         raise StackUnavailable(

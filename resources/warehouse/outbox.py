@@ -11,9 +11,9 @@ from typing import Any
 import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airline_platform.contract.table import ALERT_OUTBOX
 from airline_platform.errors import StackUnavailable
 from resources.topic import Alert, Notifier
+from resources.warehouse.own_tables import ALERT_OUTBOX
 from resources.warehouse.session import Session, Warehouse
 
 _TABLE = ALERT_OUTBOX.qualified_name

@@ -11,24 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-import psycopg2
 import sqlglot
 from psycopg2.extras import RealDictCursor, execute_values
-from pydantic import PrivateAttr
 from sqlglot import expressions as exp
 
-from airline_platform.contract.table import (
-    LOAD_LOCK,
-    Column,
-    Table,
-    column_definitions,
-)
-from airline_platform.errors import StackUnavailable, WrongCall
-from airline_platform.settings import Settings, get_settings
-from resources.aws.audited import AuditedResource
-from resources.aws.client import START_THE_STACK, make_client, reaching
+from airline_platform.contract.table import Column, Table, column_definitions
+from airline_platform.errors import WrongCall
+from airline_platform.settings import Settings
+from resources.aws.audited import AuditedResource, AwsConfig
+from resources.aws.client import AwsAccess, make_client, reaching
+from resources.warehouse.connections import Connection, Connections, connections_to
+from resources.warehouse.own_tables import LOAD_LOCK
 from resources.warehouse.table_changes import (
     COLUMNS,
     Changes,
@@ -39,9 +34,7 @@ from resources.warehouse.table_changes import (
 )
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
-
-CONNECT_SECONDS = 10
+    from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - it is a class
 
 AHEAD = 4
 """Files that a laptop's COPY reads ahead, so that PostgreSQL does not wait for them."""
@@ -56,13 +49,21 @@ COPY_PARQUET = "COPY {table} FROM %(manifest)s IAM_ROLE default FORMAT AS PARQUE
 """Redshift takes its own default role: no role's name travels in SQL."""
 
 
+class Reader(Protocol):
+    """What answers queries: a transaction, or a warehouse, which opens one for each."""
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of one statement of Redshift SQL with bound `%(name)s` values."""
+        ...
+
+
 class Session:
     """One transaction on the warehouse: committed when its block ends well, rolled back otherwise."""
 
-    def __init__(self, connection: "Connection", engine: str, settings: Settings) -> None:
+    def __init__(self, connection: "PsycopgConnection", engine: str, aws: AwsAccess) -> None:
         self._connection = connection
         self._engine = engine
-        self._settings = settings
+        self._aws = aws
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Run one statement of Redshift SQL with bound `%(name)s` values; return its rows, if it has any."""
@@ -70,23 +71,16 @@ class Session:
             cursor.execute(self._dialect(sql), parameters)
             return [dict(row) for row in cursor.fetchall()] if cursor.description else []
 
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of one statement of Redshift SQL with bound `%(name)s` values, as `Warehouse.query` has it."""
+        return self.execute(sql, parameters)
+
     def change(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
         """Run one statement that changes rows; return how many it changed."""
         with self._connection.cursor() as cursor:
             cursor.execute(self._dialect(sql), parameters)
             changed: int = cursor.rowcount
             return changed
-
-    def wait_for_turn(self) -> None:
-        """Keep every other load out until this transaction ends; has to be its first statement.
-
-        A run that was given up for dead may still live. Without this, it and the one in its place would
-        both delete the old rows of a day, and both insert the new ones.
-        """
-        with self._connection.cursor() as cursor:
-            cursor.execute(f"LOCK TABLE {LOAD_LOCK.qualified_name}")
-            if self._engine == "postgres":
-                cursor.execute("SELECT set_config('work_mem', %s, true)", [LOAD_MEMORY])
 
     def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows, each with a value for every column of the table."""
@@ -188,7 +182,7 @@ class Session:
         """The laptop's double of Redshift's COPY: the manifest's files, by position."""
         from resources.warehouse.binary_copy import binary_rows  # noqa: PLC0415 - pyarrow costs 0.2 s, only loads need it
 
-        s3 = make_client(self._settings, "s3")
+        s3 = make_client(self._aws, "s3")
 
         def read(uri: str) -> bytes:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -197,7 +191,7 @@ class Session:
         def rows_of(uri: str) -> bytes:
             return binary_rows(read(uri))
 
-        with reaching(self._settings), self._connection.cursor() as cursor:
+        with reaching(self._aws), self._connection.cursor() as cursor:
             files = [entry["url"] for entry in json.loads(read(manifest_uri))["entries"]]
             for rows in _made_ahead(rows_of, files):
                 # All at once: in psycopg2's pieces of 8 kB, this thread waits for those that read ahead.
@@ -223,26 +217,62 @@ class Warehouse(AuditedResource):
     """The warehouse, reached by the secret that describes it."""
 
     secret_id: str
-    _settings: Settings | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The warehouse of these settings, which need not be this process's."""
-        warehouse = cls(secret_id=settings.warehouse_secret)
-        warehouse._settings = settings
-        return warehouse
+        return cls(secret_id=settings.warehouse_secret, aws=AwsConfig.of(settings))
 
     @contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Session]:
-        """One transaction; the connection is closed behind it.
+        """One transaction, on a connection of its own.
 
         Raises:
             StackUnavailable: The warehouse does not answer.
         """
-        with self._connected() as (connection, session):
-            connection.set_session(readonly=read_only)
-            with connection:
-                yield session
+        with self._connections().opened() as connection:
+            connection.psycopg.set_session(readonly=read_only)
+            with connection.psycopg:
+                yield Session(connection.psycopg, connection.engine, self.aws)
+
+    @contextmanager
+    def exclusive_transaction(self) -> Iterator[Session]:
+        """One transaction that keeps every other exclusive one out until it ends, whoever runs it.
+
+        Loads, verdicts and whatever else decides by what it finds go through it: it waits until it is alone,
+        and then sees all that those before it have committed. A run that was given up for dead may still
+        live; without this, it and the one in its place would both delete the old rows of a day, and both
+        insert the new ones. It does not keep out what only reads, nor plain transactions.
+
+        Raises:
+            StackUnavailable: The warehouse does not answer.
+        """
+        with self._connections().opened() as connection, connection.psycopg:
+            _keep_others_out(connection)
+            yield Session(connection.psycopg, connection.engine, self.aws)
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of one read-only statement of Redshift SQL, on a connection that the thread keeps.
+
+        Raises:
+            StackUnavailable: The warehouse does not answer.
+        """
+
+        def ask(connection: Connection) -> list[dict[str, Any]]:
+            connection.psycopg.set_session(readonly=True)
+            with connection.psycopg:
+                return Session(connection.psycopg, connection.engine, self.aws).execute(sql, parameters)
+
+        return self._connections().read(ask)
+
+    def require_turn(self) -> None:
+        """See that the warehouse lets a load begin.
+
+        Raises:
+            StackUnavailable: It does not answer.
+        """
+        with self.exclusive_transaction():
+            pass
 
     def alter(self, statement: str) -> None:
         """Run one statement of Redshift SQL outside of a transaction.
@@ -253,58 +283,20 @@ class Warehouse(AuditedResource):
         Raises:
             StackUnavailable: The warehouse does not answer.
         """
-        with self._connected() as (connection, session):
-            connection.autocommit = True
-            session.execute(statement)
+        with self._connections().opened() as connection:
+            connection.psycopg.autocommit = True
+            Session(connection.psycopg, connection.engine, self.aws).execute(statement)
 
-    @contextmanager
-    def _connected(self) -> Iterator[tuple["Connection", Session]]:
-        settings = self._settings or get_settings()
-        secret = self._secret(settings)
-        connection = self._connect(secret)
-        try:
-            yield connection, Session(connection, secret["engine"], settings)
-        finally:
-            connection.close()
+    def _connections(self) -> Connections:
+        return connections_to(self.aws, self.secret_id)
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of one read-only statement of Redshift SQL."""
-        with self.transaction(read_only=True) as session:
-            return session.execute(sql, parameters)
 
-    def _secret(self, settings: Settings) -> dict[str, Any]:
-        client = make_client(settings, "secretsmanager")
-        try:
-            with reaching(settings):
-                answer = client.get_secret_value(SecretId=self.secret_id)
-        except client.exceptions.ResourceNotFoundException as error:
-            raise StackUnavailable(
-                f"there is no secret {self.secret_id}, which says where the warehouse is",
-                remedy=(
-                    "Store it in Secrets Manager: JSON with engine (redshift), host, port, dbname, username "
-                    "and password."
-                ),
-            ) from error
-        secret: dict[str, Any] = json.loads(answer["SecretString"])
-        return secret
-
-    def _connect(self, secret: Mapping[str, Any]) -> "Connection":
-        try:
-            return psycopg2.connect(
-                host=secret["host"],
-                port=secret["port"],
-                dbname=secret["dbname"],
-                user=secret["username"],
-                password=secret["password"],
-                connect_timeout=CONNECT_SECONDS,
-                sslmode="prefer",
-                application_name="airline",
-            )
-        except psycopg2.OperationalError as error:
-            raise StackUnavailable(
-                f"the warehouse at {secret['host']}:{secret['port']} does not answer: {str(error).strip()}",
-                remedy=START_THE_STACK if secret["engine"] == "postgres" else "Check the Redshift endpoint.",
-            ) from error
+def _keep_others_out(connection: Connection) -> None:
+    """Lock, as the transaction's first statement: on Redshift its snapshot is taken after it."""
+    with connection.psycopg.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {LOAD_LOCK.qualified_name}")
+        if connection.engine == "postgres":
+            cursor.execute("SELECT set_config('work_mem', %s, true)", [LOAD_MEMORY])
 
 
 def require_one_query(sql: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 from airport_files import Bodies, judged
+from assets.ingest.airports import read_airports
 from fuzz import FuzzedFile, fuzzed_runs
 from spark_lake import Lake
 
@@ -22,9 +23,8 @@ from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
-from airline_platform.files.characters import first_hidden, trimmed
-from assets.ingest.airports import read_airports
 from glue_jobs import bookings_job, flights_job, shipments_to_parquet_job
+from glue_jobs.records.characters import first_hidden, trimmed
 from resources.acceptance.verdicts import Refused
 from resources.landing import LandedObject, Landing
 

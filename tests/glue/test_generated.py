@@ -9,8 +9,7 @@ from spark_lake import Lake
 
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
-from command.generators.dirt import DIRT
-from command.generators.files import Order, generate_files, summary
+from command.generators.files import Order, generate_files, recipe_of, summary
 from glue_jobs import bookings_job, flights_job
 
 # PySpark leaves the socket of every collect to the garbage collector.
@@ -63,5 +62,5 @@ def test_the_job_rejects_the_dirty_rows_that_were_announced_and_loads_all_others
         key: (ROWS, ROWS - told["rejected"], told["rejected"]) for key, told in announced.items()
     }
     assert {dirt["kind"] for told in announced.values() for dirt in told["dirty"] if dirt["rows"]} == {
-        dirt.kind for dirt in DIRT[name]
+        dirt.kind for dirt in recipe_of(feed).dirt
     }

@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_af
 from airline_platform.contract.table import Table
 from airline_platform.settings import get_settings
 from assets.schema import TABLES
-from command.deploy.deploy import store_warehouse_secret
+from command.deploy.secrets import store_warehouse_secret
 from laptop.postgres import PostgresServer
 from laptop.stack import PortClaims
 from resources.aws.client import make_client

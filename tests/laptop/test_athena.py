@@ -25,7 +25,6 @@ from resources.athena import Athena
 from resources.aws.client import make_client
 
 DATABASE = "airline"
-ATHENA = Athena(database=DATABASE, workgroup=DATABASE)
 RESULTS = "s3://lake/athena-results/"
 
 COSTS = {
@@ -132,7 +131,7 @@ def put_day(s3: Any, day: str, costs: list[str | None]) -> int:
 
 
 def test_days_and_their_total_are_exact_in_one_query() -> None:
-    result = ATHENA.query(BY_DAY.format(table="shipments_normalized"))
+    result = Athena.of(get_settings()).query(BY_DAY.format(table="shipments_normalized"))
 
     assert result.rows == [
         {"day": "2013-01-01", "shipments": "2", "total_cost": "1.011"},
@@ -143,15 +142,15 @@ def test_days_and_their_total_are_exact_in_one_query() -> None:
 
 
 def test_a_table_without_objects_has_no_days_and_an_empty_total() -> None:
-    result = ATHENA.query(BY_DAY.format(table="nothing_yet"))
+    result = Athena.of(get_settings()).query(BY_DAY.format(table="nothing_yet"))
 
     assert result.rows == [{"day": None, "shipments": "0", "total_cost": None}]
     assert result.bytes_scanned == 0
 
 
 def test_what_a_query_read_is_every_file_of_its_tables(lake: int) -> None:
-    sums = ATHENA.query(BY_DAY.format(table="shipments_normalized"))
-    twice = ATHENA.query(
+    sums = Athena.of(get_settings()).query(BY_DAY.format(table="shipments_normalized"))
+    twice = Athena.of(get_settings()).query(
         'WITH days AS (SELECT DISTINCT "date" FROM airline.shipments_normalized)'
         ' SELECT COUNT(*) AS n FROM days JOIN shipments_normalized USING ("date") CROSS JOIN nothing_yet'
     )
@@ -161,7 +160,7 @@ def test_what_a_query_read_is_every_file_of_its_tables(lake: int) -> None:
 
 def test_what_a_query_read_stays_what_it_was(lake: int) -> None:
     athena, s3 = make_client(get_settings(), "athena"), make_client(get_settings(), "s3")
-    result = ATHENA.query("SELECT COUNT(*) AS n FROM shipments_normalized")
+    result = Athena.of(get_settings()).query("SELECT COUNT(*) AS n FROM shipments_normalized")
     key = "normalized/shipments/date=2013-03-01/part-0.parquet"
     s3.put_object(Bucket="lake", Key=key, Body=b"later")
     try:
@@ -175,19 +174,21 @@ def test_what_a_query_read_stays_what_it_was(lake: int) -> None:
 
 
 def test_a_query_without_tables_reads_nothing() -> None:
-    result = ATHENA.query("SELECT 1 AS one, CAST(NULL AS VARCHAR) AS nothing")
+    result = Athena.of(get_settings()).query("SELECT 1 AS one, CAST(NULL AS VARCHAR) AS nothing")
 
     assert (result.rows, result.bytes_scanned) == ([{"one": "1", "nothing": None}], 0)
 
 
 def test_a_long_result_is_read_to_its_end() -> None:
-    result = ATHENA.query("SELECT n FROM (SELECT UNNEST(GENERATE_SERIES(1, 2500)) AS n) ORDER BY n")
+    result = Athena.of(get_settings()).query(
+        "SELECT n FROM (SELECT UNNEST(GENERATE_SERIES(1, 2500)) AS n) ORDER BY n"
+    )
 
     assert [row["n"] for row in result.rows] == [str(n) for n in range(1, 2501)]
 
 
 def test_the_result_is_kept_where_the_workgroup_says() -> None:
-    result = ATHENA.query("SELECT 1 AS one")
+    result = Athena.of(get_settings()).query("SELECT 1 AS one")
 
     assert result.output.startswith(f"{RESULTS}{result.query_id}")
     kept = make_client(get_settings(), "s3").get_object(
@@ -206,7 +207,7 @@ def test_the_result_is_kept_where_the_workgroup_says() -> None:
 )
 def test_a_query_that_can_not_work_fails_with_its_reason(sql: str, reason: str) -> None:
     with pytest.raises(QueryFailed) as failed:
-        ATHENA.query(sql)
+        Athena.of(get_settings()).query(sql)
 
     assert "ended with FAILED: " in str(failed.value)
     assert reason in str(failed.value)
@@ -241,7 +242,7 @@ def started(sql: str) -> str:
 def test_a_query_somebody_stops_ends_the_waiting() -> None:
     sql = SLOW.format(milliseconds=8001)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(ATHENA.query, sql)
+        waiting = pool.submit(Athena.of(get_settings()).query, sql)
         query_id = started(sql)
         make_client(get_settings(), "athena").stop_query_execution(QueryExecutionId=query_id)
 
@@ -273,7 +274,7 @@ def test_a_run_that_is_cancelled_stops_its_query() -> None:
     with ThreadPoolExecutor(1) as pool:
         interrupted = pool.submit(interrupt)
         with pytest.raises(KeyboardInterrupt):
-            ATHENA.query(sql)
+            Athena.of(get_settings()).query(sql)
 
     athena = make_client(get_settings(), "athena")
     found = athena.get_query_execution(QueryExecutionId=interrupted.result())["QueryExecution"]

@@ -12,11 +12,11 @@ from psycopg2.errors import BadCopyFileFormat
 from pyarrow import parquet
 
 from airline_platform.contract.table import Column, Table
+from airline_platform.settings import get_settings
 from resources.lake import Lake
 from resources.warehouse import binary_copy
 from resources.warehouse.session import Warehouse
 
-LAKE = Lake(bucket="airline-lake")
 TYPES = {
     "string": pa.string(),
     "bigint": pa.int64(),
@@ -63,8 +63,8 @@ def staged(
     }
     sink = io.BytesIO()
     parquet.write_table(pa.table(arrays | {"source_file": pa.array(["s3://a/b"] * rows)}), sink, **writing)
-    uri = LAKE.put_bytes("of_a_test/a.parquet", sink.getvalue())
-    manifest = LAKE.put_json("of_a_test/manifest", {"entries": [{"url": uri}]})
+    uri = Lake.of(get_settings()).put_bytes("of_a_test/a.parquet", sink.getvalue())
+    manifest = Lake.of(get_settings()).put_json("of_a_test/manifest", {"entries": [{"url": uri}]})
     with server.transaction() as session:
         staging = session.stage(table, manifest)
         return session.execute(f"SELECT * FROM {staging}")
@@ -105,8 +105,8 @@ def test_a_long_file_arrives_whole_and_in_order(server: Warehouse, monkeypatch: 
 def test_a_file_with_another_number_of_columns_is_refused(server: Warehouse) -> None:
     sink = io.BytesIO()
     parquet.write_table(pa.table({"a": pa.array([1])}), sink)
-    uri = LAKE.put_bytes("of_a_test/short.parquet", sink.getvalue())
-    manifest = LAKE.put_json("of_a_test/short-manifest", {"entries": [{"url": uri}]})
+    uri = Lake.of(get_settings()).put_bytes("of_a_test/short.parquet", sink.getvalue())
+    manifest = Lake.of(get_settings()).put_json("of_a_test/short-manifest", {"entries": [{"url": uri}]})
     table = Table("of_a_test", "", (Column("a", "bigint", ""), Column("b", "bigint", "")))
 
     with (

@@ -16,7 +16,7 @@ from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings, get_settings
 from assets.ingest.catalog import register, register_and_confirm
-from command.deploy.deploy import deploy_stack
+from command.deploy.stack import deploy_stack
 from resources.athena import Athena
 from resources.aws.client import make_client
 from resources.catalog import CatalogTable, catalog_tables, ensure_catalog_tables, landing_table
@@ -62,7 +62,7 @@ class Catalog:
 
     @property
     def resource(self) -> Glue:
-        return Glue(database=self.settings.glue_database, pipes_bucket="none")
+        return Glue.of(self.settings)
 
     def land(self, key: str, body: bytes = GOOD) -> None:
         make_client(self.settings, "s3").put_object(Bucket=self.settings.landing_bucket, Key=key, Body=body)
@@ -164,7 +164,7 @@ def test_a_second_deployment_writes_no_table(catalog: Catalog) -> None:
 def test_athena_shows_what_landed_and_an_empty_or_wrong_number_as_null(catalog: Catalog) -> None:
     catalog.land("daily_flights/date=2013-01-01/good.csv")
     catalog.land("daily_flights/date=2013-01-02/bad.csv", GOOD.replace(b"4,5", b"late,5"))
-    athena = Athena(database=catalog.settings.glue_database, workgroup=catalog.settings.workgroup)
+    athena = Athena.of(catalog.settings)
 
     rows = athena.query(
         'SELECT "date", carrier, originairportid, depdelay FROM landing_daily_flights ORDER BY 1, 2'

@@ -8,8 +8,17 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import assets.ingest.airports
+import assets.ingest.shipping
 import pyarrow as pa
 import pytest
+from assets.checks.rules import CHECKS
+from assets.ingest.airports import dim_airport_codes
+from assets.ingest.bookings import bookings_assets
+from assets.ingest.fact_feed import fact_feed_assets
+from assets.ingest.flights import flights_assets
+from assets.ingest.loading import MadeDay, RowCount
+from assets.ingest.shipping import shipping_totals
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckSeverity,
@@ -22,11 +31,8 @@ from dagster import (
 )
 from pyarrow import parquet
 
-import assets.ingest.airports
-import assets.ingest.shipping
 import assets.marts.assets
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
@@ -34,28 +40,22 @@ from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import get_settings
 from assets.checks import measures
-from assets.checks.rules import CHECKS
 from assets.ingest import drift
-from assets.ingest.airports import dim_airport_codes
-from assets.ingest.bookings import bookings_assets
-from assets.ingest.fact_feed import fact_feed_assets
-from assets.ingest.flights import flights_assets
-from assets.ingest.loading import MadeDay, RowCount
-from assets.ingest.shipping import shipping_totals
 from assets.marts.assets import mart_assets
-from assets.marts.declarations import MARTS, Mart
-from assets.marts.replacement import refresh
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
+from assets.marts.replacement import replace_days
 from resources.athena import Athena, QueryResult
+from resources.aws.audited import AwsConfig
 from resources.aws.client import make_client
 from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
 from resources.topic import Notifier
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from resources.warehouse.session import Session, Warehouse
 
-LANDING = Landing(bucket="airline-landing")
-LAKE = Lake(bucket="airline-lake")
 FACT, BOOKINGS_FACT = flights_assets[-1], bookings_assets[-1]
 TABLE = FLIGHTS.table.name
 MONDAY, TUESDAY, WEDNESDAY = "2013-02-04", "2013-02-05", "2013-02-06"
@@ -105,7 +105,12 @@ class Run:
 
 def run(asset: AssetsDefinition, *days: str, **others: Any) -> Run:
     """Materialize an asset for a day, for all days from the first to the last, or as a whole."""
-    given = {"landing": LANDING, "lake": LAKE, "notifier": Notifier(topic="airline-alerts"), **others}
+    given = {
+        "landing": Landing.of(get_settings()),
+        "lake": Lake.of(get_settings()),
+        "notifier": Notifier.of(get_settings()),
+        **others,
+    }
     given.setdefault("warehouse", Warehouse.of(get_settings()))
     how: dict[str, Any] = {"partition_key": days[0]} if len(days) == 1 else {}
     if len(days) > 1:
@@ -180,7 +185,7 @@ TYPES = {
 
 def landed(feed: Feed, day: str, name: str = "a") -> LandedObject:
     key = f"{feed.prefix}date={day}/{name}.csv"
-    return LandedObject(LANDING.bucket, key, day, f"etag of {key}", 1, LANDED_AT)
+    return LandedObject(get_settings().landing_bucket, key, day, f"etag of {key}", 1, LANDED_AT)
 
 
 def enrich(
@@ -200,11 +205,11 @@ def enrich(
     sink = io.BytesIO()
     whole = [{**row, "source_file": found.url} for row in rows]
     parquet.write_table(pa.Table.from_pylist(whole, schema=schema), sink)
-    uri = LAKE.put_bytes(f"enriched/{feed.name}/date={day}/a.parquet", sink.getvalue())
+    uri = Lake.of(get_settings()).put_bytes(f"enriched/{feed.name}/date={day}/a.parquet", sink.getvalue())
     file = {"url": uri, "mandatory": True, "meta": {"content_length": len(sink.getvalue())}}
     rejected += repeated
     count = RowCount(len(rows) + rejected, len(rows), rejected, repeated)
-    LAKE.put_manifests(
+    Lake.of(get_settings()).put_manifests(
         f"{feed.name}_enriched", {day: MadeDay("jr_1", (file,), ((found, count),), evolved).as_json()}
     )
 
@@ -212,7 +217,7 @@ def enrich(
 def known(warehouse: Warehouse, feed: Feed, day: str, rows: int, name: str = "earlier") -> None:
     """A file in the ledger, as loaded with so many rows."""
     counts = {"rows_read": rows, "rows_loaded": rows, "rows_rejected": 0}
-    entry = ledger.entry(landed(feed, day, name), feed=feed.name, run_id="r", state="loaded", **counts)
+    entry = ledger.Entry.of(landed(feed, day, name), feed=feed.name, run_id="r", state="loaded", **counts)
     with warehouse.transaction() as session:
         ledger.record(session, [entry])
 
@@ -446,7 +451,7 @@ def sources(warehouse: Warehouse) -> Warehouse:
             booking(MONDAY, 7, currency="EUR"),
         ]
         session.insert(BOOKINGS.table, bookings)
-        refresh(session, MARTS["carrier_daily_delays"], [MONDAY, TUESDAY])
+        replace_days(session, MARTS["carrier_daily_delays"], [MONDAY, TUESDAY])
     return warehouse
 
 
@@ -496,10 +501,10 @@ def test_a_mart_that_says_something_else_than_its_source_is_rolled_back(
     before = sources.query(everything)
 
     def wrong(session: Session, made: Mart, days: Sequence[str] = ()) -> None:
-        refresh(session, made, days)
+        replace_days(session, made, days)
         session.execute(f"UPDATE {made.table.qualified_name} {tampering}")
 
-    monkeypatch.setattr(assets.marts.assets, "refresh", wrong)
+    monkeypatch.setattr(assets.marts.assets, "replace_days", wrong)
     done = run(asset_of(mart), *days)
 
     assert not done.success
@@ -517,11 +522,11 @@ def test_a_day_of_a_mart_that_cannot_be_made_does_not_end_its_neighbours(
     mart = MARTS["carrier_daily_delays"]
 
     def overflow(session: Session, made: Mart, days: Sequence[str] = ()) -> None:
-        refresh(session, made, days)
+        replace_days(session, made, days)
         if TUESDAY in days:
             session.execute("SELECT 1 / 0")
 
-    monkeypatch.setattr(assets.marts.assets, "refresh", overflow)
+    monkeypatch.setattr(assets.marts.assets, "replace_days", overflow)
     done = run(asset_of(mart), *WEEK[:3])
 
     assert not done.success
@@ -536,7 +541,7 @@ def test_a_day_of_a_mart_that_cannot_be_made_does_not_end_its_neighbours(
 def test_a_mart_that_lacks_its_rows_is_rolled_back(
     sources: Warehouse, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(assets.marts.assets, "refresh", lambda *_: None)
+    monkeypatch.setattr(assets.marts.assets, "replace_days", lambda *_: None)
     with sources.transaction() as session:
         session.execute(f"DELETE FROM {MARTS[name].table.qualified_name}")
 
@@ -546,10 +551,11 @@ def test_a_mart_that_lacks_its_rows_is_rolled_back(
 def land_airports(ids: Sequence[int]) -> None:
     body = "\n".join(["airport_id,city,state,name", *(f"{number},A,NY,B" for number in ids), ""]).encode()
     make_client(get_settings(), "s3").put_object(
-        Bucket=LANDING.bucket, Key="airport_codes/airport_codes.csv", Body=body
+        Bucket=get_settings().landing_bucket, Key="airport_codes/airport_codes.csv", Body=body
     )
-    LAKE.put_manifests(
-        "raw_airport_codes", {"all": [found.as_json() for found in LANDING.manifest(AIRPORTS)]}
+    Lake.of(get_settings()).put_manifests(
+        "raw_airport_codes",
+        {"all": [found.as_json() for found in Landing.of(get_settings()).manifest(AIRPORTS)]},
     )
 
 
@@ -575,7 +581,7 @@ def test_airports_that_are_there_twice_are_not_committed(
 ) -> None:
     land_airports(range(10))
     assert run(dim_airport_codes).success
-    written = assets.airports._parquet
+    written = assets.ingest.airports._parquet
     monkeypatch.setattr(assets.ingest.airports, "_parquet", lambda rows: written([*rows, *rows]))
 
     done = run(dim_airport_codes)
@@ -615,12 +621,12 @@ def test_shipments_are_counted_again(
     for day in ("2013-01-28", "2013-01-21"):
         known(warehouse, SHIPMENTS, day, before)
     made = MadeDay("jr_1", (), ((landed(SHIPMENTS, MONDAY), RowCount(12, 10, 2)),))
-    LAKE.put_manifests("shipments_normalized", {MONDAY: made.as_json()})
+    Lake.of(get_settings()).put_manifests("shipments_normalized", {MONDAY: made.as_json()})
 
-    athena = Counted(database="airline", workgroup="airline", shipments=counted)
-    done = run(
-        shipping_totals, MONDAY, athena=athena, glue=Glue(database="airline", pipes_bucket=LAKE.bucket)
-    )
+    settings = get_settings()
+    where = {"database": settings.glue_database, "workgroup": settings.workgroup}
+    athena = Counted(**where, shipments=counted, aws=AwsConfig.of(settings))
+    done = run(shipping_totals, MONDAY, athena=athena, glue=Glue.of(get_settings()))
 
     assert done.success is (FAILED not in checks.values())
     assert done.checks == checks

@@ -15,14 +15,12 @@ import pytest
 import requests
 
 from airline_platform.errors import AirlineError, StackUnavailable
+from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings
-from command.deploy.deploy import (
-    TEMPLATE,
-    deploy_stack,
-    glue_programs,
-    store_warehouse_secret,
-    upload_programs,
-)
+from command.deploy.programs import glue_programs, upload_programs
+from command.deploy.secrets import store_warehouse_secret
+from command.deploy.stack import deploy_stack
+from command.deploy.template import render
 from resources.aws.client import make_client
 
 START_SECONDS = 30
@@ -190,7 +188,7 @@ def test_crawlers_and_jobs_are_defined_under_the_names_the_settings_give(deploye
     assert [each.get("TablePrefix", "") for each in (flights, typed, normalized)] == ["landing_", "", ""]
     assert {flights["DatabaseName"], airports["DatabaseName"]} == {"acme_air"}
     assert glue.get_database(Name=deployed.glue_database)["Database"]["Name"] == "acme_air"
-    assert job["Command"]["ScriptLocation"] == f"s3://{deployed.lake_bucket}/glue_jobs/flights_job.py"
+    assert job["Command"]["ScriptLocation"] == f"s3://{deployed.lake_bucket}/glue_jobs/feed_job.py"
     assert job["GlueVersion"] == "5.1"
     assert "--additional-python-modules" not in job["DefaultArguments"]
 
@@ -200,8 +198,8 @@ def test_the_glue_programs_are_uploaded_once_and_again_when_they_differ(deployed
 
     assert set(upload_programs(deployed)) == set(glue_programs())
     assert upload_programs(deployed) == ()
-    s3.put_object(Bucket=deployed.lake_bucket, Key="glue_jobs/flights_job.py", Body=b"an older one")
-    assert upload_programs(deployed) == ("glue_jobs/flights_job.py",)
+    s3.put_object(Bucket=deployed.lake_bucket, Key="glue_jobs/feed_job.py", Body=b"an older one")
+    assert upload_programs(deployed) == ("glue_jobs/feed_job.py",)
 
 
 def test_the_warehouse_secret_is_stored_and_left_alone_when_it_is_right(deployed: Settings) -> None:
@@ -255,18 +253,15 @@ def test_a_value_a_parameter_cannot_have_is_refused_and_changes_nothing(gateway:
     assert deploy_stack(settings).change == "created"
 
 
-def test_what_only_an_account_has_is_deployed_there(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_only_an_account_has_is_deployed_there(gateway: Gateway) -> None:
     settings = gateway.settings("an-account")
-    monkeypatch.setattr("command.deploy.deploy.TEMPLATE", without_the_trail(tmp_path))
     account_only = {
         "Stage": "aws",
         "WarehouseJdbcUrl": "jdbc:redshift://warehouse.example:5439/dev",
         "WarehouseSubnetId": "subnet-0123456789abcdef0",
         "WarehouseSecurityGroupId": "sg-0123456789abcdef0",
     }
-    outputs = deploy_stack(settings, parameters=account_only).outputs
+    outputs = deploy_stack(settings, parameters=account_only, template=without_the_trail()).outputs
     glue = make_client(settings, "glue")
 
     job = glue.get_job(JobName=settings.job_name("flights"))["Job"]
@@ -281,13 +276,23 @@ def test_what_only_an_account_has_is_deployed_there(
     assert outputs["AuditBucketName"] == settings.audit_bucket
 
 
-def without_the_trail(folder: Path) -> Path:
+def test_each_job_is_given_its_feeds_name(deployed: Settings) -> None:
+    glue = make_client(deployed, "glue")
+
+    given = {
+        job.name: glue.get_job(JobName=deployed.job_name(job.name))["Job"]["DefaultArguments"]["--feed"]
+        for feed in FEEDS.values()
+        for job in feed.jobs
+    }
+
+    assert given == {job.name: feed.name for feed in FEEDS.values() for job in feed.jobs}
+
+
+def without_the_trail() -> str:
     """The template as MiniStack takes it: it knows no AWS::CloudTrail::Trail."""
-    text = TEMPLATE.read_text()
+    text = render()
     begin = text.index("  Trail:\n    Type: AWS::CloudTrail::Trail")
-    template = folder / TEMPLATE.name
-    template.write_text(text[:begin] + text[text.index("\n  # --- ", begin) :])
-    return template
+    return text[:begin] + text[text.index("\n  # --- ", begin) :]
 
 
 def test_a_stack_lost_to_a_kill_comes_back_around_the_buckets_with_every_version(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from dagster import (
 )
 
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
@@ -25,17 +24,16 @@ from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.files.keys import UNKNOWN
 from airline_platform.jobs import FRESHNESS_CHECKS, FRESHNESS_JOB
 from airline_platform.settings import Settings, get_settings
-from assets.checks.freshness import find_overdue, landed_in_time, last_due, write_alerts
+from assets.freshness import find_overdue, landed_in_time, last_due, write_alerts
 from resources.aws.client import make_client
 from resources.landing import LandedObject, Landing
 from resources.topic import Notifier
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from resources.warehouse.session import Warehouse
 from sensors import schedules
 from sensors.schedules import tick
 
-LANDING = Landing(bucket="airline-landing")
-NOTIFIER = Notifier(topic="airline-alerts")
 SUNDAY = date(2013, 6, 30)
 DAY = timedelta(days=1)
 
@@ -47,16 +45,18 @@ def warehouse(server: Warehouse) -> Warehouse:
         for table in (INGESTED_FILES, ALERT_OUTBOX):
             session.execute(f"DELETE FROM {table.qualified_name}")
     s3 = make_client(get_settings(), "s3")
-    for item in s3.list_objects_v2(Bucket=LANDING.bucket).get("Contents", ()):
-        s3.delete_object(Bucket=LANDING.bucket, Key=item["Key"])
+    for item in s3.list_objects_v2(Bucket=get_settings().landing_bucket).get("Contents", ()):
+        s3.delete_object(Bucket=get_settings().landing_bucket, Key=item["Key"])
     return server
 
 
 def judge(warehouse: Warehouse, feed: Feed, days: Iterable[date], state: ledger.State = "loaded") -> None:
     """Verdicts on files that are for these days."""
     entries = [
-        ledger.entry(
-            LandedObject(LANDING.bucket, feed.key("f.csv", day), str(day), "e", 1, datetime.now(UTC)),
+        ledger.Entry.of(
+            LandedObject(
+                get_settings().landing_bucket, feed.key("f.csv", day), str(day), "e", 1, datetime.now(UTC)
+            ),
             feed=feed.name,
             run_id="run",
             state=state,
@@ -64,11 +64,11 @@ def judge(warehouse: Warehouse, feed: Feed, days: Iterable[date], state: ledger.
         for day in days
     ]
     with warehouse.transaction() as session:
-        session.insert(INGESTED_FILES, entries)
+        ledger.record(session, entries)
 
 
 def land(key: str) -> None:
-    make_client(get_settings(), "s3").put_object(Bucket=LANDING.bucket, Key=key, Body=b"x")
+    make_client(get_settings(), "s3").put_object(Bucket=get_settings().landing_bucket, Key=key, Body=b"x")
 
 
 def days_before(last: date, *ago: int) -> list[date]:
@@ -85,7 +85,7 @@ def test_each_feed_is_held_against_its_own_weeks(warehouse: Warehouse) -> None:
     judge(warehouse, BOOKINGS, days_before(SUNDAY, *range(3, 8)))
     judge(warehouse, SHIPMENTS, days_before(SUNDAY, *range(400, 500)))
 
-    found = find_overdue(FRESHNESS_CHECKS, SUNDAY, warehouse, LANDING)
+    found = find_overdue(FRESHNESS_CHECKS, SUNDAY, warehouse, Landing.of(get_settings()))
 
     assert found == {"flights": [SUNDAY], "bookings": [SUNDAY], "shipments": []}
 
@@ -95,10 +95,12 @@ def test_a_refused_file_is_an_answer_and_one_that_is_forgotten_is_none(warehouse
     judge(warehouse, FLIGHTS, days_before(SUNDAY, 0), "rejected")
     judge(warehouse, FLIGHTS, days_before(SUNDAY, 1), "superseded")
 
-    assert find_overdue(["flights"], SUNDAY, warehouse, LANDING) == {"flights": days_before(SUNDAY, 1)}
+    assert find_overdue(["flights"], SUNDAY, warehouse, Landing.of(get_settings())) == {
+        "flights": days_before(SUNDAY, 1)
+    }
     with warehouse.transaction() as session:
         session.execute(f"UPDATE {INGESTED_FILES.qualified_name} SET state = 'superseded'")
-    assert find_overdue(["flights"], SUNDAY, warehouse, LANDING) == {"flights": []}
+    assert find_overdue(["flights"], SUNDAY, warehouse, Landing.of(get_settings())) == {"flights": []}
 
 
 @pytest.mark.parametrize(
@@ -116,14 +118,14 @@ def test_a_file_that_waits_for_its_run_has_landed(
     judge(warehouse, FLIGHTS, days_before(SUNDAY, 7))
     land(key)
 
-    assert find_overdue(["flights"], SUNDAY, warehouse, LANDING) == {"flights": overdue}
+    assert find_overdue(["flights"], SUNDAY, warehouse, Landing.of(get_settings())) == {"flights": overdue}
 
 
 def test_a_day_is_told_once_and_the_next_one_beside_it(warehouse: Warehouse) -> None:
     judge(warehouse, FLIGHTS, days_before(SUNDAY, *range(1, 10)))
 
     for ago in (0, 0, -1, -2):
-        overdue = find_overdue(["flights"], SUNDAY - ago * DAY, warehouse, LANDING)
+        overdue = find_overdue(["flights"], SUNDAY - ago * DAY, warehouse, Landing.of(get_settings()))
         write_alerts(overdue, warehouse, f"run {ago}")
 
     told = [subject for _, subject, _ in outbox_of(warehouse)]
@@ -135,7 +137,11 @@ def definitions(warehouse: Warehouse) -> Definitions:
         assets=[AssetSpec(key.asset_key) for key in FRESHNESS_CHECKS.values()],
         asset_checks=[landed_in_time],
         jobs=[FRESHNESS_JOB],
-        resources={"landing": LANDING, "warehouse": warehouse, "notifier": NOTIFIER},
+        resources={
+            "landing": Landing.of(get_settings()),
+            "warehouse": warehouse,
+            "notifier": Notifier.of(get_settings()),
+        },
     )
 
 
@@ -196,7 +202,9 @@ def test_a_schedules_tick_tells_once_of_a_key_nobody_knows_and_of_a_file_that_is
     def ask() -> list[RunRequest] | SkipReason:
         with DagsterInstance.local_temp(str(tmp_path)) as instance:
             context = build_schedule_context(instance, datetime.now(UTC))
-            return tick(context, FEEDS["flights"], LANDING, warehouse, NOTIFIER)
+            return tick(
+                context, FEEDS["flights"], Landing.of(get_settings()), warehouse, Notifier.of(get_settings())
+            )
 
     first, second = ask(), ask()
 

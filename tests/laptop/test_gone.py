@@ -15,8 +15,6 @@ from resources.landing import LandedObject, Landing
 from resources.warehouse import ledger
 from resources.warehouse.session import Warehouse
 
-LANDING = Landing(bucket="airline-landing")
-LAKE = Lake(bucket="airline-lake")
 KEPT = timedelta(days=30)
 
 
@@ -28,9 +26,9 @@ def warehouse(server: Warehouse) -> Warehouse:
 def load(warehouse: Warehouse, feed: Feed, day: str, name: str, age: timedelta) -> str:
     """The ledger's row of a loaded file that landed a while ago and is no more; return its key."""
     key = f"{feed.prefix}date={day}/{name}"
-    landed = LandedObject(LANDING.bucket, key, day, f"etag {key}", 1, datetime.now(UTC) - age)
+    landed = LandedObject(get_settings().landing_bucket, key, day, f"etag {key}", 1, datetime.now(UTC) - age)
     with warehouse.transaction() as session:
-        ledger.record(session, [ledger.entry(landed, feed=feed.name, run_id="r", state="loaded")])
+        ledger.record(session, [ledger.Entry.of(landed, feed=feed.name, run_id="r", state="loaded")])
     return key
 
 
@@ -48,11 +46,15 @@ def alerts_about(warehouse: Warehouse, key: str) -> int:
 def fill(day: str, objects: int) -> None:
     s3 = make_client(get_settings(), "s3")
     for n in range(objects):
-        s3.put_object(Bucket=LAKE.bucket, Key=f"shipments_normalized/date={day}/part-{n}.parquet", Body=b"x")
+        s3.put_object(
+            Bucket=get_settings().lake_bucket,
+            Key=f"shipments_normalized/date={day}/part-{n}.parquet",
+            Body=b"x",
+        )
 
 
 def objects_of(day: str) -> int:
-    (entries,) = LAKE.list_files([f"shipments_normalized/date={day}/"]).values()
+    (entries,) = Lake.of(get_settings()).list_files([f"shipments_normalized/date={day}/"]).values()
     return len(entries)
 
 
@@ -62,7 +64,7 @@ def test_what_expired_is_marked_and_only_what_is_lost_is_told(warehouse: Warehou
     flights = load(warehouse, FLIGHTS, "2013-01-01", "a.csv", 2 * KEPT)
     keys = [expired, lost, flights]
 
-    assert sorted(note_gone(keys, LANDING, warehouse)) == sorted(keys)
+    assert sorted(note_gone(keys, Landing.of(get_settings()), warehouse)) == sorted(keys)
 
     stays = "the source is gone from the landing bucket; its rows stay"
     assert verdict(warehouse, lost) == verdict(warehouse, flights) == ("loaded", stays)
@@ -71,7 +73,7 @@ def test_what_expired_is_marked_and_only_what_is_lost_is_told(warehouse: Warehou
         "the source has expired after 30 days, as its feed declares; its rows stay",
     )
     assert [alerts_about(warehouse, key) for key in keys] == [0, 1, 1]
-    assert note_gone(keys, LANDING, warehouse) == []
+    assert note_gone(keys, Landing.of(get_settings()), warehouse) == []
 
 
 def test_a_day_of_the_lake_is_emptied_when_its_last_file_is_forgotten(warehouse: Warehouse) -> None:
@@ -80,11 +82,11 @@ def test_a_day_of_the_lake_is_emptied_when_its_last_file_is_forgotten(warehouse:
     fill("2013-02-01", 3)
     fill("2013-02-02", 1)
 
-    left = forget(first, LANDING, warehouse, LAKE)
+    left = forget(first, Landing.of(get_settings()), warehouse, Lake.of(get_settings()))
     assert "airline backfill shipments --from 2013-02-01 --to 2013-02-01" in left
     assert objects_of("2013-02-01") == 3
 
-    told = forget(second, LANDING, warehouse, LAKE)
+    told = forget(second, Landing.of(get_settings()), warehouse, Lake.of(get_settings()))
     assert told == "The rows of 2013-02-01 are gone: 3 objects of shipments_normalized removed from the lake."
     assert (objects_of("2013-02-01"), objects_of("2013-02-02")) == (0, 1)
     assert verdict(warehouse, second)[0] == "superseded"
@@ -94,6 +96,6 @@ def test_more_objects_than_one_call_deletes_are_removed(warehouse: Warehouse) ->
     assert warehouse.query("SELECT 1 AS one")
     fill("2013-03-01", 1001)
 
-    assert LAKE.remove("shipments_normalized/date=2013-03-01/") == 1001
+    assert Lake.of(get_settings()).remove("shipments_normalized/date=2013-03-01/") == 1001
     assert objects_of("2013-03-01") == 0
-    assert LAKE.remove("shipments_normalized/date=2013-03-01/") == 0
+    assert Lake.of(get_settings()).remove("shipments_normalized/date=2013-03-01/") == 0

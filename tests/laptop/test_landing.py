@@ -4,12 +4,12 @@ import gzip
 from collections.abc import Iterator
 
 import pytest
+from assets.ingest.airports import parse_airports
 
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from assets.ingest.airports import parse_airports
 from resources.acceptance.verdicts import Refused
 from resources.aws.client import make_client
 from resources.landing import Landing, _judged
@@ -20,7 +20,7 @@ AIRPORTS_CSV = f"{AIRPORTS.header}\n1,Newark,NJ,Newark Liberty\n"
 
 
 def land(objects: dict[str, bytes]) -> Landing:
-    landing = Landing(bucket=get_settings().landing_bucket)
+    landing = Landing.of(get_settings())
     for key, body in objects.items():
         make_client(get_settings(), "s3").put_object(Bucket=landing.bucket, Key=key, Body=body)
     return landing

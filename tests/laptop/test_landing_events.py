@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airline_platform.settings import get_settings
+from resources.aws.audited import AwsConfig
 from resources.aws.client import make_client
 from resources.queue import LandingEvents, Message
 from resources.warehouse.session import Warehouse
@@ -23,7 +24,7 @@ def queue(server: Warehouse) -> Iterator[LandingEvents]:
     name = "landing-events-of-a-test"
     sqs = make_client(get_settings(), "sqs")
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    yield LandingEvents(queue=name)
+    yield LandingEvents(queue=name, aws=AwsConfig.of(get_settings()))
     sqs.delete_queue(QueueUrl=url)
 
 

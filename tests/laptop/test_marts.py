@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from assets.ingest.loading import fill_airports
 from dagster import AssetKey, DagsterInstance, materialize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,12 +17,12 @@ from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from assets.checks import measures, rules
+from assets.checks import rules
 from assets.ingest.deleted_sources import _empty_day
-from assets.ingest.loading import fill_airports
 from assets.marts.assets import mart_assets
 from assets.marts.declarations import MARTS, marts_of
-from assets.marts.replacement import figures_of, refresh
+from assets.marts.replacement import figures_of, replace_days
+from assets.marts.sums import SUMS_MATCH, sums_of_both
 from resources.topic import Notifier
 from resources.warehouse.session import Warehouse
 
@@ -100,10 +101,9 @@ def put(warehouse: Warehouse, table: Table, rows: Sequence[dict[str, Any]]) -> N
 
 
 def make(warehouse: Warehouse, feed: Feed, *days: str) -> None:
-    with warehouse.transaction() as session:
-        session.wait_for_turn()
+    with warehouse.exclusive_transaction() as session:
         for mart in marts_of(feed.table):
-            refresh(session, mart, days)
+            replace_days(session, mart, days)
 
 
 def rows_of(warehouse: Warehouse, mart: str, *columns: str, order: str = "1, 2, 3") -> list[tuple]:
@@ -312,7 +312,7 @@ def test_a_range_run_makes_all_daily_marts_of_it_with_their_metadata(warehouse: 
     put(warehouse, FLIGHTS.table, WEEK)
     put(warehouse, BOOKINGS.table, [booking(TUESDAY, "b1", "one", "1")])
     tags = {"dagster/asset_partition_range_start": MONDAY, "dagster/asset_partition_range_end": WEDNESDAY}
-    given = {"warehouse": warehouse, "notifier": Notifier(topic="none")}
+    given = {"warehouse": warehouse, "notifier": Notifier.of(get_settings())}
     daily = [found for found in mart_assets if found.partitions_def]
     (whole,) = (found for found in mart_assets if not found.partitions_def)
 
@@ -382,10 +382,8 @@ def test_no_mart_overflows_on_anything_a_fact_can_hold(
         session.insert(BOOKINGS.table, booked)
         for mart in MARTS.values():
             days = (MONDAY,) if mart.table.partition_column else ()
-            refresh(session, mart, days)
-            rules.require(
-                mart.table.name, rules.judge(mart.table.name, measures.of_mart(session, mart, days))
-            )
+            replace_days(session, mart, days)
+            rules.require(mart.table.name, [SUMS_MATCH.judge(sums_of_both(session, mart, days))])
 
 
 def test_a_sum_without_bounds_has_no_type_and_says_so() -> None:

@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 from dagster import DagsterRun
 
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
 from assets.ingest.refusals import Refusal, blocked_days, record_refusals
 from resources.aws.client import make_client
 from resources.landing import LandedObject, Landing
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from resources.warehouse.session import Warehouse
 
-LANDING = Landing(bucket="airline-landing")
 DAY = "2013-02-04"
 KEY = FLIGHTS.key("a.csv", date(2013, 2, 4))
 LANDED_AT = datetime(2013, 2, 10, tzinfo=UTC)
@@ -28,14 +27,20 @@ def warehouse(server: Warehouse) -> Warehouse:
     with server.transaction() as session:
         for table in (INGESTED_FILES, ALERT_OUTBOX):
             session.execute(f"DELETE FROM {table.qualified_name}")
-    make_client(get_settings(), "s3").put_object(Bucket=LANDING.bucket, Key=KEY, Body=b"newest")
+    make_client(get_settings(), "s3").put_object(
+        Bucket=get_settings().landing_bucket, Key=KEY, Body=b"newest"
+    )
     return server
 
 
 def newest() -> LandedObject:
     """As S3 has the file now."""
-    (version,) = [it for it in LANDING.versions(FLIGHTS, [DAY]) if it.current and it.key == KEY]
-    return LandedObject(LANDING.bucket, KEY, DAY, version.etag, 1, LANDED_AT, version.version_id)
+    (version,) = [
+        it for it in Landing.of(get_settings()).versions(FLIGHTS, [DAY]) if it.current and it.key == KEY
+    ]
+    return LandedObject(
+        get_settings().landing_bucket, KEY, DAY, version.etag, 1, LANDED_AT, version.version_id
+    )
 
 
 def refuse(warehouse: Warehouse, file: LandedObject, why: str = "no", **others: Any) -> None:
@@ -45,7 +50,7 @@ def refuse(warehouse: Warehouse, file: LandedObject, why: str = "no", **others: 
         FLIGHTS,
         [DAY],
         refusals,
-        landing=LANDING,
+        landing=Landing.of(get_settings()),
         warehouse=warehouse,
         **others,
     )
@@ -54,7 +59,7 @@ def refuse(warehouse: Warehouse, file: LandedObject, why: str = "no", **others: 
 def load(warehouse: Warehouse, file: LandedObject) -> None:
     counts = {"rows_read": 3, "rows_loaded": 3, "rows_rejected": 0}
     with warehouse.transaction() as session:
-        ledger.record(session, [ledger.entry(file, feed="flights", run_id="r", state="loaded", **counts)])
+        ledger.record(session, [ledger.Entry.of(file, feed="flights", run_id="r", state="loaded", **counts)])
 
 
 def verdicts(warehouse: Warehouse) -> list[tuple[str, str | None]]:
@@ -78,7 +83,9 @@ def test_a_version_is_told_once_however_many_runs_refuse_it(warehouse: Warehouse
 
 def test_a_newer_version_is_told_anew(warehouse: Warehouse) -> None:
     refuse(warehouse, newest())
-    make_client(get_settings(), "s3").put_object(Bucket=LANDING.bucket, Key=KEY, Body=b"newer still")
+    make_client(get_settings(), "s3").put_object(
+        Bucket=get_settings().landing_bucket, Key=KEY, Body=b"newer still"
+    )
     refuse(warehouse, newest())
 
     assert len(alerts(warehouse)) == 2
@@ -87,7 +94,9 @@ def test_a_newer_version_is_told_anew(warehouse: Warehouse) -> None:
 
 def test_a_version_that_was_overwritten_meanwhile_gets_no_verdict(warehouse: Warehouse) -> None:
     old = newest()
-    make_client(get_settings(), "s3").put_object(Bucket=LANDING.bucket, Key=KEY, Body=b"newer still")
+    make_client(get_settings(), "s3").put_object(
+        Bucket=get_settings().landing_bucket, Key=KEY, Body=b"newer still"
+    )
     refuse(warehouse, old)
 
     assert verdicts(warehouse) == []
@@ -124,7 +133,7 @@ def test_a_day_that_lacks_a_file_is_told_once(warehouse: Warehouse) -> None:
             [DAY],
             [],
             blocked={DAY: "the day keeps its rows"},
-            landing=LANDING,
+            landing=Landing.of(get_settings()),
             warehouse=warehouse,
         )
 
@@ -132,7 +141,7 @@ def test_a_day_that_lacks_a_file_is_told_once(warehouse: Warehouse) -> None:
 
 
 def test_a_day_keeps_the_rows_of_a_file_whose_newer_version_is_refused(warehouse: Warehouse) -> None:
-    older = LandedObject(LANDING.bucket, KEY, DAY, "older", 1, LANDED_AT, "v0")
+    older = LandedObject(get_settings().landing_bucket, KEY, DAY, "older", 1, LANDED_AT, "v0")
     load(warehouse, older)
 
     blocked = blocked_days(warehouse, FLIGHTS, [DAY], [newest()])

@@ -17,7 +17,6 @@ from resources.landing import LandedObject
 from resources.warehouse import ledger
 from resources.warehouse.session import Warehouse
 
-LAKE = Lake(bucket="airline-lake")
 LANDED_AT = datetime(2013, 1, 1, tzinfo=UTC)
 
 
@@ -35,7 +34,7 @@ class Files:
         landed = LandedObject("airline-landing", key, day, f"etag {self.minutes}", 1, at, **what)
         counts = dict(zip(("rows_read", "rows_loaded", "rows_rejected"), rows, strict=True)) if rows else {}
         with self.warehouse.transaction() as session:
-            entry = ledger.entry(landed, feed=feed, run_id="r", state=state, **counts)
+            entry = ledger.Entry.of(landed, feed=feed, run_id="r", state=state, **counts)
             ledger.record(session, [entry])
         return key
 
@@ -56,7 +55,7 @@ def write_rejects(path: str, key: str, *lines: int) -> None:
         }
         for line in lines
     ]
-    LAKE.put_bytes(path, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+    Lake.of(get_settings()).put_bytes(path, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
 
 
 @pytest.fixture(scope="module")

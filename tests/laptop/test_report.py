@@ -9,20 +9,19 @@ import pytest
 import requests
 from dagster import AssetKey, DagsterInstance, materialize
 
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.feeds.flights import FLIGHTS
-from assets.description import report_link
+from airline_platform.settings import get_settings
 from assets.marts.declarations import marts_of
-from assets.marts.replacement import refresh
+from assets.marts.replacement import replace_days
 from assets.report.asset import delay_report
 from assets.report.delays import Day, days_of_delays
+from assets.report.location import report_link
 from resources.lake import Lake
 from resources.landing import LandedObject
 from resources.topic import Notifier
 from resources.warehouse import ledger
 from resources.warehouse.session import Warehouse
 
-LAKE = Lake(bucket="airline-lake")
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-07", "2013-01-08", "2013-01-09"
 JFK, BOS, NOWHERE = (12478, "Kennedy", "New York"), (10721, "Logan", "Boston"), (99999, None, None)
 BROWSER = {
@@ -80,7 +79,7 @@ def entry(name: str, rejected: int, day: str = MONDAY) -> ledger.Entry:
     key = f"daily_flights/date={day}/{name}.csv"
     landed = LandedObject("airline-landing", key, day, f"etag {key}", 9, datetime.now(UTC))
     rows = {"rows_read": 100, "rows_loaded": 100 - rejected, "rows_rejected": rejected}
-    return ledger.entry(landed, feed="flights", run_id="r", state="loaded", **rows)
+    return ledger.Entry.of(landed, feed="flights", run_id="r", state="loaded", **rows)
 
 
 @pytest.fixture(scope="module")
@@ -88,20 +87,23 @@ def warehouse(server: Warehouse) -> Warehouse:
     """Three days of flights with their marts, ledger and rejects, of which the last has nothing at all."""
     with server.transaction() as session:
         session.insert(FLIGHTS.table, FLOWN)
-        session.insert(INGESTED_FILES, [entry("a", 3), entry("b", 0), entry("c", 0, TUESDAY)])
+        ledger.record(session, [entry("a", 3), entry("b", 0), entry("c", 0, TUESDAY)])
         days = sorted({row["flight_date"] for row in FLOWN})
         for mart in marts_of(FLIGHTS.table):
-            refresh(session, mart, days)
+            replace_days(session, mart, days)
     lines = "".join(json.dumps(row) + "\n" for row in REJECTS).encode()
     for day in (MONDAY, TUESDAY):
-        LAKE.put_bytes(f"rejects/flights/date={day}/part-0.json", lines)
+        Lake.of(get_settings()).put_bytes(f"rejects/flights/date={day}/part-0.json", lines)
     return server
 
 
 @pytest.fixture(scope="module")
 def days(warehouse: Warehouse) -> dict[str, Day]:
     with warehouse.transaction(read_only=True) as session:
-        return {it.day: it for it in days_of_delays(session, LAKE, [MONDAY, TUESDAY, WEDNESDAY])}
+        return {
+            it.day: it
+            for it in days_of_delays(session, Lake.of(get_settings()), [MONDAY, TUESDAY, WEDNESDAY])
+        }
 
 
 def test_a_days_figures_add_up_by_head(days: dict[str, Day]) -> None:
@@ -160,7 +162,7 @@ def test_the_rejects_are_counted_by_reason_where_the_ledger_knows_of_any(days: d
         "Carrier is empty; a value is required": 1,
     }
     assert days[TUESDAY].reasons == {}
-    assert [row["key"][-5:] for row in days[MONDAY].files] == ["a.csv", "b.csv"]
+    assert [file.key[-5:] for file in days[MONDAY].files] == ["a.csv", "b.csv"]
 
 
 def test_a_day_without_anything_is_told_as_one(days: dict[str, Day]) -> None:
@@ -172,7 +174,7 @@ def test_a_day_without_anything_is_told_as_one(days: dict[str, Day]) -> None:
 
 def test_a_range_run_writes_a_page_a_day_which_a_browser_gets(warehouse: Warehouse) -> None:
     tags = {"dagster/asset_partition_range_start": MONDAY, "dagster/asset_partition_range_end": WEDNESDAY}
-    given = {"warehouse": warehouse, "lake": LAKE, "notifier": Notifier(topic="none")}
+    given = {"warehouse": warehouse, "lake": Lake.of(get_settings()), "notifier": Notifier.of(get_settings())}
 
     with DagsterInstance.ephemeral() as instance:
         run = materialize([delay_report], instance=instance, resources=given, tags=tags)

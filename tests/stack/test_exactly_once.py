@@ -262,8 +262,7 @@ def test_a_load_whose_files_another_run_has_replaced_meanwhile_takes_the_new_one
         stack.put(key(day), file(2))
         stack.launch(FLIGHTS, day, day)
     stack.wait_until_idle()
-    with Warehouse.of(stack.settings).transaction() as session:
-        session.wait_for_turn()
+    with Warehouse.of(stack.settings).exclusive_transaction():
         stack.launch(FLIGHTS, day, day, [FLIGHTS.table.name])
         # It knows its files by then, and waits for its turn.
         stack.until(lambda: stack.query("SELECT pid FROM pg_locks WHERE NOT granted"))

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assets.ingest.flights import flights_assets
 from dagster import DagsterInstance, materialize
 
 from airline_platform.definitions import resources
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from assets.ingest.flights import flights_assets
 from command.demo.new_york import write_flights
 
 HEADER = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
@@ -204,7 +204,7 @@ def test_loading_a_day_again_and_again_gives_the_same_table(stack, story: Story,
 
 def test_a_glue_script_that_raises_fails_the_run_which_tells_its_reason_once(stack, flights: Flights):
     s3 = stack.client("s3")
-    script = {"Bucket": stack.settings.lake_bucket, "Key": "glue_jobs/flights_job.py"}
+    script = {"Bucket": stack.settings.lake_bucket, "Key": "glue_jobs/feed_job.py"}
     good = s3.get_object(**script)["Body"].read()
     s3.put_object(**script, Body=b"raise ValueError('the runway is closed')\n")
     try:

@@ -11,13 +11,23 @@ import pytest
 from airline_platform.feeds.flights import FLIGHTS
 
 POISON = """
-_without_poison = transform
+from pyspark.sql import functions as F
+
+from glue_jobs import program
+
+_without_poison = program.transform_of
 
 
-def transform(flights: DataFrame, airports: DataFrame) -> DataFrame:
+def transform_of(feed, dimensions, secret=""):
+    transform = _without_poison(feed, dimensions, secret)
+    if feed.name != "flights":
+        return transform
     poison = F.raise_error(F.lit("the carrier ZZZ is poison"))
     safe = F.when(F.col("Carrier") == "ZZZ", poison).otherwise(F.col("Carrier"))
-    return _without_poison(flights.withColumn("Carrier", safe), airports)
+    return lambda flights: transform(flights.withColumn("Carrier", safe))
+
+
+program.transform_of = transform_of
 
 
 """
@@ -40,9 +50,9 @@ pytestmark = [pytest.mark.usefixtures("airports", "poisoned"), pytest.mark.timeo
 
 @pytest.fixture(scope="module")
 def poisoned(stack: Any) -> Iterator[None]:
-    """The script of the flights' job, changed in the lake alone."""
+    """The script of the feeds' job, changed in the lake alone."""
     s3 = stack.client("s3")
-    script = {"Bucket": stack.settings.lake_bucket, "Key": "glue_jobs/flights_job.py"}
+    script = {"Bucket": stack.settings.lake_bucket, "Key": "glue_jobs/feed_job.py"}
     good = s3.get_object(**script)["Body"].read()
     s3.put_object(**script, Body=good.decode().replace(MAIN, POISON + MAIN).encode())
     yield

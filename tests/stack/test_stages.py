@@ -104,8 +104,8 @@ def works_again(stack: Any, failed: str) -> None:
 
 @contextmanager
 def script(stack: Any, body: str) -> Iterator[None]:
-    """Another program in the place of the bookings job's."""
-    s3, place = stack.client("s3"), {"Bucket": stack.settings.lake_bucket, "Key": "glue_jobs/bookings_job.py"}
+    """Another program in the place of the feeds' job."""
+    s3, place = stack.client("s3"), {"Bucket": stack.settings.lake_bucket, "Key": "glue_jobs/feed_job.py"}
     good = s3.get_object(**place)["Body"].read()
     s3.put_object(**place, Body=body.encode())
     try:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,18 @@ from dagster import (
     ScheduleDefinition,
     TableSchema,
     in_process_executor,
+    materialize,
 )
 
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import Column
-from airline_platform.definitions import defs
+from airline_platform.definitions import defs, resources
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
 from airline_platform.settings import Settings, get_settings
-from assets.marts.declarations import MARTS, Mart
+from assets.ingest.feed_assets import assets_of
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
 from assets.marts.replacement import query_of
 from laptop.dagster.dagster_home import DagsterHome, prepare
 
@@ -82,9 +86,10 @@ CHECK = "landed_in_time"
 
 LOADING = """
 import json, sys
-from airline_platform.definitions import defs
+from airline_platform.definitions import defs, resources
 defs.resolve_all_job_defs()
-print(json.dumps({"assets": len(defs.resolve_all_asset_specs()), "modules": sorted(sys.modules)}))
+versions = {spec.key.path[-1]: spec.code_version for spec in defs.resolve_all_asset_specs()}
+print(json.dumps({"versions": versions, "modules": sorted(sys.modules)}))
 """
 
 
@@ -279,18 +284,24 @@ def test_a_feed_has_a_schedule_that_rests_where_events_start_runs_and_freshness_
     }
 
 
+def environment_of_nobody(home: Path) -> dict[str, str]:
+    """What a process needs to run at all, without a setting or a credential of whoever runs the tests."""
+    needed = ("PATH", "PYTHONPATH", "LANG", "LD_LIBRARY_PATH")
+    kept = {name: os.environ[name] for name in needed if name in os.environ}
+    return kept | {"HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
+
+
 @pytest.fixture(scope="module")
 def loaded_alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a fresh process finds when it loads the code location without a service or a credential."""
     home = tmp_path_factory.mktemp("nobody")
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
     answer = subprocess.run(
         [sys.executable, "-c", LOADING],
         capture_output=True,
         text=True,
         check=False,
         cwd=home,
-        env=kept | {"HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"},
+        env=environment_of_nobody(home),
     )
     assert answer.returncode == 0, answer.stderr
     assert list(home.iterdir()) == []
@@ -299,7 +310,18 @@ def loaded_alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_it_loads_from_anywhere_without_a_service_or_credentials(loaded_alone: dict[str, Any]) -> None:
-    assert loaded_alone["assets"] == len(GROUP_OF)
+    assert loaded_alone["versions"].keys() == GROUP_OF.keys()
+
+
+def test_an_unchanged_tree_has_the_same_code_versions_in_another_process(
+    loaded_alone: dict[str, Any],
+) -> None:
+    assert loaded_alone["versions"] == {name: spec.code_version for name, spec in SPECS.items()}
+
+
+@pytest.mark.parametrize("name", [*MARTS_ASSETS, "warehouse_catalog"])
+def test_what_a_query_or_a_declaration_makes_has_a_code_version(name: str) -> None:
+    assert SPECS[name].code_version
 
 
 @pytest.mark.parametrize(
@@ -307,6 +329,38 @@ def test_it_loads_from_anywhere_without_a_service_or_credentials(loaded_alone: d
 )
 def test_loading_it_imports_nothing_heavy(loaded_alone: dict[str, Any], heavy: str) -> None:
     assert [name for name in loaded_alone["modules"] if name.partition(".")[0] == heavy] == []
+
+
+@pytest.fixture(scope="module")
+def dg(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Dagster's own command line in the repository's root, without telemetry; it may print no warning."""
+    home = tmp_path_factory.mktemp("dagster_home")
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+
+    def run(*arguments: str) -> str:
+        answer = subprocess.run(
+            [str(Path(sys.executable).with_name("dg")), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=REPOSITORY,
+            env=environment_of_nobody(home) | {"DAGSTER_HOME": str(home)},
+        )
+        assert (answer.returncode, answer.stderr) == (0, ""), answer.stdout
+        return answer.stdout
+
+    return run
+
+
+def test_dg_takes_the_repository_for_a_project_whose_definitions_load(dg: Callable[..., str]) -> None:
+    assert "All TOML configuration files are valid." in dg("check", "toml")
+    assert "All definitions loaded successfully." in dg("check", "defs")
+
+
+def test_dg_lists_every_asset_with_its_group(dg: Callable[..., str]) -> None:
+    listed = json.loads(dg("list", "defs", "--json"))
+
+    assert {asset["asset_key"]: asset["group_name"] for asset in listed["assets"]} == GROUP_OF
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -318,13 +372,14 @@ def test_materialising_without_the_stack_says_to_start_it(
     no_stack: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RetryPolicy, "calculate_delay", lambda _policy, _attempt: 0)
-    job = defs.resolve_implicit_global_asset_job_def()
 
     with DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(
+        result = materialize(
+            assets_of(FEEDS["flights"]),
             partition_key="2013-01-01",
-            asset_selection=[AssetKey("raw_flights")],
+            selection=["raw_flights"],
             instance=instance,
+            resources=resources(no_stack),
             raise_on_error=False,
         )
 

@@ -26,7 +26,8 @@ from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.partitions import daily_partitions
 from assets.lineage import LINEAGE, column_lineage, enriched, tell_lineage
-from assets.marts.declarations import MARTS, Mart
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
 from assets.marts.replacement import query_of
 
 ASSETS = {

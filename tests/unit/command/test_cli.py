@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from airline_platform.settings import Settings
 from command import cli
+from command.deploy.template import render
 
 FLIGHTS_CSV = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay\nUA,11618,12266,2,11\n"
 DAYS = ["--from", "2013-01-01", "--to", "2013-01-31"]
@@ -156,7 +157,14 @@ def test_every_command_of_a_person_has_a_line_of_help() -> None:
     commands = {command.callback.__name__: command for command in cli.app.registered_commands}
     assert set(commands) >= {
         "up", "down", "status", "land", "wait", "query", "alerts", "rejects", "replay",
-        "backfill", "demo", "deploy", "doctor",
+        "backfill", "demo", "deploy", "template", "doctor",
     }  # fmt: skip
     assert [name for name, command in commands.items() if not command.callback.__doc__] == []
     assert [name for name in commands if name not in answer.output] == []
+
+
+def test_the_template_is_printed_whole_without_a_stack(capfd: pytest.CaptureFixture[str]) -> None:
+    answer = CliRunner().invoke(cli.app, ["template"])
+
+    assert (answer.exit_code, capfd.readouterr().err) == (0, "")
+    assert answer.stdout == render()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from airline_platform.feeds import FEEDS
-from assets.marts.declarations import MARTS, Mart
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
 from command.feeds_page import page
 
 IN_LAKE = [table for feed in FEEDS.values() if feed.typed for table in (feed.typed, feed.table)]

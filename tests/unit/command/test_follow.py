@@ -1,6 +1,7 @@
 """Waiting ends when all is done, when nothing more will come, or when the time is over, and says who asks."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -67,23 +68,92 @@ def test_that_nobody_will_ask_is_told_as_well() -> None:
 
 
 WAITING = Account("flights", "2013-01-01", "daily_flights/2013-01-01.csv", "e", SIX, "waiting")
+LATER = replace(WAITING, key="daily_flights/2013-01-02.csv", day="2013-01-02")
+
+
+def done(*accounts: Account) -> list[Account]:
+    return [replace(each, state="loaded") for each in accounts]
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the queue lies an event, and nothing is quiet for long."""
+    monkeypatch.setattr(follow, "queue_depth", lambda _settings, _queue: 1)
+    monkeypatch.setattr(follow, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.01)
 
 
 @pytest.fixture
 def seconds_waited(no_stack: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
-    """Wait for a file that nobody loads, by a queue in which its event lies; nothing is quiet for long."""
+    """Wait for a file that nobody loads."""
 
     def waited(client: DagsterClient, timeout: float) -> tuple[float, str]:
         monkeypatch.setattr(follow, "account", lambda _settings: [WAITING])
-        monkeypatch.setattr(follow, "queue_depth", lambda _settings, _queue: 1)
-        monkeypatch.setattr(follow, "QUIET_SECONDS", 0.1)
-        monkeypatch.setattr(follow, "POLL_SECONDS", 0.01)
+        monkeypatch.setattr(follow, "follow_up", lambda _settings, waiting: waiting)
         began = datetime.now(UTC)
         left: Sequence[Account] = follow.wait(no_stack, client, timeout)
         assert left == [WAITING]
         return (datetime.now(UTC) - began).total_seconds(), capfd.readouterr().err
 
     return waited
+
+
+class Looks:
+    """What listings of the landing bucket show, one after the other, and how often each place is asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *listings: list[Account]) -> None:
+        self._listings, self.listed, self.asked = list(listings), 0, [0]
+        self.loaded_after = 3
+        monkeypatch.setattr(follow, "account", self.account)
+        monkeypatch.setattr(follow, "follow_up", self.follow_up)
+
+    def account(self, _settings: Settings) -> list[Account]:
+        self.listed += 1
+        return self._listings.pop(0) if len(self._listings) > 1 else self._listings[0]
+
+    def follow_up(self, _settings: Settings, waiting: Sequence[Account]) -> list[Account]:
+        self.asked.append(len(waiting))
+        return done(*waiting) if len(self.asked) > self.loaded_after else list(waiting)
+
+
+def test_the_bucket_is_listed_twice_however_long_something_waits(
+    no_stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Looks(monkeypatch, [*done(LATER), WAITING], done(LATER, WAITING))
+    looks.loaded_after = 20
+
+    assert follow.wait(no_stack, Asked("RUNNING"), 60) == done(LATER, WAITING)
+
+    assert (looks.listed, looks.asked) == (2, [0] + [1] * 20)
+
+
+def test_what_lands_during_the_wait_is_waited_for_too(
+    no_stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Looks(monkeypatch, [WAITING], [*done(WAITING), LATER], done(WAITING, LATER))
+
+    assert follow.wait(no_stack, Asked("RUNNING"), 60) == done(WAITING, LATER)
+    assert looks.listed == 3
+
+
+def test_where_nothing_waits_the_bucket_is_listed_once(
+    no_stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Looks(monkeypatch, done(WAITING))
+
+    assert follow.wait(no_stack, Asked("RUNNING"), 60) == done(WAITING)
+    assert (looks.listed, looks.asked) == (1, [0])
+
+
+def test_what_was_deleted_is_not_waited_for_once_everything_is_quiet(
+    no_stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "queue_depth", lambda _settings, _queue: 0)
+    monkeypatch.setattr(follow, "QUIET_SECONDS", 60)
+    looks = Looks(monkeypatch, [WAITING], [])
+
+    assert follow.wait(no_stack, Asked("RUNNING"), 60) == []
+    assert looks.listed == 2
 
 
 def test_an_event_that_somebody_reads_is_waited_for(seconds_waited) -> None:

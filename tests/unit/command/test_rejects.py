@@ -1,37 +1,51 @@
-"""Which rejects stand behind the newest verdicts, and how before and after of a replay are told."""
+"""Which rejects stand behind the newest verdicts on files."""
 
-import csv
-import io
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
-from command import console
-from command.console import printable, stream_csv, stream_json
-from command.rejects import Reject, Verdict, rejects_of
-from command.replay import compared, document
+from command.rejects import Reject, rejects_of
+from resources.warehouse.ledger import State, Verdict
 
 DAY, LATER = "2013-01-01", "2013-01-02"
+AT = datetime(2013, 1, 3, tzinfo=UTC)
 
 
 def key(name: str, day: str = DAY) -> str:
     return f"daily_flights/date={day}/{name}"
 
 
-def partly(name: str, day: str | None = DAY, etag: str = "e", rejected: int = 1) -> Verdict:
-    return Verdict(day, key(name, day or ""), etag, "loaded", None, 10, 10 - rejected, rejected)
+def verdict(key: str, state: State, reason: str | None = None, rows: tuple = (None, None, None)) -> Verdict:
+    read, loaded, rejected = rows
+    return Verdict(
+        feed="flights",
+        day=DAY,
+        key=key,
+        etag="e",
+        state=state,
+        reason=reason,
+        rows_read=read,
+        rows_loaded=loaded,
+        rows_rejected=rejected,
+        landed_at=AT,
+        loaded_at=AT,
+    )
 
 
-def refused(name: str, day: str | None = DAY, reason: str = "no header") -> Verdict:
-    return Verdict(day, key(name, day or ""), "e", "rejected", reason, None, None, None)
+def partly(name: str, day: str = DAY, etag: str = "e", rejected: int = 1) -> Verdict:
+    file = verdict(key(name, day), "loaded", rows=(10, 10 - rejected, rejected))
+    return replace(file, day=day, etag=etag)
+
+
+def refused(name: str, day: str = DAY, reason: str = "no header") -> Verdict:
+    return replace(verdict(key(name, day), "rejected", reason), day=day)
 
 
 class InMemory:
@@ -74,7 +88,7 @@ def test_a_refused_file_is_a_row_without_a_line_and_a_rejected_row_has_line_and_
 
 def test_a_day_that_was_refused_for_its_rejects_has_the_files_and_their_rows() -> None:
     lake = InMemory({f"rejects/flights/date={DAY}/": [row("a.csv", 2), row("a.csv", 3)]})
-    day_refused = Verdict(DAY, key("a.csv"), "e", "rejected", "too many", 3, 0, 3)
+    day_refused = verdict(key("a.csv"), "rejected", "too many", (3, 0, 3))
 
     assert of(lake, day_refused) == [("a.csv", None, "too many"), ("a.csv", 2, "odd"), ("a.csv", 3, "odd")]
 
@@ -109,58 +123,10 @@ def test_a_day_is_opened_when_it_is_asked_for_and_only_where_rows_were_rejected(
 
 
 def test_airports_have_no_day() -> None:
-    file = Verdict(None, "airport_codes/a.csv", "e", "loaded", None, 3, 2, 1)
+    file = replace(verdict("airport_codes/a.csv", "loaded", rows=(3, 2, 1)), day=None)
     url = "s3://airline-landing/airport_codes/a.csv"
     rejected = {"source_file": url, "line_number": 3, "reject_reason": "odd", "raw_text": "x"}
 
     assert list(rejects_of(AIRPORTS, [file], InMemory({"rejects/airports/": [rejected]}))) == [
         Reject(None, "airport_codes/a.csv", 3, "odd", "x")
     ]
-
-
-def test_rejects_stream_as_one_json_document_and_as_csv(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [asdict(Reject(DAY, "k", 2, 'a "b"', "é,\n")), asdict(Reject(None, "k", None, None, None))]
-
-    for some in (rows, rows[:1], []):
-        stream_json(iter(some))
-        assert json.loads(capsys.readouterr().out) == some
-    stream_csv(iter(rows), list(rows[0]))
-    read = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert [(r["file"], r["line"], r["text"]) for r in read] == [("k", "2", "é,\n"), ("k", "", "")]
-
-
-def test_what_landed_steers_no_terminal_and_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = io.StringIO()
-    monkeypatch.setattr(console, "out", Console(file=shown, width=200, force_terminal=True))
-    console.show_table([{"text": "\x1b]0;title\x07 [red]a[/nothing] zero\u200bwidth"}])
-
-    assert r"\x1b]0;title\x07 [red]a[/nothing] zero\u200bwidth" in shown.getvalue()
-    assert printable("Århus\t1\n2") == "Århus\\t1\n2"
-
-
-def test_a_replay_tells_each_file_as_before_and_after() -> None:
-    before = [refused("a.csv"), partly("b.csv", rejected=2), refused("c.csv")]
-    after = {
-        key("a.csv"): Verdict(DAY, key("a.csv"), "e", "loaded", None, 1200, 1200, 0),
-        key("b.csv"): before[1],
-        key("c.csv"): refused("c.csv", reason="still no header"),
-    }
-
-    assert [tuple(row.values()) for row in compared(before, after)] == [
-        (key("a.csv"), "rejected → loaded", "- → 1,200", "- → 0", None),
-        (key("b.csv"), "loaded", "8", "2", None),
-        (key("c.csv"), "rejected", "-", "-", "still no header"),
-    ]
-
-
-def test_a_replay_that_is_not_waited_for_tells_what_it_is_about() -> None:
-    assert [tuple(row.values()) for row in compared([refused("a.csv")], None)] == [
-        (key("a.csv"), "rejected", "-", "-", "no header")
-    ]
-    figures = {"state": "rejected", "rows_loaded": None, "rows_rejected": None, "reason": "no header"}
-    assert document("flights", DAY, "r", [refused("a.csv")]) == {
-        "feed": "flights",
-        "day": DAY,
-        "run": "r",
-        "files": [{"file": key("a.csv"), "before": figures, "after": None}],
-    }

@@ -7,19 +7,19 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from assets.ingest.airports import why_refused
+from assets.ingest.loading import RowCount
 
 from airline_platform.errors import StackUnavailable, WrongCall
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.files.keys import UnknownKey, parse_key
 from airline_platform.settings import Settings
-from assets.ingest.airports import why_refused
-from assets.ingest.loading import RowCount
 from assets.schema import TABLES
 from command.land import plan_upload
 from resources.acceptance.heads import Accepted, judge
 from resources.queue import Message, read_events
 from resources.warehouse.session import apply_schema
-from sensors.landing import plan
+from sensors.landing_plan import plan
 
 HEADER = FLIGHTS.header
 BODY = f"{HEADER}\nUA,1,2,3,4\n".encode()
@@ -73,7 +73,7 @@ def test_a_ten_letter_name_is_no_day(tmp_path: Path, folder: str, name: str) -> 
     path.parent.mkdir()
     path.write_bytes(BODY)
 
-    assert plan_upload(path).key == f"daily_flights/date=2013-01-05/{name}"
+    assert plan_upload(path, settings=Settings()).key == f"daily_flights/date=2013-01-05/{name}"
 
 
 def test_a_name_with_a_day_no_calendar_has_is_a_wrong_call(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_name_with_a_day_no_calendar_has_is_a_wrong_call(tmp_path: Path) -> No
     path.write_bytes(BODY)
 
     with pytest.raises(WrongCall, match="expected a day"):
-        plan_upload(path)
+        plan_upload(path, settings=Settings())
 
 
 def test_a_folder_that_merely_has_a_date_in_its_name_says_no_day(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_folder_that_merely_has_a_date_in_its_name_says_no_day(tmp_path: Path)
     path.parent.mkdir()
     path.write_bytes(BODY)
 
-    assert plan_upload(path).day == "2013-01-05"
+    assert plan_upload(path, settings=Settings()).day == "2013-01-05"
 
 
 @pytest.mark.parametrize("name", ["2013-01-05.txt", "flights-2013-01-05.parquet"])
@@ -98,7 +98,7 @@ def test_a_file_that_would_land_under_an_unknown_key_is_a_wrong_call(tmp_path: P
     path.write_bytes(BODY)
 
     with pytest.raises(WrongCall):
-        plan_upload(path)
+        plan_upload(path, settings=Settings())
 
 
 @pytest.mark.parametrize("name", ["_flights.csv", ".flights.csv", ".csv"])

@@ -32,7 +32,7 @@ def aws(no_stack: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber
 
 
 def ask(sql: str = SQL) -> QueryResult:
-    return Athena(database="airline", workgroup="airline").query(sql)
+    return Athena.of(get_settings()).query(sql)
 
 
 def starts(aws: Stubber, sql: str = SQL) -> None:

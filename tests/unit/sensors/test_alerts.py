@@ -7,10 +7,11 @@ from dagster import DagsterInstance, DagsterRun, in_process_executor, job, op
 from pydantic import PrivateAttr
 
 from airline_platform.errors import StackNotStarted
-from assets.alerts.hooks import TOLD_TAG
+from airline_platform.settings import get_settings
+from assets.alerts.hooks import ALERTED_TAG
 from resources.topic import Alert, Notifier
 from resources.warehouse.session import Warehouse
-from sensors.alerts import tell_run
+from sensors.alerts import send_alerts_of
 
 pytestmark = pytest.mark.usefixtures("no_stack")
 
@@ -52,22 +53,22 @@ def failed_run(instance: DagsterInstance, **tags: str) -> DagsterRun:
 def test_a_failed_run_is_told_with_its_steps_error_even_without_a_warehouse(
     instance: DagsterInstance,
 ) -> None:
-    run, postbox = failed_run(instance), Postbox(topic="t")
+    run, postbox = failed_run(instance), Postbox.of(get_settings())
 
-    tell_run(run, instance, Warehouse(secret_id="s"), postbox)
+    send_alerts_of(run, instance, Warehouse(secret_id="s"), postbox)
 
     (alert,) = postbox._kept
     assert (alert.event, alert.feed, alert.run_id) == ("failed", "flights", run.run_id)
     assert "the runway is closed" in alert.message
     assert "Partition: 2013-01-01" in alert.message
-    assert instance.get_run_by_id(run.run_id).tags[TOLD_TAG] == "sensor"  # type: ignore[union-attr]
+    assert instance.get_run_by_id(run.run_id).tags[ALERTED_TAG] == "sensor"  # type: ignore[union-attr]
 
 
 def test_a_run_that_will_be_retried_is_no_failure_yet(instance: DagsterInstance) -> None:
-    run, postbox = failed_run(instance, **{"dagster/will_retry": "true"}), Postbox(topic="t")
+    run, postbox = failed_run(instance, **{"dagster/will_retry": "true"}), Postbox.of(get_settings())
 
     with pytest.raises(StackNotStarted):  # its outbox is in the warehouse
-        tell_run(run, instance, Warehouse(secret_id="s"), postbox)
+        send_alerts_of(run, instance, Warehouse(secret_id="s"), postbox)
 
     assert postbox._kept == []
 
@@ -76,6 +77,6 @@ def test_what_could_not_be_told_leaves_the_run_untold(instance: DagsterInstance)
     run = failed_run(instance)
 
     with pytest.raises(StackNotStarted):
-        tell_run(run, instance, Warehouse(secret_id="s"), Notifier(topic="t"))
+        send_alerts_of(run, instance, Warehouse(secret_id="s"), Notifier(topic="t"))
 
-    assert TOLD_TAG not in instance.get_run_by_id(run.run_id).tags  # type: ignore[union-attr]
+    assert ALERTED_TAG not in instance.get_run_by_id(run.run_id).tags  # type: ignore[union-attr]

@@ -1,8 +1,9 @@
 """Landing against ledger: what is asked for, what is left alone, and how often."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.feeds.shipments import SHIPMENTS
+from airline_platform.files.keys import parse_key
 from resources.landing import Page, Version, page_of, spans
+from resources.warehouse.ledger import State, Verdict
 from sensors.reconciliation import Difference, attempt, between, compare
 from sensors.under_way import RunUnderWay
 
@@ -23,14 +26,21 @@ def version(key: str = KEY, etag: str = "e1", age: timedelta = timedelta(hours=1
     return Version(key, "2013-01-01", etag, None, 1, NOW - age, current=True)
 
 
-def verdict(
-    key: str = KEY, etag: str = "e1", state: str = "loaded", reason: str | None = None
-) -> dict[str, str | None]:
-    return {"key": key, "etag": etag, "state": state, "reason": reason}
+def verdict(key: str = KEY, etag: str = "e1", state: State = "loaded", reason: str | None = None) -> Verdict:
+    return Verdict(
+        feed="flights",
+        day="2013-01-01",
+        key=key,
+        etag=etag,
+        state=state,
+        reason=reason,
+        landed_at=NOW,
+        loaded_at=NOW,
+    )
 
 
 def compared(
-    objects: Sequence[Version], verdicts: Sequence[dict[str, str | None]], *, busy: str = "2013-02-02"
+    objects: Sequence[Version], verdicts: Sequence[Verdict], *, busy: str = "2013-02-02"
 ) -> Difference:
     page = Page(tuple(objects), "", None, NOW)
     run = RunUnderWay(frozenset({"flights"}), busy, busy, NOW)
@@ -67,9 +77,9 @@ def test_a_loaded_file_that_is_not_listed_is_gone() -> None:
     assert compared([], [verdict()]) == Difference((), (KEY,))
 
 
-@pytest.mark.parametrize("row", [verdict(state="rejected"), verdict(reason="the source is gone")])
-def test_a_refused_file_that_is_gone_and_one_told_of_are_no_news(row: dict[str, str | None]) -> None:
-    assert compared([], [row]) == Difference((), ())
+@pytest.mark.parametrize("known", [verdict(state="rejected"), verdict(reason="the source is gone")])
+def test_a_refused_file_that_is_gone_and_one_told_of_are_no_news(known: Verdict) -> None:
+    assert compared([], [known]) == Difference((), ())
 
 
 def test_a_source_that_is_back_is_asked_for() -> None:
@@ -78,6 +88,8 @@ def test_a_source_that_is_back_is_asked_for() -> None:
 
 OWN = "shipments/shipments_parquet/date=2013-01-01/part-{}.parquet"
 LANDED = "shipments/date=2013-01-0{}/a.json"
+
+parse = partial(parse_key, first_day=date(2013, 1, 1), last_day=date(2013, 12, 31))
 
 
 def listing(keys: Sequence[str], *, more: bool) -> dict[str, Any]:
@@ -92,11 +104,11 @@ def test_a_listing_is_without_markers_and_what_the_platform_wrote_and_goes_on_be
     markers = ["shipments/_SUCCESS", "shipments/date=2013-01-01/", "shipments/date=2013-01-01_$folder$"]
     keys = [*markers, LANDED.format(1), "shipments/_x.json", OWN.format(0), OWN.format(1)]
 
-    page = page_of(listing(keys, more=True), "shipments/")
+    page = page_of(listing(keys, more=True), "shipments/", parse)
 
     assert [version.key for version in page.objects] == [LANDED.format(1), "shipments/_x.json"]
     assert (page.first, page.last, page.now) == ("shipments/", OWN.format(1), NOW)
-    assert page_of(listing([], more=False), "z").last is None
+    assert page_of(listing([], more=False), "z", parse).last is None
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
@@ -107,7 +119,7 @@ def test_days_are_listed_to_the_end_and_not_a_page_further(size: int) -> None:
     def page(prefix: str, after: str) -> Page:
         asked.append(after)
         left = [key for key in keys if key > after and key.startswith(prefix)]
-        return page_of(listing(left[:size], more=len(left) > size), after)
+        return page_of(listing(left[:size], more=len(left) > size), after, parse)
 
     first, last = spans(SHIPMENTS, ["2013-01-02", "2013-01-04"])[1]
     pages = list(between(page, first, last))

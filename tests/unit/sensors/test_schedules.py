@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
@@ -33,14 +34,16 @@ from airline_platform.partitions import last_day
 from airline_platform.settings import Settings
 from resources.landing import Landing, Page, Version
 from resources.topic import Notifier
+from resources.warehouse.ledger import JUDGED_BETWEEN_KEYS, State, Verdict
 from resources.warehouse.session import Warehouse
 from sensors import schedules
-from sensors.reconciliation import VERDICTS, compare
+from sensors.reconciliation import compare
 from sensors.schedules import cron_of, due, feed_schedule, freshness_schedule, tick
 from sensors.under_way import RunUnderWay
 
 NOW = datetime.now(UTC)
 SIX = datetime(2013, 6, 1, 6, tzinfo=UTC)
+SETTINGS = Settings()
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -63,17 +66,31 @@ class Bucket(Landing):
         return Page(objects, after, left[2] if len(left) > 3 else None, self._now)
 
 
+def verdict_on(version: Version, state: State = "loaded", reason: str | None = None) -> Verdict:
+    return Verdict(
+        feed="flights",
+        day=version.day,
+        key=version.key,
+        etag=version.etag,
+        state=state,
+        reason=reason,
+        landed_at=version.landed_at,
+        loaded_at=NOW,
+    )
+
+
 class Ledger(Warehouse):
     """A ledger that answers the one question a tick asks, where there is nothing to write."""
 
     _rows: list[Mapping[str, Any]] = PrivateAttr(default_factory=list)
 
     def judge(self, *versions: Version, reason: str | None = None) -> "Ledger":
-        self._rows += [{"key": v.key, "etag": v.etag, "state": "loaded", "reason": reason} for v in versions]
+        verdicts = (verdict_on(version, reason=reason) for version in versions)
+        self._rows += [{"partition_date": row.pop("day"), **row} for row in map(asdict, verdicts)]
         return self
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        assert sql == VERDICTS
+        assert sql == JUDGED_BETWEEN_KEYS
         assert parameters is not None
         return [dict(row) for row in self._rows if parameters["first"] < row["key"] <= parameters["last"]]
 
@@ -114,16 +131,16 @@ def asked(
 ) -> list[RunRequest]:
     """What a tick asks for; one that asks for nothing says so."""
     context = build_schedule_context(instance=instance, scheduled_execution_time=at)
-    found = tick(context, feed, landed, ledger, Notifier(topic="none"))
+    found = tick(context, feed, landed, ledger, Notifier.of(SETTINGS))
     return [] if isinstance(found, SkipReason) else found
 
 
 def bucket(*versions: Version) -> Bucket:
-    return Bucket(bucket="landing").land(*versions)
+    return Bucket.of(SETTINGS).land(*versions)
 
 
 def ledger(*versions: Version) -> Ledger:
-    return Ledger(secret_id="none").judge(*versions)
+    return Ledger.of(SETTINGS).judge(*versions)
 
 
 def spans(requests: Sequence[RunRequest]) -> list[tuple[str, str]]:
@@ -269,7 +286,7 @@ def test_whatever_landed_and_has_no_verdict_is_asked_for_exactly_once(
     landed: list[Version], known: list[Version], running: Collection[int]
 ) -> None:
     under_way = [over(day, day) for day in running]
-    verdicts = [{"key": v.key, "etag": v.etag, "state": "rejected", "reason": "no"} for v in known]
+    verdicts = [verdict_on(version, "rejected", "no") for version in known]
 
     def days_asked() -> list[tuple[int, int]]:
         missing = compare(Page(tuple(landed), "", None, NOW), verdicts, grace=timedelta()).missing
@@ -279,8 +296,8 @@ def test_whatever_landed_and_has_no_verdict_is_asked_for_exactly_once(
         return [(int(first), int(last)) for first, last in spans(found.requests)]
 
     requests = days_asked()
-    judged = {(version.key, version.etag) for version in known}
-    waiting = {int((it.day or "")[8:]) for it in landed if (it.key, it.etag) not in judged} - set(running)
+    judged = {version.tag for version in known}
+    waiting = {int((it.day or "")[8:]) for it in landed if it.tag not in judged} - set(running)
     days = [day for first, last in requests for day in range(first, last + 1)]
     assert sorted(days) == sorted(waiting)
     under_way += [over(*request) for request in requests]
@@ -307,10 +324,10 @@ def test_the_last_week_comes_first_and_a_tick_that_has_looked_long_enough_says_w
 @pytest.mark.usefixtures("trigger")
 def test_without_a_stack_a_tick_says_so(instance: DagsterInstance, no_stack: Settings) -> None:
     with pytest.raises(StackNotStarted):
-        Landing(bucket="b").page("", "")
+        Landing.of(no_stack).page("", "")
 
     context = build_schedule_context(instance=instance, scheduled_execution_time=SIX)
-    found = tick(context, FLIGHTS, Landing(bucket="b"), ledger(), Notifier(topic="none"))
+    found = tick(context, FLIGHTS, Landing.of(no_stack), ledger(), Notifier.of(no_stack))
 
     assert isinstance(found, SkipReason)
     assert f"no laptop stack runs in {no_stack.home}" in (found.skip_message or "")

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import cast
 
 import pytest
+from assets.ingest.airports import parse_airports, read_airports, why_refused
+from assets.ingest.loading import RowCount
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.feeds.airports import AIRPORTS
-from airline_platform.files.characters import first_hidden, trimmed
-from assets.ingest.airports import parse_airports, read_airports, why_refused
-from assets.ingest.loading import RowCount
+from glue_jobs.records.characters import first_hidden, trimmed
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Accepted
 from resources.landing import LandedObject, Landing

@@ -4,15 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from assets.ingest.landed import whole_days
 
-from airline_platform.contract.feed import RESCUED, Feed, evolved_columns, evolved_name
+from airline_platform.contract.drift import RESCUED, evolved_columns, evolved_name
+from airline_platform.contract.feed import Feed
 from airline_platform.contract.reading import Reading
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
 from assets.ingest.drift import grown
-from assets.ingest.landed import whole_days
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Accepted, Refused
 from resources.landing import LandedObject

@@ -3,10 +3,7 @@
 import psycopg2
 import psycopg2.errors
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
-
-from airline_platform.errors import GlueJobFailed, LoadRefused, StackUnavailable
-from assets.checks.rules import SUMS_MATCH, ChecksFailed
+from assets.checks.rules import ChecksFailed
 from assets.ingest.isolation import Cause
 from assets.ingest.job_failures import (
     LONGEST,
@@ -15,6 +12,10 @@ from assets.ingest.job_failures import (
     job_words,
     load_words,
 )
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from airline_platform.errors import GlueJobFailed, LoadRefused, StackUnavailable
+from assets.marts.sums import SUMS_MATCH
 
 
 def failed(words: str, state: str = "FAILED") -> GlueJobFailed:

@@ -8,15 +8,15 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from assets.ingest.daily_feed import with_their_days
+from assets.ingest.landed import read_listed
+from assets.ingest.loading import RowCount
 
 from airline_platform.contract.feed import Feed
 from airline_platform.errors import GlueJobFailed, UnusableInput
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings
-from assets.ingest.daily_feed import with_their_days
-from assets.ingest.landed import read_listed
 from assets.ingest.landed_job import JudgedFile, LandedJob
-from assets.ingest.loading import RowCount
 from assets.ingest.refusals import Refusal
 from resources.landing import LandedObject
 
@@ -33,9 +33,10 @@ class MemoryLake:
     def uri(self, path: str) -> str:
         return f"s3://{self.bucket}/{path}"
 
-    def put_bytes(self, path: str, body: bytes) -> str:
-        self.objects[self.uri(path)] = body
-        return self.uri(path)
+    def put_run_manifest(self, run_id: str, name: str, files: Sequence[Mapping[str, Any]]) -> str:
+        uri = self.uri(f"_tmp/{run_id}/{name}.manifest")
+        self.objects[uri] = json.dumps({"entries": files}).encode()
+        return uri
 
 
 @dataclass

@@ -4,17 +4,17 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from assets.ingest.loading import MadeDay, RowCount, _compare, columns_telling_apart, days_with_rejects
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
-from assets.ingest.loading import MadeDay, RowCount, _compare, columns_telling_apart, days_with_rejects
 from resources.landing import LandedObject
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import INGESTED_FILES
 
 
 def landed(key: str = "daily_flights/2013-01-01.csv", *, refused: str | None = None) -> LandedObject:
@@ -119,7 +119,7 @@ def test_what_a_job_looks_up_by_a_column_tells_no_rows_apart(feed: Feed) -> None
 
 def test_a_ledger_entry_has_a_value_for_every_column_of_the_ledger() -> None:
     before = datetime.now(UTC)
-    row = ledger.entry(landed(), feed="flights", run_id="run", state="loaded", rows_read=3)
+    row = ledger.Entry.of(landed(), feed="flights", run_id="run", state="loaded", rows_read=3).as_row()
 
     assert row.keys() == set(INGESTED_FILES.column_names)
     assert before <= row["loaded_at"] <= datetime.now(UTC)
@@ -127,7 +127,7 @@ def test_a_ledger_entry_has_a_value_for_every_column_of_the_ledger() -> None:
 
 
 def test_a_refused_files_entry_says_why_and_counts_nothing() -> None:
-    row = ledger.entry(landed(refused="line 1: no"), feed="flights", run_id="run", state="rejected")
+    entry = ledger.Entry.of(landed(refused="line 1: no"), feed="flights", run_id="run", state="rejected")
 
-    assert (row["state"], row["reason"]) == ("rejected", "line 1: no")
-    assert (row["rows_read"], row["rows_loaded"], row["rows_rejected"]) == (None, None, None)
+    assert (entry.state, entry.reason) == ("rejected", "line 1: no")
+    assert (entry.rows_read, entry.rows_loaded, entry.rows_rejected) == (None, None, None)

@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from assets.ingest.loading import MadeDay, RowCount, overwritten_days
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds.flights import FLIGHTS
-from assets.ingest.loading import MadeDay, RowCount, overwritten_days
 from assets.ingest.refusals import overwritten
 from resources.landing import LandedObject, Version, shared_prefix, spans
 from resources.warehouse import ledger
@@ -59,7 +59,7 @@ def test_only_the_day_of_the_overwritten_file_is_refused() -> None:
 
 
 def test_rows_that_do_not_add_up_are_never_recorded() -> None:
-    entry = ledger.entry(
+    entry = ledger.Entry.of(
         read(), feed="flights", run_id="r", state="loaded", rows_read=3, rows_loaded=1, rows_rejected=1
     )
 
@@ -70,7 +70,7 @@ def test_rows_that_do_not_add_up_are_never_recorded() -> None:
 def test_a_reason_is_stored_whatever_was_in_the_file() -> None:
     found = replace(read(), refused="a\0b" + "x" * 9000)
 
-    assert ledger.entry(found, feed="flights", run_id="r", state="rejected")["reason"] == "ab" + "x" * 998
+    assert ledger.Entry.of(found, feed="flights", run_id="r", state="rejected").reason == "ab" + "x" * 998
 
 
 def test_the_keys_of_a_range_lie_between_its_spans_in_both_layouts() -> None:

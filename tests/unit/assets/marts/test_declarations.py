@@ -1,31 +1,50 @@
-"""The marts are declared so that what is derived from them holds together."""
+"""All marts that are declared are known, in an order to make them in, and fit their sources."""
+
+from dataclasses import replace
 
 import pytest
-from pydantic import ValidationError
 
 from airline_platform.feeds import FEEDS
-from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
-from airline_platform.settings import Settings, get_settings
-from assets.marts.declarations import BOOKINGS_DAILY, CARRIER_ON_TIME, LONG_DELAYS, MARTS, Mart, marts_of
-from assets.marts.replacement import bound, figures_of, refresh
+from assets.marts.declarations import MARTS, in_order, marts_of
+from assets.marts.declared.bookings_daily import BOOKINGS_DAILY
+from assets.marts.declared.carrier_daily_delays import CARRIER_DAILY_DELAYS
+from assets.marts.declared.carrier_on_time import CARRIER_ON_TIME
+from assets.marts.mart import Mart
 
 EVERY_MART = pytest.mark.parametrize("mart", MARTS.values(), ids=list(MARTS))
 NUMBERS = ("bigint", "decimal")
 
 
-class Recorded:
-    """A session that keeps what it is asked, and answers with given rows."""
+def test_whatever_a_module_declares_is_a_mart_once() -> None:
+    assert sorted(MARTS) == [
+        "airport_daily_delays",
+        "bookings_daily",
+        "carrier_daily_delays",
+        "carrier_on_time",
+        "long_delays",
+        "route_daily_delays",
+    ]
 
-    def __init__(self, *rows: dict[str, object]) -> None:
-        self.asked: list[tuple[str, object]] = []
-        self._rows = list(rows)
 
-    def execute(self, sql: str, parameters: object = None) -> list[dict[str, object]]:
-        self.asked.append((sql, parameters))
-        return self._rows
+def test_a_mart_stands_behind_the_one_it_is_read_from_however_they_come() -> None:
+    for marts in ((CARRIER_ON_TIME, CARRIER_DAILY_DELAYS), (CARRIER_DAILY_DELAYS, CARRIER_ON_TIME)):
+        assert list(in_order(marts)) == ["carrier_daily_delays", "carrier_on_time"]
+
+
+def test_two_marts_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="mart bookings_daily is declared twice; expected a name for each"):
+        in_order([BOOKINGS_DAILY, replace(BOOKINGS_DAILY, caveats="Another one.")])
+
+
+def test_marts_that_are_read_from_each_other_are_refused() -> None:
+    table = replace(CARRIER_DAILY_DELAYS.table, partition_column=None)
+    circle = replace(CARRIER_DAILY_DELAYS, table=table, source=table, made_of={})
+
+    with pytest.raises(ValueError, match="cycle"):
+        in_order([circle])
 
 
 def test_what_follows_from_the_flights_is_in_the_order_to_make_it_in() -> None:
@@ -38,27 +57,18 @@ def test_what_follows_from_the_flights_is_in_the_order_to_make_it_in() -> None:
 
 
 @EVERY_MART
-def test_a_mart_has_a_name_of_its_own_and_is_replaced_by_the_days_of_its_source(mart: Mart) -> None:
-    others = [table.name for feed in FEEDS.values() for table in feed.tables]
-
-    assert mart.table.name not in others
-    if mart.table.partition_column:
-        assert mart.table.partition_column == mart.source.partition_column
-        assert mart.table.partition_column in mart.table.key or not mart.table.key
+def test_a_mart_has_a_name_of_its_own(mart: Mart) -> None:
+    assert mart.table.name not in [table.name for feed in FEEDS.values() for table in feed.tables]
 
 
 @EVERY_MART
-def test_a_mart_speaks_only_of_columns_there_are(mart: Mart) -> None:
-    mine = {column.name: column for column in mart.table.columns}
+def test_a_marts_keys_are_columns_of_it_and_its_day_is_one_of_them(mart: Mart) -> None:
+    mine = set(mart.table.column_names)
 
-    assert {*mart.made_of, *mart.table.key, *mart.table.sort_key, *mart.figures} <= mine.keys()
+    assert {*mart.table.key, *mart.table.sort_key} <= mine
     assert mart.table.dist_key is None or mart.table.dist_key in mine
-    assert {theirs for made in mart.made_of.values() for theirs in made} <= set(mart.source.column_names)
-    assert {mine[name].type for name in mart.figures} <= {"bigint"}
-    for lookup in mart.lookups:
-        assert lookup.key in mine
-        assert {theirs for _, theirs in lookup.filled} <= set(AIRPORTS.table.column_names)
-        assert not any(mine[name].required for name, _ in lookup.filled)
+    if mart.table.partition_column:
+        assert mart.table.partition_column in mart.table.key or not mart.table.key
 
 
 @EVERY_MART
@@ -84,40 +94,3 @@ def test_a_sum_of_fares_has_more_digits_than_a_fare() -> None:
     (fare,) = [column for column in BOOKINGS.table.columns if column.name == "fare_amount"]
 
     assert (fare.redshift_type, fares.redshift_type) == ("DECIMAL(14, 3)", "DECIMAL(24, 3)")
-
-
-def test_a_range_of_days_is_replaced_by_two_statements(no_stack: Settings) -> None:
-    session = Recorded()
-    days = ["2013-01-01", "2013-01-02", "2013-01-03"]
-    refresh(session, LONG_DELAYS, days)
-
-    (delete, deleted), (insert, inserted) = session.asked
-    assert delete == "DELETE FROM airlines.long_delays WHERE flight_date IN %(days)s"
-    assert insert.startswith("INSERT INTO airlines.long_delays (flight_date, carrier, ")
-    assert deleted == inserted == {"days": tuple(days), "delayed": 15, "minutes": no_stack.long_delay_minutes}
-
-
-def test_a_mart_without_days_is_replaced_as_a_whole() -> None:
-    session = Recorded()
-    refresh(session, CARRIER_ON_TIME)
-
-    assert session.asked[0][0] == "DELETE FROM airlines.carrier_on_time"
-
-
-def test_the_threshold_is_a_setting(no_stack: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert no_stack.long_delay_minutes == bound([])["minutes"] == 60
-    monkeypatch.setenv("AIRLINE_LONG_DELAY_MINUTES", "90")
-    get_settings.cache_clear()
-    assert bound([])["minutes"] == 90
-    monkeypatch.setenv("AIRLINE_LONG_DELAY_MINUTES", "0")
-    with pytest.raises(ValidationError, match="long_delay_minutes"):
-        Settings.load()
-
-
-def test_a_day_without_rows_counts_none() -> None:
-    session = Recorded({"day": "2013-01-02", "row_count": 3, "bookings": 7})
-
-    assert figures_of(session, BOOKINGS_DAILY, ["2013-01-01", "2013-01-02"]) == {
-        "2013-01-01": {"row_count": 0, "bookings": 0},
-        "2013-01-02": {"row_count": 3, "bookings": 7},
-    }

@@ -1,11 +1,9 @@
 """The template and the code name the same things, and the template may be deployed."""
 
-import io
-import json
 import re
 import subprocess
 import sys
-import zipfile
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, get_args
@@ -14,15 +12,22 @@ import botocore.session
 import pytest
 import yaml
 from botocore import xform_name
-from dagster._core.utils import make_new_run_id
+from dagster import DagsterRun
 
-from airline_platform.contract.table import Table
+from airline_platform.contract.feed import Feed
+from airline_platform.contract.table import Column, Table
+from airline_platform.errors import AirlineError
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings
-from command.deploy.deploy import BUCKETS, PROGRAM_PACKAGE, REPOSITORY, TEMPLATE, glue_programs
+from command.deploy import template as template_module
+from command.deploy.buckets import BUCKETS
+from command.deploy.programs import glue_programs
+from command.deploy.template import LARGEST_BODY, TEMPLATE, in_any_case, logical_id, render
 from laptop.glue.crawler import LOG_GROUP, inherits
 from laptop.glue.schema import excluded
 from resources.catalog import catalog_tables
+
+REPOSITORY = TEMPLATE.parents[1]
 
 NAMES = {
     "LandingBucket.BucketName": "landing_bucket",
@@ -57,9 +62,13 @@ def short_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, 
 TemplateLoader.add_multi_constructor("!", short_form)
 
 
+def parsed(text: str) -> dict[str, Any]:
+    return yaml.load(text, Loader=TemplateLoader)  # noqa: S506 - a SafeLoader
+
+
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
-    return yaml.load(TEMPLATE.read_text(), Loader=TemplateLoader)  # noqa: S506 - a SafeLoader
+    return parsed(render())
 
 
 def loop(template: dict[str, Any], name: str) -> tuple[list[str], dict[str, Any]]:
@@ -69,19 +78,132 @@ def loop(template: dict[str, Any], name: str) -> tuple[list[str], dict[str, Any]
     return collection, resource["Properties"]
 
 
-def test_cloudformation_takes_it_without_a_warning() -> None:
-    lint = Path(sys.executable).with_name("cfn-lint")
-    told = subprocess.run([lint, TEMPLATE], capture_output=True, text=True, check=False)
+def lint(text: str, folder: Path) -> tuple[int, str]:
+    """Exit status and stdout of cfn-lint."""
+    path = folder / "airline.yaml"
+    path.write_text(text)
+    command = [Path(sys.executable).with_name("cfn-lint"), path]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return answer.returncode, answer.stdout
 
-    assert (told.returncode, told.stdout) == (0, "")
+
+def test_cloudformation_takes_it_without_a_warning(tmp_path: Path) -> None:
+    assert lint(render(), tmp_path) == (0, "")
 
 
 def test_it_is_small_enough_to_be_sent_in_a_request() -> None:
-    assert len(TEMPLATE.read_bytes()) <= 51_200
+    assert len(render().encode()) <= LARGEST_BODY
 
 
 def test_it_holds_no_account_number() -> None:
-    assert re.search(r"\d{12}(?!\d)", TEMPLATE.read_text().replace("107374182400", "")) is None
+    assert re.search(r"\d{12}(?!\d)", render().replace("107374182400", "")) is None
+
+
+# --- what follows from the feeds
+
+
+TRAINS = Feed(
+    name="train_rides",
+    prefix="trains/",
+    noun="rides",
+    columns=(Column("ride_id", "bigint", "Names the ride.", required=True),),
+    table=Table("fact_rides", "One row per ride.", (Column("ride_id", "bigint", "Names the ride."),)),
+)
+
+
+def test_a_new_feed_gets_a_crawler_a_job_and_no_end_of_its_files(tmp_path: Path) -> None:
+    text = render([*FEEDS.values(), TRAINS])
+    template = parsed(text)
+    crawlers, _ = loop(template, "Crawlers")
+    jobs, _ = loop(template, "Jobs")
+
+    assert template["Mappings"]["Crawlers"]["TrainRides"] == {
+        "Name": "train_rides",
+        "Bucket": "landing",
+        "Prefix": "trains/",
+        "TablePrefix": "landing_",
+        "Exclusions": ["_*", "*.[cC][sS][vV]", "*.[cC][sS][vV].[gG][zZ]"],
+    }
+    assert template["Mappings"]["Jobs"]["TrainRides"] == {
+        "Name": "train_rides",
+        "Script": "train_rides_job.py",
+    }
+    assert "TrainRides" in crawlers
+    assert "TrainRides" in jobs
+    assert "trains/" not in [rule.get("Prefix") for rule in landing_rules(template)]
+    assert lint(text, tmp_path) == (0, "")
+
+
+def test_a_new_feed_that_expires_gets_a_rule_that_deletes_its_files(tmp_path: Path) -> None:
+    text = render([*FEEDS.values(), replace(TRAINS, expires=True)])
+    (rule,) = [each for each in landing_rules(parsed(text)) if each.get("Prefix") == "trains/"]
+
+    assert rule["Id"] == "people-train_rides"
+    assert rule["ExpirationInDays"] == {"Ref": "PeopleDays"}
+    assert len({each["Id"] for each in landing_rules(parsed(text))}) == len(landing_rules(parsed(text)))
+    assert lint(text, tmp_path) == (0, "")
+
+
+def test_a_new_feed_of_the_lake_gets_two_crawlers_and_the_rights_to_its_folders(tmp_path: Path) -> None:
+    typed = Table("rides_parquet", "A row per ride.", TRAINS.columns, partition_column="file_date")
+    text = render([*FEEDS.values(), replace(TRAINS, format="json", typed=typed)])
+    rows = parsed(text)["Mappings"]["Crawlers"]
+
+    assert {rows[key]["Bucket"]: rows[key]["Prefix"] for key in ("TrainRides", "FactRides")} == {
+        "landing": "trains/rides_parquet/",
+        "lake": "fact_rides/",
+    }
+    assert '"${LandingBucket.Arn}/trains/rides_parquet/*"' in text
+    assert '"${LakeBucket.Arn}/fact_rides/*"' in text
+    assert lint(text, tmp_path) == (0, "")
+
+
+def test_a_job_is_given_its_feeds_name() -> None:
+    rows = parsed(render())["Mappings"]["Jobs"]
+    _, job = loop(parsed(render()), "Jobs")
+
+    assert job["DefaultArguments"]["--feed"] == {"Fn::FindInMap": ["Jobs", {"Ref": "Job"}, "Feed"]}
+    assert {row["Name"]: row["Feed"] for row in rows.values()} == {
+        job.name: feed.name for feed in FEEDS.values() for job in feed.jobs
+    }
+
+
+def test_without_feeds_of_the_lake_no_statement_is_without_resources() -> None:
+    policies = [
+        parsed(render([TRAINS]))["Resources"][role]["Properties"]["Policies"]
+        for role in ("JobRole", "CrawlerRole")
+    ]
+
+    sids = {statement["Sid"] for each in policies for statement in statements_of(each)}
+    assert not {"WriteTypedRows", "ReadLake"} & sids
+
+
+@pytest.mark.parametrize("change", [("# feeds: jobs", "# feeds: trains"), ("# feeds: jobs", "")])
+def test_a_mark_that_means_nothing_or_is_missing_is_an_error(change: tuple[str, str]) -> None:
+    with pytest.raises(AirlineError, match="expected each of the marks"):
+        render(text=TEMPLATE.read_text().replace(*change, 1))
+
+
+def test_the_file_with_the_marks_is_yaml_and_names_no_feed() -> None:
+    names = {name for feed in FEEDS.values() for name in (feed.name, feed.prefix.rstrip("/"), feed.noun)}
+    sources = [*TEMPLATE.parent.iterdir(), *Path(template_module.__file__).parent.glob("*.py")]
+
+    assert parsed(TEMPLATE.read_text())["Mappings"] == {"Crawlers": None, "Jobs": None}
+    assert [
+        (path.name, name) for path in sources for name in names if re.search(rf"(?i){name}", path.read_text())
+    ] == []
+
+
+def test_a_logical_id_has_letters_and_digits_alone() -> None:
+    assert logical_id("shipments_to_parquet") == "ShipmentsToParquet"
+    assert logical_id("--customer-key") == "CustomerKey"
+
+
+def test_a_glob_of_a_suffix_takes_it_in_any_case() -> None:
+    assert in_any_case(".json") == ".[jJ][sS][oO][nN]"
+
+
+# --- names
 
 
 @pytest.mark.parametrize(("property_path", "setting"), NAMES.items())
@@ -207,7 +329,7 @@ def test_every_job_of_the_template_has_its_script_and_every_script_its_job(templ
     location = job["Command"]["ScriptLocation"]["Fn::Sub"][0]
     rows = template["Mappings"]["Jobs"]
 
-    scripts = {location.replace("${JobName}", rows[key]["Name"]) for key in keys}
+    scripts = {location.replace("${Script}", rows[key]["Script"]) for key in keys}
 
     uploaded = {f"s3://${{LakeBucket}}/{key}" for key in glue_programs()}
     assert scripts | {job["DefaultArguments"]["--extra-py-files"]["Fn::Sub"]} == uploaded
@@ -225,11 +347,15 @@ def test_no_job_works_beside_itself_and_none_is_started_again_by_glue(template: 
     assert job["MaxRetries"] == 0
 
 
+def landing_rules(template: dict[str, Any]) -> list[dict[str, Any]]:
+    rules = template["Resources"]["LandingBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    return list(rules)
+
+
 def test_files_that_name_people_expire_with_their_typed_rows_when_the_settings_say(
     template: dict[str, Any],
 ) -> None:
-    landing = template["Resources"]["LandingBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-    expiring = [rule for rule in landing if "ExpirationInDays" in rule]
+    expiring = [rule for rule in landing_rules(template) if "ExpirationInDays" in rule]
     expires = [feed for feed in FEEDS.values() if feed.expires]
 
     assert [rule["Prefix"] for rule in expiring] == [feed.prefix for feed in expires]
@@ -280,7 +406,7 @@ def test_crawlers_read_of_the_lake_just_what_they_crawl(template: dict[str, Any]
     ]
     crawled = [row["Prefix"] for row in template["Mappings"]["Crawlers"].values() if row["Bucket"] == "lake"]
 
-    assert readable == [{"Fn::Sub": f"${{LakeBucket.Arn}}/{prefix}*"} for prefix in crawled]
+    assert readable == [[{"Fn::Sub": f"${{LakeBucket.Arn}}/{prefix}*"} for prefix in crawled]]
 
 
 def statements_of(policies: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -315,7 +441,7 @@ def test_a_run_may_be_named_by_its_role_and_then_do_what_dagster_may(template: d
     pattern = trust["Condition"]["StringLike"]["sts:RoleSessionName"]
     (taken,) = [s for s in dagster_policy(template).values() if s["Action"] == ["sts:AssumeRole"]]
 
-    assert fnmatch(make_new_run_id(), pattern)
+    assert fnmatch(DagsterRun(job_name="flights_job").run_id, pattern)
     assert not fnmatch("me-at-my-desk", pattern)
     assert taken["Resource"] == {"Fn::GetAtt": "RunRole.Arn"}
     assert parts["DagsterPolicy"]["Properties"]["Roles"]["Fn::If"][:2] == ["OnAws", [{"Ref": "RunRole"}]]
@@ -374,38 +500,3 @@ def test_the_dagster_policy_allows_every_call_the_rooms_make(template: dict[str,
     # Some services call their operations alike; it is one of them that is called.
     assert [actions for actions in called.values() if not actions & allowed] == []
     assert called["StartJobRun"] == {"glue:StartJobRun"}
-
-
-def test_the_package_for_glue_needs_nothing_but_python(tmp_path: Path) -> None:
-    package = tmp_path / PROGRAM_PACKAGE
-    package.write_bytes(glue_programs()[f"glue_jobs/{PROGRAM_PACKAGE}"])
-    script = (
-        "import json, sys; sys.path.insert(0, sys.argv[1]); import airline_platform.feeds as f; "
-        "import glue_jobs; print(json.dumps([f.__file__, glue_jobs.__file__]))"
-    )
-
-    # -I -S: neither this checkout nor any installed distribution is there.
-    told = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", script, str(package)], capture_output=True, text=True, check=True
-    )
-
-    assert all(path.startswith(str(package)) for path in json.loads(told.stdout))
-
-
-def test_the_package_for_glue_is_the_same_bytes_each_time_and_holds_the_jobs_imports() -> None:
-    key = f"glue_jobs/{PROGRAM_PACKAGE}"
-    first, second = glue_programs()[key], glue_programs()[key]
-
-    assert first == second
-    names = set(zipfile.ZipFile(io.BytesIO(first)).namelist())
-    assert {
-        "airline_platform/__init__.py",
-        "airline_platform/feeds/flights.py",
-        "airline_platform/contract/table.py",
-    } <= names
-    jobs = "".join(path.read_text() for path in (REPOSITORY / "glue_jobs").glob("*.py"))
-    imported = set(
-        re.findall(r"^\s*from (airline_platform\.\w+\.\w+|glue_jobs\.\w+) import", jobs, re.MULTILINE)
-    )
-    assert imported
-    assert {f"{module.replace('.', '/')}.py" for module in imported} <= names

@@ -116,7 +116,7 @@ def test_outside_a_run_a_call_names_none(aws: type[Recorder]) -> None:
 
 
 def test_in_a_run_every_call_of_every_thread_names_it_once(aws: type[Recorder], run: str) -> None:
-    lake = Lake(bucket="b")
+    lake = Lake.of(get_settings()).with_bucket("b")
 
     lake.put_manifests("flights", {str(n): n for n in range(8)})
     make_client(get_settings(), "logs").describe_log_groups()
@@ -168,7 +168,7 @@ def test_assets_and_hooks_of_a_run_call_in_its_name_and_a_sensor_in_nobodys(aws:
         lake.put_json("sensor", {})
         return SkipReason("nothing landed")
 
-    lake = Lake(bucket="b")
+    lake = Lake.of(get_settings()).with_bucket("b")
     with DagsterInstance.ephemeral() as instance:
         done = materialize([lands], resources={"lake": lake}, instance=instance)
         with build_sensor_context(instance=instance, resources={"lake": lake}) as context:
@@ -190,7 +190,12 @@ def test_a_run_that_fails_leaves_its_name_to_nobody(aws: type[Recorder]) -> None
         raise ValueError(lake.bucket)
 
     with DagsterInstance.ephemeral() as instance:
-        materialize([fails], resources={"lake": Lake(bucket="b")}, instance=instance, raise_on_error=False)
+        materialize(
+            [fails],
+            resources={"lake": Lake.of(get_settings()).with_bucket("b")},
+            instance=instance,
+            raise_on_error=False,
+        )
 
     assert (caller.current_run(), aws.asked) == (None, [])
 

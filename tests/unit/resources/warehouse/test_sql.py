@@ -16,10 +16,12 @@ import assets
 import command
 import resources
 import sensors
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK, Table
+from airline_platform.contract.table import Table
 from airline_platform.feeds import FEEDS
-from assets.marts.declarations import MARTS, Mart
+from assets.marts.declarations import MARTS
+from assets.marts.mart import Mart
 from assets.marts.replacement import bound, insert_of, query_of
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK
 from resources.warehouse.session import to_postgres
 
 TABLES = [
@@ -39,7 +41,7 @@ def modules(package: ModuleType) -> Iterator[ModuleType]:
             yield importlib.import_module(found.name)
 
 
-LAKE = {"assets.ingest.totals.TOTALS_OF_DAYS"}
+LAKE = {"assets.ingest.sinks.totals.TOTALS_OF_DAYS"}
 """Statements of the lake's; all others are the warehouse's."""
 
 
@@ -63,11 +65,10 @@ TRANSPILED = {name: sql for name, sql in STATEMENTS.items() if not sql.startswit
 def test_the_statements_of_ledger_load_status_and_demo_are_among_those_tested() -> None:
     assert {
         "resources.warehouse.ledger.KNOWN_VERSIONS",
-        "assets.ingest.loading.DELETE_DAYS",
-        "assets.ingest.airports.INSERT_STAGED",
+        "assets.ingest.sinks.fact_table.DELETE_DAYS",
+        "assets.ingest.sinks.dimension.INSERT_LATEST",
         "resources.warehouse.session.COPY_PARQUET",
-        "resources.accounts.VERDICTS",
-        "command.demo.demo.LONGEST",
+        "command.demo.run.LONGEST",
     } <= STATEMENTS.keys()
 
 

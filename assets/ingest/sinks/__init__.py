@@ -1,0 +1,1 @@
+"""Where a feed's rows go: each sink writes and measures, and `settle` decides."""

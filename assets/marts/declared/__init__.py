@@ -1,0 +1,1 @@
+"""The marts, each declared once in a module of its own."""

@@ -1,0 +1,151 @@
+"""The CloudFormation template: the file in `infra`, with what follows from the declared feeds filled in.
+
+The file marks each such place with a comment line, `# feeds: crawlers` for one. What follows is
+written there in YAML's flow style, which is JSON, at the mark's indentation.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from airline_platform.contract.feed import Feed, Job
+from airline_platform.errors import AirlineError
+from airline_platform.feeds import FEEDS
+
+TEMPLATE = Path(__file__).parents[2] / "infra" / "airline.yaml"
+
+LARGEST_BODY = 51_200
+"""Bytes of a template that CloudFormation takes inside a request (AWS's quota)."""
+
+MARKERS = "_*"
+"""Spark's `_SUCCESS` and its like."""
+
+STAGING = ".spark-staging*/**"
+"""What a Spark job that was ended leaves behind."""
+
+_MARK = re.compile(r"^( *)# feeds: (.+)$", re.MULTILINE)
+
+Lines = Iterable[str]
+
+
+class Crawler(NamedTuple):
+    """A row of the mapping `Crawlers`.
+
+    Args:
+        name: Its name without the platform's.
+        bucket: `landing` or `lake`.
+        prefix: Of the objects it crawls, ending in `/`.
+        table_prefix: Stands before the last folder's name in the table's name.
+        exclusions: Globs relative to the prefix.
+    """
+
+    name: str
+    bucket: str
+    prefix: str
+    table_prefix: str
+    exclusions: tuple[str, ...]
+
+
+def render(feeds: Iterable[Feed] = tuple(FEEDS.values()), text: str | None = None) -> str:
+    """Write the template that is deployed.
+
+    Args:
+        feeds: What is declared.
+        text: The template with its marks; the one in `infra` where left out.
+
+    Raises:
+        AirlineError: The template has a mark that means nothing, or lacks one.
+    """
+    places = _places(tuple(feeds))
+    text = TEMPLATE.read_text(encoding="utf-8") if text is None else text
+    marks = [mark[2] for mark in _MARK.finditer(text)]
+    if sorted(marks) != sorted(places):
+        raise AirlineError(
+            f"{TEMPLATE}: expected each of the marks {sorted(places)} once, found {sorted(marks)}",
+            remedy="Correct the lines that begin with `# feeds:`.",
+        )
+    return _MARK.sub(lambda mark: "\n".join(f"{mark[1]}{line}" for line in places[mark[2]]), text)
+
+
+def crawlers_of(feed: Feed) -> tuple[Crawler, ...]:
+    """The crawlers of a feed: over what landed, or over its typed rows and over its own table in the lake.
+
+    The flat layout (`<prefix>2013-01-01.csv`) lies beside the `date=` folders. A crawler that sees both makes
+    a table of each file, whatever its policy says of tables that are there.
+    """
+    if feed.typed:
+        exclusions = (MARKERS, STAGING)
+        return (
+            Crawler(feed.name, "landing", feed.typed_prefix, "", exclusions),
+            Crawler(feed.table.name, "lake", f"{feed.table.name}/", "", exclusions),
+        )
+    flat = tuple(f"*{in_any_case(suffix)}" for suffix in feed.suffixes) if feed.daily else ()
+    return (Crawler(feed.name, "landing", feed.prefix, "landing_", (MARKERS, *flat)),)
+
+
+def in_any_case(text: str) -> str:
+    """A glob of a text in small and capital letters: `.csv` is `.[cC][sS][vV]`."""
+    return "".join(f"[{c}{c.upper()}]" if c != c.upper() else c for c in text.lower())
+
+
+def logical_id(name: str) -> str:
+    """CloudFormation's name for a row: letters and digits alone, such as `RidesToParquet`."""
+    return "".join(part.capitalize() for part in re.split("[^A-Za-z0-9]+", name))
+
+
+def _places(feeds: Sequence[Feed]) -> dict[str, Lines]:
+    """What stands for each mark."""
+    crawlers = [crawler for feed in feeds for crawler in crawlers_of(feed)]
+    jobs = {job.name: _job_row(feed, job) for feed in feeds for job in feed.jobs}
+    in_lake = [crawler.prefix for crawler in crawlers if crawler.bucket == "lake"]
+    typed = [feed.typed_prefix for feed in feeds if feed.typed]
+    return {
+        "crawlers": [f"{logical_id(it.name)}: {json.dumps(_crawler_row(it))}" for it in crawlers],
+        "crawler keys": [f"- {json.dumps([logical_id(crawler.name) for crawler in crawlers])}"],
+        "jobs": [f"{logical_id(name)}: {json.dumps(row)}" for name, row in jobs.items()],
+        "job keys": [f"- {json.dumps([logical_id(name) for name in jobs])}"],
+        "lifecycle rules": [f"- {json.dumps(_lifecycle_rule(feed))}" for feed in feeds if feed.expires],
+        "crawlers read of the lake": _statement("ReadLake", ["s3:GetObject"], "LakeBucket", in_lake),
+        "jobs write beside what landed": _statement(
+            "WriteTypedRows",
+            ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+            "LandingBucket",
+            typed,
+        ),
+    }
+
+
+def _crawler_row(crawler: Crawler) -> dict[str, Any]:
+    return {
+        "Name": crawler.name,
+        "Bucket": crawler.bucket,
+        "Prefix": crawler.prefix,
+        "TablePrefix": crawler.table_prefix,
+        "Exclusions": crawler.exclusions,
+    }
+
+
+def _job_row(feed: Feed, job: Job) -> dict[str, str]:
+    return {"Name": job.name, "Script": f"{job.script}_job.py", "Feed": feed.name}
+
+
+def _lifecycle_rule(feed: Feed) -> dict[str, Any]:
+    """Delete a feed's files, its typed rows and what they replaced: these name people."""
+    return {
+        "Id": f"people-{feed.name}",
+        "Status": "Enabled",
+        "Prefix": feed.prefix,
+        "ExpirationInDays": {"Ref": "PeopleDays"},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+    }
+
+
+def _statement(sid: str, actions: Sequence[str], bucket: str, prefixes: Sequence[str]) -> Lines:
+    """An IAM statement on prefixes of a bucket; none where there are no prefixes."""
+    if not prefixes:
+        return []
+    resources = [{"Fn::Sub": f"${{{bucket}.Arn}}/{prefix}*"} for prefix in prefixes]
+    return [f"- {json.dumps({'Sid': sid, 'Effect': 'Allow', 'Action': actions, 'Resource': resources})}"]

@@ -1,0 +1,172 @@
+"""What CloudFormation answers becomes a result, or an error that says why and what to do."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import NoCredentialsError
+from botocore.stub import ANY, Stubber
+
+from airline_platform.errors import AirlineError, StackUnavailable
+from airline_platform.settings import Settings
+from command.deploy import stack
+from command.deploy.stack import deploy_stack
+
+Stubbed = Callable[[Any, str], Stubber]
+AT = datetime(2013, 1, 1, tzinfo=UTC)
+MISSING = ("describe_stacks", "ValidationError", "Stack with id airline does not exist")
+
+
+def described(status: str, **more: Any) -> dict[str, Any]:
+    return {
+        "Stacks": [
+            {"StackName": "airline", "StackId": "stack/1", "CreationTime": AT, "StackStatus": status, **more}
+        ]
+    }
+
+
+def events(*found: tuple[str, str, str | None]) -> dict[str, Any]:
+    """Events, newest first: resource, status, reason."""
+    return {
+        "StackEvents": [
+            {
+                "StackId": "stack/1",
+                "EventId": f"{len(found) - number}",
+                "StackName": "airline",
+                "Timestamp": AT,
+                "LogicalResourceId": resource,
+                "ResourceType": "AWS::S3::Bucket",
+                "ResourceStatus": status,
+                **({"ResourceStatusReason": reason} if reason else {}),
+            }
+            for number, (resource, status, reason) in enumerate(found)
+        ]
+    }
+
+
+@pytest.fixture
+def formation(stubbed: Stubbed, monkeypatch: pytest.MonkeyPatch) -> Stubber:
+    """CloudFormation, in an account without the platform's buckets."""
+    monkeypatch.setattr(stack, "existing_buckets", lambda _settings: {})
+    return stubbed(stack, "cloudformation")
+
+
+def change_set(
+    formation: Stubber, kind: str, status: str, reason: str = "", parameters: Mapping[str, str] | None = None
+) -> None:
+    expected = {
+        "StackName": "airline",
+        "ChangeSetName": ANY,
+        "ChangeSetType": kind,
+        "TemplateBody": "the template",
+        "Parameters": ANY
+        if parameters is None
+        else [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    }
+    formation.add_response("create_change_set", {"Id": "change/1", "StackId": "stack/1"}, expected)
+    formation.add_response("describe_change_set", {"Status": status, "StatusReason": reason})
+
+
+def test_a_stack_that_is_not_there_is_created_with_what_the_settings_say(
+    formation: Stubber, no_stack: Settings
+) -> None:
+    formation.add_client_error(*MISSING)
+    given = {
+        "Name": "airline",
+        "Stage": "local",
+        "PeopleDays": "30",
+        "Trigger": "events",
+        "AlertEmail": "a@b.c",
+    }
+    change_set(formation, "CREATE", "CREATE_COMPLETE", parameters=given)
+    formation.add_response("describe_stack_events", events())
+    formation.add_response("execute_change_set", {}, {"ChangeSetName": "change/1"})
+    formation.add_response("describe_stacks", described("CREATE_COMPLETE"))
+    formation.add_response("describe_stack_events", events(("LakeBucket", "CREATE_COMPLETE", None)))
+    outputs = [{"OutputKey": "LakeBucketName", "OutputValue": "airline-lake"}]
+    formation.add_response("describe_stacks", described("CREATE_COMPLETE", Outputs=outputs))
+    lines: list[str] = []
+
+    result = deploy_stack(
+        no_stack, parameters={"AlertEmail": "a@b.c"}, template="the template", on_progress=lines.append
+    )
+
+    assert (result.change, result.adopted) == ("created", ())
+    assert result.outputs == {"LakeBucketName": "airline-lake"}
+    assert lines == ["LakeBucket CREATE_COMPLETE", "stack airline created"]
+
+
+def test_an_update_that_changes_nothing_leaves_no_change_set_and_keeps_the_parameters(
+    formation: Stubber, no_stack: Settings
+) -> None:
+    has = [{"ParameterKey": "AlertEmail", "ParameterValue": "a@b.c"}, {"ParameterKey": "Dropped"}]
+    formation.add_response("describe_stacks", described("CREATE_COMPLETE"))
+    formation.add_response("describe_stacks", described("CREATE_COMPLETE", Parameters=has))
+    formation.add_response("get_template_summary", {"Parameters": [{"ParameterKey": "AlertEmail"}]})
+    change_set(formation, "UPDATE", "FAILED", "The submitted information didn't contain changes.")
+    formation.add_response("delete_change_set", {}, {"ChangeSetName": "change/1"})
+    formation.add_response("describe_stacks", described("CREATE_COMPLETE"))
+
+    assert deploy_stack(no_stack, template="the template").change == "unchanged"
+
+
+def test_a_change_that_is_refused_says_why_and_that_nothing_was_changed(
+    formation: Stubber, no_stack: Settings
+) -> None:
+    formation.add_client_error(*MISSING)
+    change_set(formation, "CREATE", "FAILED", "Template error: no such thing")
+
+    with pytest.raises(AirlineError, match="refused the change of stack airline: Template error") as refused:
+        deploy_stack(no_stack, template="the template")
+    assert "nothing was changed" in refused.value.remedy
+
+
+def test_a_stack_that_rolled_back_names_what_failed_and_not_what_was_cancelled(
+    formation: Stubber, no_stack: Settings
+) -> None:
+    formation.add_client_error(*MISSING)
+    change_set(formation, "CREATE", "CREATE_COMPLETE")
+    formation.add_response("describe_stack_events", events())
+    formation.add_response("execute_change_set", {})
+    formation.add_response("describe_stacks", described("ROLLBACK_COMPLETE"))
+    found = events(
+        ("AuditBucket", "CREATE_FAILED", "Resource creation cancelled"),
+        ("LakeBucket", "CREATE_FAILED", "it is taken"),
+    )
+    formation.add_response("describe_stack_events", found)
+    formation.add_response("describe_stack_events", found)
+
+    with pytest.raises(AirlineError) as failed:
+        deploy_stack(no_stack, template="the template")
+    assert failed.value.args[0].splitlines() == [
+        "Stack airline was expected to be complete and is ROLLBACK_COMPLETE:",
+        "  LakeBucket (AWS::S3::Bucket): it is taken",
+    ]
+
+
+def test_a_stack_that_was_never_completely_created_is_removed_and_created_anew(
+    formation: Stubber, no_stack: Settings
+) -> None:
+    formation.add_response("describe_stacks", described("ROLLBACK_COMPLETE"))
+    formation.add_response("delete_stack", {}, {"StackName": "airline"})
+    formation.add_response("describe_stacks", described("DELETE_COMPLETE"))
+    formation.add_response("describe_stack_events", events())
+    change_set(formation, "CREATE", "FAILED", "enough of it")
+
+    with pytest.raises(AirlineError, match="enough of it"):
+        deploy_stack(no_stack, template="the template")
+
+
+def test_without_credentials_nothing_answers_and_the_way_to_log_in_is_said(
+    formation: Stubber, no_stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_credentials(**_: Any) -> None:
+        raise NoCredentialsError
+
+    monkeypatch.setattr(formation.client, "describe_stacks", no_credentials)
+
+    with pytest.raises(StackUnavailable, match="credentials were expected") as missing:
+        deploy_stack(no_stack, template="the template")
+    assert "Sign in" in missing.value.remedy
