@@ -77,7 +77,7 @@ def try_to_send(warehouse: Warehouse, notifier: Notifier, run_id: str | None = N
     return None
 
 
-def tell(alert: Alert, warehouse: Warehouse, notifier: Notifier) -> None:
+def write_and_send(alert: Alert, warehouse: Warehouse, notifier: Notifier) -> None:
     """Write one alert and send it; where the warehouse is what fails, send it all the same.
 
     Raises:

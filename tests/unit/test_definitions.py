@@ -28,7 +28,7 @@ from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import Column
 from airline_platform.definitions import defs, resources
 from airline_platform.feeds import FEEDS
-from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
+from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import Settings, get_settings
 from assets.ingest.feed_assets import assets_of
 from assets.marts.declarations import MARTS
@@ -54,7 +54,7 @@ SHIPMENTS_ASSETS = [
     "shipments_normalized_catalog",
     "shipping_totals",
 ]
-AIRPORTS_ASSETS = ["raw_airport_codes", "airport_codes_catalog", "dim_airport_codes"]
+AIRPORTS_ASSETS = ["raw_airports", "airports_catalog", "airports_enriched", "dim_airport_codes"]
 DAILY_MARTS = [
     "carrier_daily_delays",
     "route_daily_delays",
@@ -106,8 +106,7 @@ def test_the_lineage_leads_from_file_to_fact_to_mart_and_through_the_dimension()
     }
 
     assert edges == {
-        ("raw_airport_codes", "airport_codes_catalog"),
-        ("airport_codes_catalog", "dim_airport_codes"),
+        *pairwise(AIRPORTS_ASSETS),
         ("raw_flights", "flights_catalog"),
         ("flights_catalog", "flights_enriched"),
         ("dim_airport_codes", "flights_enriched"),
@@ -203,7 +202,7 @@ def test_every_warehouse_table_is_an_asset_that_names_its_place_and_columns(tabl
     ("names", "columns"),
     [
         (["raw_shipments"], SHIPMENTS.columns),
-        (["shipments_parquet", "shipments_catalog"], SHIPMENTS_TYPED.columns),
+        (["shipments_parquet", "shipments_catalog"], SHIPMENTS.job_table.columns),
         (["shipments_normalized", "shipments_normalized_catalog"], SHIPMENTS.table.columns),
     ],
 )

@@ -21,11 +21,11 @@ from dagster import (
 from sqlglot import exp
 from sqlglot.lineage import lineage as lineage_of_query
 
+from airline_platform.contract.feed import Feed
 from airline_platform.definitions import defs
-from airline_platform.feeds.bookings import BOOKINGS
-from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds import FEEDS
 from airline_platform.partitions import daily_partitions
-from assets.lineage import LINEAGE, column_lineage, enriched, tell_lineage
+from assets.lineage import LINEAGE, column_lineage, made, tell_lineage
 from assets.marts.declarations import MARTS
 from assets.marts.mart import Mart
 from assets.marts.replacement import query_of
@@ -96,12 +96,14 @@ def columns_of(name: str) -> Iterable[str]:
             "airport_id",
             {("raw_flights", "OriginAirportID"), ("raw_flights", "DestAirportID")},
         ),
-        ("airport_daily_delays", "city", {("raw_airport_codes", "city")}),
-        ("long_delays", "dep_airport", {("raw_airport_codes", "name")}),
+        ("airport_daily_delays", "city", {("raw_airports", "city")}),
+        ("long_delays", "dep_airport", {("raw_airports", "name")}),
         ("bookings_daily", "fare_amount", {("raw_bookings", "fare_amount")}),
         ("fact_bookings", "customer_key", {("raw_bookings", "email")}),
-        ("fact_bookings", "arr_city", {("raw_airport_codes", "city")}),
+        ("fact_bookings", "arr_city", {("raw_airports", "city")}),
         ("shipping_totals", "total_quantity", {("raw_shipments", "quantity")}),
+        ("shipments_normalized", "destination_city", {("raw_shipments", "destination_city")}),
+        ("dim_airport_codes", "name", {("raw_airports", "name")}),
     ],
 )
 def test_a_column_can_be_followed_from_the_mart_to_the_landed_file(
@@ -123,12 +125,21 @@ def test_it_goes_step_by_step_as_the_assets_do() -> None:
     assert sources("flights_catalog", "ArrDelay") == [("raw_flights", "ArrDelay")]
 
 
-@pytest.mark.parametrize("feed", [FLIGHTS, BOOKINGS], ids=lambda feed: feed.name)
-def test_only_what_comes_from_the_key_of_a_file_has_no_source(feed) -> None:
-    without = set(feed.table.column_names) - set(enriched(feed))
+def test_of_a_feed_that_stays_in_the_lake_it_goes_through_the_typed_rows_and_both_catalogs() -> None:
+    way = ["shipments_parquet", "shipments_catalog", "shipments_normalized", "shipments_normalized_catalog"]
+
+    steps = [sources(name, "shipping_cost") for name in way]
+    assert steps == [[(name, "shipping_cost")] for name in ("raw_shipments", *way[:-1])]
+    assert sources("shipping_totals", "total_cost") == [(way[-1], "shipping_cost")]
+
+
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=list(FEEDS))
+def test_only_what_comes_from_the_key_of_a_file_has_no_source(feed: Feed) -> None:
+    columns = set(feed.job_table.column_names)
+    without = columns - set(made(feed, feed.raw_asset))
 
     of_the_object = {feed.table.partition_column, "landed_at", "source_file", "source_line"}
-    assert without == of_the_object & set(feed.table.column_names)
+    assert without == of_the_object & columns
 
 
 def test_the_columns_say_in_their_tags_what_they_are_made_of() -> None:

@@ -136,7 +136,7 @@ def test_a_header_of_no_feed_is_told_feed_by_feed(tmp_path: Path) -> None:
 
     assert "not airports: line 1: columns missing 'airport_id'" in str(wrong.value)
     assert "not flights: line 1: columns missing 'Carrier'" in str(wrong.value)
-    assert "--feed airports|flights" in wrong.value.remedy
+    assert "--feed airports|bookings|flights." in wrong.value.remedy
 
 
 def test_a_file_is_judged_only_as_what_its_name_allows(tmp_path: Path) -> None:

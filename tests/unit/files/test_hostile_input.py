@@ -7,8 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from assets.ingest.airports import why_refused
-from assets.ingest.loading import RowCount
 
 from airline_platform.errors import StackUnavailable, WrongCall
 from airline_platform.feeds.flights import FLIGHTS
@@ -108,10 +106,6 @@ def test_a_file_spark_takes_for_hidden_is_an_unknown_key(name: str) -> None:
     )
 
     assert isinstance(found, UnknownKey)
-
-
-def test_a_file_without_a_single_airport_is_refused() -> None:
-    assert why_refused(RowCount(1, 0, 1), 1, 1.0) == "expected a row that can be used, found none"
 
 
 def test_an_empty_endpoint_is_none_at_all(monkeypatch, tmp_path) -> None:

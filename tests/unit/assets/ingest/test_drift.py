@@ -1,72 +1,26 @@
-"""What a feed may declare of strange columns and refused files, and what columns that evolve are called."""
+"""Columns nobody has declared are told of once, and grow the table of a feed that evolves."""
 
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
-from assets.ingest.landed import whole_days
+from dagster import DagsterRun
 
-from airline_platform.contract.drift import RESCUED, evolved_columns, evolved_name
+from airline_platform.contract.drift import evolved_columns
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.reading import Reading
-from airline_platform.feeds.airports import AIRPORTS
-from airline_platform.feeds.bookings import BOOKINGS
+from airline_platform.contract.table import Column, Table
 from airline_platform.feeds.flights import FLIGHTS
-from airline_platform.feeds.shipments import SHIPMENTS
+from assets.ingest import drift
 from assets.ingest.drift import grown
-from resources.acceptance.heads import judge
-from resources.acceptance.verdicts import Accepted, Refused
 from resources.landing import LandedObject
+from resources.topic import Alert
+from resources.warehouse import outbox
+from resources.warehouse.session import Warehouse
 
-
-@pytest.mark.parametrize(
-    ("landed", "name"),
-    [
-        ("Tail Number", "tail_number"),
-        (" gate ", "gate"),
-        ("Café-Größe", "cafe_gro_e"),
-        ("2nd carrier", "column_2nd_carrier"),
-        ("東京", "column_e69db1e4baac"),
-        ("Carrier", "landed_carrier"),
-        ("source_line", "landed_source_line"),
-        ("order", "landed_order"),
-        ("User", "landed_user"),
-        ("x" * 100, "x" * 60),
-        ('"; DROP TABLE x; --', "drop_table_x"),
-    ],
-)
-def test_an_evolved_column_has_a_name_every_engine_takes(landed: str, name: str) -> None:
-    assert evolved_name(landed, FLIGHTS.table) == name
-
-
-def test_a_feed_about_people_keeps_no_column_that_nobody_has_declared() -> None:
-    for drift in ("rescue", "evolve"):
-        with pytest.raises(ValueError, match="a column nobody has declared may name one"):
-            replace(BOOKINGS, drift=drift)
-    assert replace(BOOKINGS, drift="ignore").drift == "ignore"
-
-
-def test_json_does_not_evolve_because_each_object_names_its_own_fields() -> None:
-    columns = tuple(replace(column, personal=False) for column in SHIPMENTS.columns)
-
-    with pytest.raises(ValueError, match="expected 'rescue'"):
-        replace(SHIPMENTS, columns=columns, drift="evolve")
-
-
-def test_only_facts_keep_strange_columns_and_have_days_without_rows() -> None:
-    people = tuple(replace(column, personal=False) for column in SHIPMENTS.columns)
-    for feed in (AIRPORTS, replace(SHIPMENTS, columns=people)):
-        with pytest.raises(ValueError, match="only fact tables keep columns"):
-            replace(feed, drift="rescue")
-        with pytest.raises(ValueError, match="only a fact table has days without rows"):
-            replace(feed, no_rows="load")
-
-
-def test_a_feed_that_rescues_has_a_column_for_it_once() -> None:
-    feed = replace(replace(FLIGHTS, drift="rescue"), noun="flights")
-
-    assert feed.table.columns.count(RESCUED) == 1
-    assert RESCUED not in FLIGHTS.table.columns
+RUN = DagsterRun("flights_job", run_id="run")
 
 
 def test_a_grown_feeds_table_has_the_evolved_columns_behind_its_own() -> None:
@@ -77,47 +31,67 @@ def test_a_grown_feeds_table_has_the_evolved_columns_behind_its_own() -> None:
     assert grown(FLIGHTS, []) is FLIGHTS
 
 
-def verdict(feed: Feed, header: str) -> Accepted | Refused:
-    body = f"{header}\n{','.join('1' * len(header.split(',')))}\n".encode()
-    return judge(feed, [body], len(body))
+@dataclass
+class Growing:
+    """A warehouse that notes which columns it was given."""
+
+    added: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def exclusive_transaction(self) -> Iterator["Growing"]:
+        yield self
+
+    def add_columns(self, table: Table, columns: Sequence[Column]) -> None:
+        self.added += [f"{table.name}.{column.name}" for column in columns]
 
 
-def test_a_column_that_may_be_empty_may_be_missing_under_every_policy_but_to_refuse() -> None:
-    without = FLIGHTS.header.removesuffix(",ArrDelay")
-    assert isinstance(verdict(FLIGHTS, without), Refused)
-    for drift in ("ignore", "rescue", "evolve"):
-        feed = replace(FLIGHTS, drift=drift)
-        found = verdict(feed, f"{without},gate,Gate,")
-        assert isinstance(found, Accepted)
-        assert found.columns[4:] == ("?gate", "?Gate", "?column_7")
-        needed = verdict(feed, FLIGHTS.header.replace("Carrier,", ""))
-        assert isinstance(needed, Refused)
-        assert needed.found == "columns missing 'Carrier'"
-        assert isinstance(verdict(feed, f"{FLIGHTS.header},carrier"), Refused)
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Alert]:
+    alerts: list[Alert] = []
+    monkeypatch.setattr(outbox, "put", lambda _session, more: alerts.extend(more))
+    return alerts
 
 
-def test_the_first_pattern_that_fits_a_key_says_how_its_file_is_written() -> None:
-    semicolons, tabs = Reading(delimiter=";"), Reading(delimiter="\t")
-    feed = replace(FLIGHTS, readings=(("*/a-*.csv", semicolons), ("*/a*.csv", tabs)))
-
-    assert feed.reading_of("daily_flights/date=2013-01-01/a-1.csv") == semicolons
-    assert feed.reading_of("daily_flights/date=2013-01-01/a1.csv") == tabs
-    assert feed.reading_of("daily_flights/2013-01-01.csv") == Reading()
-
-
-def file(day: str, name: str, refused: str | None = None) -> LandedObject:
+def landed(name: str, *columns: str) -> LandedObject:
     return LandedObject(
-        "b", f"f/date={day}/{name}", day, "e", 1, datetime(2013, 1, 1, tzinfo=UTC), refused=refused
+        "b", f"f/{name}", "2013-01-01", "e", 1, datetime(2013, 1, 1, tzinfo=UTC), columns=columns
     )
 
 
-def test_a_refused_file_refuses_its_day_where_the_feed_says_so() -> None:
-    files = [file("2013-01-01", "good"), file("2013-01-01", "bad", "why"), file("2013-01-02", "good")]
+@pytest.mark.parametrize("policy", ["refuse", "ignore"])
+def test_where_strange_columns_are_not_kept_nobody_is_told(policy: Any, told: list[Alert]) -> None:
+    warehouse = Growing()
 
-    assert whole_days(FLIGHTS, files) == files
-    refused = [found.refused for found in whole_days(replace(FLIGHTS, on_refused="refuse_day"), files)]
-    assert refused == [
-        "the day is refused as a whole because of f/date=2013-01-01/bad. Mend that file, and land it again",
-        "why",
-        None,
+    drift.take_in(RUN, replace(FLIGHTS, drift=policy), [landed("a", "?gate")], cast("Warehouse", warehouse))
+
+    assert (told, warehouse.added) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("policy", "added"),
+    [
+        ("rescue", []),
+        ("evolve", ["daily_flights_processed.gate", "daily_flights_processed.tail_number"]),
+    ],
+)
+def test_each_new_column_is_told_with_the_first_file_that_has_it(
+    policy: Any, added: list[str], told: list[Alert]
+) -> None:
+    feed: Feed = replace(FLIGHTS, drift=policy)
+    warehouse = Growing()
+    files = [landed("a", "Carrier", "?Gate"), landed("b", "?Gate", "?Tail Number", "?tail number")]
+
+    drift.take_in(RUN, feed, files, cast("Warehouse", warehouse))
+
+    assert [(alert.lines[1], alert.lines[0]) for alert in told] == [
+        ("Column:    'Gate'", "File:      s3://b/f/a"),
+        ("Column:    'Tail Number'", "File:      s3://b/f/b"),
+        ("Column:    'tail number'", "File:      s3://b/f/b"),
     ]
+    assert sorted(warehouse.added) == added
+
+
+def test_where_all_columns_are_declared_no_transaction_begins(told: list[Alert]) -> None:
+    drift.take_in(RUN, replace(FLIGHTS, drift="evolve"), [landed("a", "Carrier")], cast("Warehouse", None))
+
+    assert told == []

@@ -8,16 +8,17 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from assets.ingest.daily_feed import with_their_days
-from assets.ingest.landed import read_listed
-from assets.ingest.loading import RowCount
 
 from airline_platform.contract.feed import Feed
-from airline_platform.errors import GlueJobFailed, UnusableInput
+from airline_platform.errors import GlueJobFailed
+from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings
-from assets.ingest.landed_job import JudgedFile, LandedJob
+from assets.ingest.handover import RowCount
+from assets.ingest.landed_job import JudgedFile, LandedJob, run_job
 from assets.ingest.refusals import Refusal
+from assets.ingest.step import Step
+from resources.glue import PARTITIONS
 from resources.landing import LandedObject
 
 LAKE, LANDING = "airline-lake", "airline-landing"
@@ -55,10 +56,12 @@ class FailingGlue:
     together: bool = False
     broken: bool = False
     runs: list[tuple[str, list[str]]] = field(default_factory=list)
+    given: list[Mapping[str, str]] = field(default_factory=list)
 
     def run_job(self, _: Any, __: str, arguments: Mapping[str, str]) -> tuple[dict[str, str], list[Any]]:
         urls = [entry["url"] for entry in json.loads(self.lake.objects[arguments["manifest"]])["entries"]]
         self.runs.append((arguments["output"], urls))
+        self.given.append(arguments)
         ill = [url for url in urls if any(part in url for part in self.poison)]
         if ill or self.broken or (self.together and len(urls) > 1):
             raise GlueJobFailed("no", remedy="", state="FAILED", words=f"ValueError: poison in {ill}")
@@ -71,10 +74,13 @@ def landed(day: int, name: str = "a") -> LandedObject:
     return LandedObject(LANDING, key, f"2013-01-{day:02}", f"etag {key}", 9, datetime(2013, 2, 1, tzinfo=UTC))
 
 
+def step(glue: FailingGlue, feed: Feed = FLIGHTS) -> Step:
+    has = SimpleNamespace(lake=glue.lake, glue=glue)
+    return Step(cast("Any", SimpleNamespace(run=SimpleNamespace(run_id="run"), resources=has)), feed)
+
+
 def job(glue: FailingGlue, feed: Feed = FLIGHTS) -> LandedJob:
-    context = cast("Any", SimpleNamespace(run=SimpleNamespace(run_id="run")))
-    lake = cast("Any", glue.lake)
-    return LandedJob(context, feed, "flights", lake, "enriched/", {}, cast("Any", glue), lake)
+    return LandedJob(step(glue, feed), cast("Any", glue.lake), "enriched/", {})
 
 
 def names(found: Sequence[JudgedFile | Refusal]) -> list[str]:
@@ -117,10 +123,13 @@ def test_where_a_day_is_refused_as_a_whole_its_good_files_are_not_made() -> None
     glue = FailingGlue(MemoryLake(), ("ill",))
 
     made, refused = job(glue, feed).make([landed(1), landed(2, "good"), landed(2, "ill")])
-    every = with_their_days(feed, made, refused)
 
-    assert names(every) == ["2013-01-02/good.csv", "2013-01-02/ill.csv"]
-    assert "because of daily_flights/date=2013-01-02/ill.csv" in str(every[1])
+    assert (names(refused), names(made)) == (
+        ["2013-01-02/ill.csv"],
+        ["2013-01-01/a.csv", "2013-01-02/good.csv"],
+    )
+    (unmade,) = [it for it in made if it.file.day == "2013-01-02"]
+    assert (unmade.rows, unmade.glue_job_run_id) == (RowCount(0, 0, 0), "")
     assert (f"s3://{LAKE}/enriched/", [landed(2, "good").url]) not in glue.runs
 
 
@@ -162,13 +171,56 @@ def test_what_is_typed_and_names_people_is_tried_below_its_own_prefix() -> None:
     }
 
 
-def test_a_manifest_of_an_older_version_is_no_reason_to_refuse_its_files() -> None:
-    found = LandedObject(LANDING, "a.csv", "2013-01-01", "e", 1, datetime(2013, 1, 1, tzinfo=UTC))
-    listed = found.as_json()
-    assert read_listed([listed], "raw_flights") == [found]
-    del listed["rows"]
+def test_a_job_is_told_what_it_writes_and_where_besides_what_its_feed_asks_for() -> None:
+    glue = FailingGlue(MemoryLake())
+    more = replace(job(glue), arguments={"airports": "none"}, evolved=("gate", "tail_number"))
 
-    with pytest.raises(UnusableInput, match="an older version of raw_flights") as refused:
-        read_listed([listed], "raw_flights")
+    more.make([landed(2), landed(1)])
 
-    assert "Materialize raw_flights" in refused.value.remedy
+    (given,) = glue.given
+    assert {name: value for name, value in given.items() if name != "manifest"} == {
+        "output": f"s3://{LAKE}/enriched/",
+        "rejects": f"s3://{LAKE}/rejects/flights/",
+        "max_rejected_share": "0.05",
+        "evolved": "gate,tail_number",
+        "airports": "none",
+        PARTITIONS: "date=2013-01-01,date=2013-01-02",
+    }
+
+
+def test_a_probe_writes_its_rejects_where_nobody_reads() -> None:
+    glue = FailingGlue(MemoryLake(), ("ill",))
+
+    job(glue).make([landed(1, "a"), landed(1, "ill")])
+
+    rejects = {given["rejects"] for given in glue.given if "/probe/" in given["output"]}
+    assert rejects == {f"s3://{LAKE}/_tmp/run/rejects/"}
+
+
+def test_files_without_a_day_are_one_day_called_all() -> None:
+    glue = FailingGlue(MemoryLake(), ("ill",))
+    files = [
+        LandedObject(LANDING, f"airport_codes/{name}.csv", None, name, 9, datetime(2013, 2, 1, tzinfo=UTC))
+        for name in ("a", "ill")
+    ]
+
+    made, refused = job(glue, AIRPORTS).make(files)
+
+    assert [it.file.key for it in made] == ["airport_codes/a.csv"]
+    assert [it.file.key for it in refused] == ["airport_codes/ill.csv"]
+    written = {given[PARTITIONS] for given in glue.given if given["output"].endswith("enriched/")}
+    assert written == {"date=all"}
+    manifest = json.loads(glue.lake.objects[glue.given[-1]["manifest"]])
+    assert [entry["partition"] for entry in manifest["entries"]] == ["all"]
+
+
+class SilentGlue(FailingGlue):
+    """Runs jobs that report nothing."""
+
+    def run_job(self, *_: Any) -> tuple[dict[str, str], list[Any]]:
+        return {"Id": "jr_1"}, []
+
+
+def test_a_job_that_leaves_a_file_out_of_its_report_has_failed() -> None:
+    with pytest.raises(GlueJobFailed, match=r"reported nothing of .*'s3://x'"):
+        run_job(step(SilentGlue(MemoryLake())), "flights", {}, ["2013-01-01"], ["s3://x"])

@@ -1,18 +1,25 @@
-"""A day is loaded only from the very versions its run has read."""
+"""A verdict is on the very version that was read, says why, and what to do."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
-from assets.ingest.loading import MadeDay, RowCount, overwritten_days
-from hypothesis import given
-from hypothesis import strategies as st
+from dagster import DagsterRun
 
-from airline_platform.errors import LoadRefused
+from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
-from assets.ingest.refusals import overwritten
-from resources.landing import LandedObject, Version, shared_prefix, spans
-from resources.warehouse import ledger
+from assets.ingest.handover import MadeDay, RowCount
+from assets.ingest.refusals import (
+    DAY_REFUSED,
+    Refusal,
+    days_with_rejects,
+    first_rejects,
+    overwritten,
+    why_blocked,
+)
+from resources.lake import Lake
+from resources.landing import LandedObject, Version
+from resources.warehouse.ledger import Verdict
 
 AT = datetime(2013, 1, 2, tzinfo=UTC)
 
@@ -46,53 +53,90 @@ def test_a_file_deleted_meanwhile_was_read_whole() -> None:
     assert overwritten([read()], [there(current=False)]) == []
 
 
-def test_only_the_day_of_the_overwritten_file_is_refused() -> None:
-    days = {
-        "2013-01-01": MadeDay("jr", (), ((read("a"), RowCount(1, 1, 0)),)),
-        "2013-01-02": MadeDay("jr", (), ((read("b"), RowCount(1, 1, 0)),)),
-    }
-
-    refused = overwritten_days(days, [there("a", "e9", "v9"), there("b")])
-
-    assert list(refused) == ["2013-01-01"]
-    assert "a was overwritten while its run worked" in refused["2013-01-01"]
+def made(*counts: RowCount) -> MadeDay:
+    return MadeDay("jr_1", (), tuple((read(str(n)), count) for n, count in enumerate(counts)))
 
 
-def test_rows_that_do_not_add_up_are_never_recorded() -> None:
-    entry = ledger.Entry.of(
-        read(), feed="flights", run_id="r", state="loaded", rows_read=3, rows_loaded=1, rows_rejected=1
+def test_rows_that_are_only_repeated_are_not_to_be_mended() -> None:
+    repeated = made(RowCount(100, 50, 50, repeated=50))
+
+    assert days_with_rejects({"2013-01-01": repeated, "2013-01-02": made(RowCount(100, 99, 1))}) == [
+        "2013-01-02"
+    ]
+
+
+@pytest.mark.parametrize(("rows", "counted"), [(7, (7, 0, 7)), (None, (None, None, None))])
+def test_a_refused_file_is_rejected_with_all_its_rows_where_they_are_known(
+    rows: int | None, counted: tuple[int | None, ...]
+) -> None:
+    refusal = Refusal.because(read("a"), "line 1: no", rows, "jr_1")
+
+    entry = refusal.entry(FLIGHTS, DagsterRun("flights_job", run_id="run"))
+
+    assert (entry.state, entry.reason, entry.run_id, entry.glue_job_run_id) == (
+        "rejected",
+        "line 1: no",
+        "run",
+        "jr_1",
+    )
+    assert (entry.rows_read, entry.rows_loaded, entry.rows_rejected) == counted
+    assert str(refusal) == "s3://landing/a, line 1: no"
+
+
+def loaded() -> Verdict:
+    at = datetime(2013, 1, 2, 3, 4, tzinfo=UTC)
+    return Verdict(
+        feed="flights", day="2013-01-01", key="a", etag="e1", state="loaded", landed_at=at, loaded_at=at
     )
 
-    with pytest.raises(LoadRefused, match="rows read have to be rows loaded plus rows rejected"):
-        ledger.record(None, [entry])  # type: ignore[arg-type]  # it must not come to the session
+
+def test_why_a_day_keeps_its_rows_names_the_file_and_the_way_out() -> None:
+    lands = "Land it again under the same key"
+    kept = "2013-01-01 keeps its rows: a, loaded at 2013-01-02 03:04, "
+    every = "; expected every file of the day. "
+
+    assert why_blocked(loaded(), "refused") == f"{kept}has a newer version that was refused{every}{lands}."
+    assert why_blocked(loaded(), "refused now") == f"{kept}is refused by now{every}{lands}."
+    assert why_blocked(loaded(), "gone") == (
+        f"{kept}is gone from the landing bucket{every}{lands}, or let its rows go: `airline forget 'a'`."
+    )
+    expired = why_blocked(loaded(), "gone", expired=True)
+    assert "has expired, as its feed's files do" in expired
+    assert lands not in expired
 
 
-def test_a_reason_is_stored_whatever_was_in_the_file() -> None:
-    found = replace(read(), refused="a\0b" + "x" * 9000)
+class Rejects:
+    """A lake with rejected rows, of which it gives those that are wanted."""
 
-    assert ledger.Entry.of(found, feed="flights", run_id="r", state="rejected").reason == "ab" + "x" * 998
+    def __init__(self, *rows: dict[str, Any]) -> None:
+        self.rows = rows
+        self.asked: list[str] = []
 
-
-def test_the_keys_of_a_range_lie_between_its_spans_in_both_layouts() -> None:
-    keys = ["2013-01-02.csv", "2013-01-03.csv.gz", "date=2013-01-02/a.csv", "date=2013-01-03/z.csv"]
-    beside = ["2013-01-01.csv", "2013-01-04.csv", "date=2013-01-01/a.csv", "date=2013-01-04/a.csv"]
-    found = spans(FLIGHTS, ["2013-01-02", "2013-01-03"])
-
-    def inside(key: str) -> bool:
-        return any(first < FLIGHTS.prefix + key <= last for first, last in found)
-
-    assert [key for key in keys + beside if inside(key)] == keys
+    def first_rows(self, prefixes: list[str], most: int, *, where: Any) -> list[dict[str, Any]]:
+        self.asked += prefixes
+        return [row for row in self.rows if where(row)][:most]
 
 
-def test_what_is_listed_for_a_day_is_that_days_alone() -> None:
-    listed = [shared_prefix(first, last) for first, last in spans(FLIGHTS, ["2013-01-02"])]
+def test_the_first_rows_that_are_to_be_mended_are_told_and_no_repeated_ones() -> None:
+    lake = Rejects(
+        {
+            "source_file": "s3://a",
+            "line_number": 2,
+            "reject_reason": "booking_id is repeated further down in this file; the last row counts",
+        },
+        {"source_file": "s3://a", "line_number": 3, "reject_reason": "no"},
+        {"source_file": "s3://b", "line_number": 4, "reject_reason": "never"},
+    )
 
-    assert listed == ["daily_flights/2013-01-02", "daily_flights/date=2013-01-02"]
-    assert [shared_prefix(first, last) for first, last in spans(FLIGHTS, ())] == ["daily_flights/"]
+    found = first_rejects(cast("Lake", lake), FLIGHTS, ["2013-01-01"])
+    of_one = first_rejects(cast("Lake", lake), AIRPORTS, ["all"], of="s3://b")
+
+    assert found == ["s3://a, line 3: no", "s3://b, line 4: never"]
+    assert of_one == ["s3://b, line 4: never"]
+    assert lake.asked == ["rejects/flights/date=2013-01-01/", "rejects/airports/date=all/"]
 
 
-@given(st.lists(st.text("ab/", max_size=6), min_size=3, max_size=3))
-def test_no_key_between_two_is_listed_elsewhere(keys: list[str]) -> None:
-    first, key, last = sorted(keys)
-
-    assert key.startswith(shared_prefix(first, last))
+def test_a_day_that_is_refused_as_a_whole_names_the_file_to_mend() -> None:
+    assert DAY_REFUSED.format(key="k") == (
+        "the day is refused as a whole because of k. Mend that file, and land it again"
+    )

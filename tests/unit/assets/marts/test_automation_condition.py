@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from assets.ingest.fact_feed import loaded_all_the_same
 from dagster import (
     AssetKey,
     AssetMaterialization,
@@ -31,6 +30,7 @@ from dagster._core.events import StepMaterializationData
 
 from airline_platform.definitions import defs
 from airline_platform.partitions import daily_partitions
+from assets.ingest.feed_assets import loaded_all_the_same
 from assets.marts.automation_condition import when_its_source_changes
 from assets.marts.declarations import MARTS
 
@@ -170,7 +170,7 @@ def test_a_load_that_ends_together_with_the_marts_run_is_asked_for_again(looks: 
     assert looks.look() == {}
 
 
-@pytest.mark.parametrize("name", ["dim_airport_codes", "raw_airport_codes"])
+@pytest.mark.parametrize("name", ["dim_airport_codes", "raw_airports", "airports_enriched"])
 def test_the_dimension_asks_for_nothing(looks: Looks, name: str) -> None:
     looks.made(FACT, DAY, OTHER)
     looks.look()

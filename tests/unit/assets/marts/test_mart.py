@@ -56,19 +56,19 @@ def test_a_mart_that_speaks_of_no_column_is_refused(change: dict[str, Any], word
     ("lookup", "words"),
     [
         (
-            Lookup("airport", (("dep_city", "city"),)),
+            Lookup("airport", (("dep_city", "city"),), "airports"),
             "the key of a lookup: 'airport'; expected columns of its",
         ),
         (
-            Lookup("origin_airport_id", (("dep_state", "state"),)),
+            Lookup("origin_airport_id", (("dep_state", "state"),), "airports"),
             "the lookup by origin_airport_id fills: 'dep_state'; expected columns that may be empty: dep_",
         ),
         (
-            Lookup("origin_airport_id", (("carrier", "name"),)),
+            Lookup("origin_airport_id", (("carrier", "name"),), "airports"),
             "the lookup by origin_airport_id fills: 'carrier'; expected columns that may be empty: dep_",
         ),
         (
-            Lookup("origin_airport_id", (("dep_city", "town"),)),
+            Lookup("origin_airport_id", (("dep_city", "town"),), "airports"),
             "the lookup by origin_airport_id reads: 'town'; expected columns of airlines.dim_airport_codes: ",
         ),
     ],

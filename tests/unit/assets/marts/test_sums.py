@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import sqlglot
 
+from assets.checks.outcomes import outcome_of
 from assets.marts.declarations import MARTS
 from assets.marts.declared.bookings_daily import BOOKINGS_DAILY
 from assets.marts.declared.carrier_daily_delays import CARRIER_DAILY_DELAYS
@@ -48,14 +49,14 @@ def test_a_day_without_a_row_on_either_side_is_alike() -> None:
     sums = sums_of_both(Answers(), CARRIER_DAILY_DELAYS, [DAY])
 
     assert sums == {DAY: ({}, {})}
-    assert not SUMS_MATCH.judge(sums).failed
+    assert not outcome_of(SUMS_MATCH, sums).failed
 
 
 def test_sums_are_taken_apart_by_the_column_that_both_have() -> None:
     mine = [{"day": DAY, "currency": "EUR", "bookings": 2, "fares": Decimal("3.5")}]
     theirs = [*mine, {"day": DAY, "currency": "USD", "bookings": 1, "fares": None}]
 
-    outcome = SUMS_MATCH.judge(sums_of_both(Answers(mine, theirs), BOOKINGS_DAILY, [DAY]))
+    outcome = outcome_of(SUMS_MATCH, sums_of_both(Answers(mine, theirs), BOOKINGS_DAILY, [DAY]))
 
     assert [str(finding) for finding in outcome.failed] == [
         f"{DAY}: found bookings USD 0, expected bookings USD 1"
@@ -65,7 +66,7 @@ def test_sums_are_taken_apart_by_the_column_that_both_have() -> None:
 def test_a_mart_without_days_is_compared_as_a_whole() -> None:
     row = {"carriers": 2, "flights": 9, "cancelled": 1, "diverted": 0, "on_time_flights": 7, "on_time": 8}
 
-    outcome = SUMS_MATCH.judge(sums_of_both(Answers([row], [row]), CARRIER_ON_TIME))
+    outcome = outcome_of(SUMS_MATCH, sums_of_both(Answers([row], [row]), CARRIER_ON_TIME))
 
     assert [str(finding) for finding in outcome.failed] == [
         "found on_time_flights 7, expected on_time_flights 8"

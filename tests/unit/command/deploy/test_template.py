@@ -15,6 +15,7 @@ from botocore import xform_name
 from dagster import DagsterRun
 
 from airline_platform.contract.feed import Feed
+from airline_platform.contract.sink import FactTable, LakeTable
 from airline_platform.contract.table import Column, Table
 from airline_platform.errors import AirlineError
 from airline_platform.feeds import FEEDS
@@ -107,7 +108,7 @@ TRAINS = Feed(
     prefix="trains/",
     noun="rides",
     columns=(Column("ride_id", "bigint", "Names the ride.", required=True),),
-    table=Table("fact_rides", "One row per ride.", (Column("ride_id", "bigint", "Names the ride."),)),
+    becomes=FactTable(table=Table("fact_rides", "One row per ride.", partition_column="ride_date")),
 )
 
 
@@ -126,7 +127,8 @@ def test_a_new_feed_gets_a_crawler_a_job_and_no_end_of_its_files(tmp_path: Path)
     }
     assert template["Mappings"]["Jobs"]["TrainRides"] == {
         "Name": "train_rides",
-        "Script": "train_rides_job.py",
+        "Script": "feed_job.py",
+        "Feed": "train_rides",
     }
     assert "TrainRides" in crawlers
     assert "TrainRides" in jobs
@@ -145,14 +147,22 @@ def test_a_new_feed_that_expires_gets_a_rule_that_deletes_its_files(tmp_path: Pa
 
 
 def test_a_new_feed_of_the_lake_gets_two_crawlers_and_the_rights_to_its_folders(tmp_path: Path) -> None:
-    typed = Table("rides_parquet", "A row per ride.", TRAINS.columns, partition_column="file_date")
-    text = render([*FEEDS.values(), replace(TRAINS, format="json", typed=typed)])
+    by_day = Table("fact_rides", "One row per ride.", partition_column="ride_date", key=("ride_id",))
+    typed = replace(TRAINS.table, name="rides_parquet")
+    lake = LakeTable(typed=typed, table=by_day, totals="ride_totals", sums=())
+    text = render([*FEEDS.values(), replace(TRAINS, format="json", becomes=lake)])
     rows = parsed(text)["Mappings"]["Crawlers"]
+    jobs = parsed(text)["Mappings"]["Jobs"]
 
     assert {rows[key]["Bucket"]: rows[key]["Prefix"] for key in ("TrainRides", "FactRides")} == {
         "landing": "trains/rides_parquet/",
         "lake": "fact_rides/",
     }
+    assert {key: jobs[key]["Script"] for key in ("TrainRidesToParquet", "FactRides")} == {
+        "TrainRidesToParquet": "feed_job.py",
+        "FactRides": "lake_table_job.py",
+    }
+    assert {jobs[key]["Feed"] for key in ("TrainRidesToParquet", "FactRides")} == {"train_rides"}
     assert '"${LandingBucket.Arn}/trains/rides_parquet/*"' in text
     assert '"${LakeBucket.Arn}/fact_rides/*"' in text
     assert lint(text, tmp_path) == (0, "")

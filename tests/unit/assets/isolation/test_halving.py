@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.ingest.isolation import DEATHS, Cause, isolate
+from assets.isolation.halving import DEATHS, Cause, isolate
 
 
 class PoisonError(Exception):

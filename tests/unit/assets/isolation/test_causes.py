@@ -3,18 +3,18 @@
 import psycopg2
 import psycopg2.errors
 import pytest
-from assets.checks.rules import ChecksFailed
-from assets.ingest.isolation import Cause
-from assets.ingest.job_failures import (
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from airline_platform.errors import GlueJobFailed, LoadRefused, StackUnavailable
+from assets.checks.outcomes import ChecksFailed, outcome_of
+from assets.isolation.causes import (
     LONGEST,
     cause_of_job_failure,
     cause_of_load_failure,
     job_words,
     load_words,
 )
-from botocore.exceptions import ClientError, EndpointConnectionError
-
-from airline_platform.errors import GlueJobFailed, LoadRefused, StackUnavailable
+from assets.isolation.halving import Cause
 from assets.marts.sums import SUMS_MATCH
 
 
@@ -106,7 +106,7 @@ def test_what_is_no_failure_of_a_job_is_no_files_fault(error: Exception) -> None
         (psycopg2.InternalError("Load into table 'staging' failed. Check 'sys_load_error_detail'"), "input"),
         (LoadRefused("the rows differ", remedy="Again."), "input"),
         (
-            ChecksFailed("carrier_daily_delays", [SUMS_MATCH.judge({"": ({"a": 1}, {"a": 2})})]),
+            ChecksFailed("carrier_daily_delays", [outcome_of(SUMS_MATCH, {"": ({"a": 1}, {"a": 2})})]),
             "input",
         ),
         (OverflowError("int too big to convert"), "input"),
@@ -153,6 +153,14 @@ def test_what_the_warehouse_says_of_people_is_not_told() -> None:
 
     assert load_words(error, personal=True) == "the warehouse refused its rows: DataError"
     assert load_words(error, personal=False).endswith('DataError: invalid input syntax: "Ann Lee"')
+
+
+def test_what_a_blocking_check_has_found_is_told_of_a_day_about_people_too() -> None:
+    error = ChecksFailed("bookings_daily", [outcome_of(SUMS_MATCH, {"": ({"a": 1}, {"a": 2})})])
+
+    assert load_words(error, personal=True) == (
+        f"the check sums_match: found a 1, expected a 2. {SUMS_MATCH.remedy}"
+    )
 
 
 def test_what_a_check_says_is_told_with_its_remedy() -> None:

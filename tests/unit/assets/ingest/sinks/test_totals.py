@@ -1,7 +1,7 @@
-"""What shipments add up to: asked for the right days, held against what was written, told to people."""
+"""What rows of the lake add up to: asked for the right days, and told to people."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import duckdb
@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airline_platform.contract.sink import LakeTable
 from airline_platform.contract.table import DECIMALS, DIGITS
-from airline_platform.errors import LoadRefused
-from assets.ingest.loading import MadeDay, RowCount
-from assets.ingest.shipping import kept
-from assets.ingest.totals import DAYS_TOLD, Totals, compare, figures, numbers, read_totals, totals_sql
+from airline_platform.feeds.shipments import SHIPMENTS
+from assets.ingest.sinks.totals import DAYS_TOLD, Totals, columns_of, figures, read_totals, totals_sql
 from resources.athena import QueryResult
-from resources.landing import LandedObject
 
+SINK = SHIPMENTS.becomes
+assert isinstance(SINK, LakeTable)
 FIRST, SECOND, THIRD = "2013-01-01", "2013-01-02", "2013-01-03"
 ROWS = [
     (FIRST, "10.125", "1.5", "2"),
@@ -28,7 +28,7 @@ ROWS = [
 
 
 def totals(shipments: int, cost: str = "0", distance: str = "0", quantity: str = "0") -> Totals:
-    return Totals(shipments, Decimal(cost), Decimal(distance), Decimal(quantity))
+    return Totals(shipments, (Decimal(cost), Decimal(distance), Decimal(quantity)))
 
 
 def answer_of(rows: list[dict[str, str | None]]) -> QueryResult:
@@ -45,11 +45,11 @@ def ask(written: Sequence[tuple[str, ...]], first: str, last: str) -> dict[str |
         )
         for row in written:
             lake.execute("INSERT INTO shipments_normalized VALUES (?, ?, ?, ?)", row)
-        asked = lake.execute(totals_sql(first, last))
+        asked = lake.execute(totals_sql(SINK, first, last))
         columns = [column[0] for column in asked.description]
         # Athena gives every value as text.
         rows = [[None if value is None else str(value) for value in row] for row in asked.fetchall()]
-    return read_totals(answer_of([dict(zip(columns, row, strict=True)) for row in rows]))
+    return read_totals(SINK, answer_of([dict(zip(columns, row, strict=True)) for row in rows]))
 
 
 @pytest.mark.parametrize(
@@ -87,77 +87,35 @@ def test_a_lake_without_shipments_adds_up_to_nought() -> None:
 )
 def test_what_is_no_day_is_never_asked_for(day: str) -> None:
     with pytest.raises(ValueError, match=r"isoformat|day is out of range"):
-        totals_sql(day, FIRST)
+        totals_sql(SINK, day, FIRST)
     with pytest.raises(ValueError, match=r"isoformat|day is out of range"):
-        totals_sql(FIRST, day)
+        totals_sql(SINK, FIRST, day)
 
 
 @given(st.text(max_size=12) | st.dates().map(str))
 def test_nothing_but_a_day_comes_into_the_query(text: str) -> None:
     try:
-        sql = totals_sql(text, FIRST)
+        sql = totals_sql(SINK, text, FIRST)
     except ValueError:
         return
-    assert sql.count("'") == totals_sql(FIRST, FIRST).count("'")
+    assert sql.count("'") == totals_sql(SINK, FIRST, FIRST).count("'")
     assert ";" not in sql
 
 
 def test_sums_that_are_null_or_not_there_are_nought() -> None:
-    empty = {"shipments": "0", "total_cost": None, "total_distance": None, "total_quantity": None}
+    empty = {"all_rows": "0", "total_cost": None, "total_distance": None, "total_quantity": None}
     nothing = dict.fromkeys(empty)
 
-    assert read_totals(answer_of([{"day": FIRST} | empty, {"day": None} | nothing])) == {
+    assert read_totals(SINK, answer_of([{"day": FIRST} | empty, {"day": None} | nothing])) == {
         FIRST: totals(0),
         None: totals(0),
     }
 
 
-def made(**loaded: int) -> MadeDay:
-    landed = (
-        LandedObject("landing", f"shipments/{name}.json", FIRST, "e", 1, datetime(2013, 1, 2, tzinfo=UTC))
-        for name in loaded
-    )
-    return MadeDay(
-        "jr_1",
-        (),
-        tuple(
-            (found, RowCount(9, rows, 9 - rows)) for found, rows in zip(landed, loaded.values(), strict=True)
-        ),
-    )
-
-
-def test_rows_that_are_as_many_as_the_job_wrote_are_not_refused() -> None:
-    counted = {FIRST: totals(5), SECOND: totals(1), None: totals(1000), THIRD: totals(7)}
-
-    compare(counted, {FIRST: made(a=2, b=3), SECOND: made(a=1)})
-
-
-@pytest.mark.parametrize(
-    ("counted", "differing"),
-    [
-        ({FIRST: totals(5)}, f"{{'{SECOND}': (1, 0)}}"),
-        ({FIRST: totals(5), SECOND: totals(2)}, f"{{'{SECOND}': (1, 2)}}"),
-        ({FIRST: totals(10), SECOND: totals(1)}, f"{{'{FIRST}': (5, 10)}}"),
-        ({FIRST: totals(4), SECOND: totals(2)}, f"{{'{FIRST}': (5, 4), '{SECOND}': (1, 2)}}"),
-    ],
-)
-def test_rows_that_are_missing_or_there_twice_are_refused_day_by_day(
-    counted: Mapping[str | None, Totals], differing: str
-) -> None:
-    with pytest.raises(LoadRefused) as raised:
-        compare({None: totals(6)} | dict(counted), {FIRST: made(a=2, b=3), SECOND: made(a=1)})
-
-    assert str(raised.value).startswith(
-        "expected as many rows in shipments_normalized as the job wrote, and Athena counts others, "
-        f"by day: {differing}"
-    )
-    assert "Materialize shipments_normalized for these days again" in str(raised.value)
-
-
 def test_the_figures_of_a_day_are_told_with_those_of_all_days_and_their_query() -> None:
     found = {FIRST: totals(1234, "1234567.895", "50.55", "2500"), None: totals(2000, "2e7", "1", "0.001")}
 
-    assert figures(found, [FIRST], answer_of([])) == [
+    assert figures(SHIPMENTS, SINK, found, [FIRST], answer_of([])) == [
         "2013-01-01: cost 1,234,567.90 USD, distance 50.6 km, quantity 2,500.000, 1,234 shipments",
         "All days:   cost 20,000,000.00 USD, distance 1.0 km, quantity 0.001, 2,000 shipments",
         "Query:      4d8c1a9e",
@@ -171,15 +129,15 @@ def test_of_many_days_the_first_are_told_and_the_others_counted(days: int, more:
     every = [f"day {number}" for number in range(days)]
     found: dict[str | None, Totals] = {day: totals(number) for number, day in enumerate(every)}
 
-    lines = figures(found | {None: totals(1)}, every, answer_of([]))
+    lines = figures(SHIPMENTS, SINK, found | {None: totals(1)}, every, answer_of([]))
 
-    assert lines[:DAYS_TOLD] == [f"{day}: {found[day]}" for day in every[:31]]
+    assert lines[:DAYS_TOLD] == [f"{day}: {found[day].words('shipments', SINK.sums)}" for day in every[:31]]
     assert lines[DAYS_TOLD:-4] == more
     assert lines[-4].startswith("All days:")
 
 
 def test_totals_are_plotted_under_their_names() -> None:
-    assert numbers("all_days_", totals(2, "1.5", "2.5", "3.125")) == {
+    assert totals(2, "1.5", "2.5", "3.125").numbers("all_days_", "shipments", SINK.sums) == {
         "all_days_shipments": 2,
         "all_days_total_cost": 1.5,
         "all_days_total_distance": 2.5,
@@ -187,17 +145,21 @@ def test_totals_are_plotted_under_their_names() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("typed", "rows", "after"),
-    [
-        (RowCount(10, 8, 2), 8, RowCount(10, 8, 2, 0)),
-        (RowCount(10, 8, 2), 5, RowCount(10, 5, 5, 3)),
-        (RowCount(10, 8, 2), 0, RowCount(10, 0, 10, 8)),
-        (RowCount(3, 0, 3), 0, RowCount(3, 0, 3, 0)),
-    ],
-)
-def test_rows_that_a_newer_one_replaces_are_counted_as_repeated(
-    typed: RowCount, rows: int, after: RowCount
-) -> None:
-    assert kept(typed, rows) == after
-    assert after.read == after.loaded + after.rejected
+def test_the_answer_has_a_column_for_the_day_the_rows_and_each_sum() -> None:
+    columns = columns_of(SHIPMENTS, SINK)
+
+    assert [column.name for column in columns] == [
+        "day",
+        "shipments",
+        "total_cost",
+        "total_distance",
+        "total_quantity",
+    ]
+    assert all(column.description.endswith(".") for column in columns)
+
+
+def test_only_the_sums_that_are_declared_are_asked_for_and_told() -> None:
+    counted = replace(SINK, sums=(SINK.sums[0],))
+
+    assert "SUM(quantity)" not in totals_sql(counted, FIRST, FIRST)
+    assert Totals(3, (Decimal(2),)).words("shipments", counted.sums) == "cost 2.00 USD, 3 shipments"
