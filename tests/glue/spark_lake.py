@@ -3,9 +3,13 @@
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+from pyarrow import parquet
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from airline_platform.contract.feed import Feed
@@ -21,6 +25,30 @@ SLICE = 1 << 20
 LANDED = "2013-01-02T03:04:05+00:00"
 
 Transform = Callable[..., DataFrame]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run made of many files: a run costs seconds, a file in it next to nothing.
+
+    Args:
+        counts: What the job reports, by the file's name.
+        rows: Loaded rows, by the file's name and by line.
+        rejects: As `rows`.
+    """
+
+    counts: dict[str, dict[str, Any]]
+    rows: dict[str, dict[int, Row]]
+    rejects: dict[str, dict[int, dict[str, Any]]]
+
+    def of(self, name: str) -> tuple[int, int, int]:
+        """Rows read, loaded and rejected of a file."""
+        count = self.counts[name]
+        return count["read"], count["loaded"], count["rejected"]
+
+    def reasons(self, name: str) -> dict[int, str]:
+        """Why lines of a file are rejected."""
+        return {line: reject["reject_reason"] for line, reject in self.rejects[name].items()}
 
 
 class Lake:
@@ -109,8 +137,22 @@ class Lake:
         counts: Any = run.execute(lambda landed: self.transform(landed, *known, *passed))
         return list(counts)
 
+    def outcome(self, *entries: Mapping[str, Any], **arguments: Any) -> Outcome:
+        """Run the feed over files of different names; what became of each."""
+        counts = {name_of(count["url"]): count for count in self.counts(*entries, **arguments)}
+        assert len(counts) == len(entries), "two files of one name"
+        rows: dict[str, dict[int, Row]] = {name: {} for name in counts}
+        rejects: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in counts}
+        for row in self.loaded():
+            assert rows[name_of(row.source_file)].setdefault(row.source_line, row) is row
+        for reject in self.rejects():
+            rejects[name_of(reject["source_file"])][reject["line_number"]] = reject
+        return Outcome(counts, rows, rejects)
+
     def loaded(self) -> list[Row]:
-        return self.spark.read.parquet("s3://lake/enriched/").collect()
+        """All rows of the lake, read by Arrow, as what loads them does; the day's folder comes last."""
+        assert (self.lake / "enriched").exists(), "nothing was written"
+        return [row for path in sorted((self.lake / "enriched").rglob("*.parquet")) for row in rows_of(path)]
 
     def rejects(self) -> list[dict[str, Any]]:
         found = (self.lake / "rejects").rglob("*.json")
@@ -120,3 +162,20 @@ class Lake:
     def files(self, dataset: str, day: str) -> dict[str, bytes]:
         folder = self.lake / dataset / f"date={day}"
         return {path.name: path.read_bytes() for path in folder.glob("*")} if folder.exists() else {}
+
+
+def name_of(url: str) -> str:
+    """A file's name, without its bucket and folders."""
+    return url.rpartition("/")[2]
+
+
+def rows_of(path: Path) -> list[Row]:
+    """The rows of one Parquet file of a day, with times as Spark gives them: UTC, without saying so."""
+    table = parquet.ParquetFile(path).read()
+    # Spark writes nanoseconds that are none.
+    times = [
+        pa.timestamp("us") if pa.types.is_timestamp(field.type) else field.type for field in table.schema
+    ]
+    table = table.cast(pa.schema(list(zip(table.schema.names, times, strict=True))))
+    day = date.fromisoformat(path.parent.name.removeprefix("date="))
+    return [Row(**values, date=day) for values in table.to_pylist()]

@@ -68,7 +68,8 @@ def test_no_file_stops_another_one(
                     entries[verdict["url"]], bodies[verdict["url"]] = verdict, file
         share = (1.0, 0.05)[number % 2]
         counts = {count["url"]: count for count in without_error(lake, list(entries.values()), passed, share)}
-        rows = Counter(row.source_file for row in lake.loaded())
+        loaded = lake.loaded()
+        rows = Counter(row.source_file for row in loaded)
         for url, entry in entries.items():
             count = counts[url]
             told = (url, bodies[url].body, count)
@@ -76,10 +77,11 @@ def test_no_file_stops_another_one(
             assert rows[url] == (0 if count["refused"] else count["loaded"]), told
             if bodies[url].good:
                 assert (count["loaded"], count["rejected"], count["refused"]) == (2, 0, ""), told
-        wrong = [problem for row in lake.loaded() for problem in problems(feed, row.asDict())]
+        wrong = [problem for row in loaded for problem in problems(feed, row.asDict())]
         assert wrong == []
         tried["rows loaded"] += sum(rows.values())
         tried["rows rejected"] += sum(count["rejected"] for count in counts.values())
+    assert all(tried[what] for what in ("refused", "read", "rows loaded", "rows rejected")), tried
     with capsys.disabled():
         print(f"\n{name}: {dict(tried)}")  # noqa: T201 - how much was tried is worth knowing
 
@@ -101,6 +103,7 @@ def test_no_airport_file_stops_another_one(capsys: pytest.CaptureFixture[str]) -
         good = next(found for found in landed if found.key.endswith("/good.csv"))
         assert (read.counts[good.url].loaded, good.url in read.refused) == (2, False)
         assert [problem for row in read.airports.values() for problem in problems(AIRPORTS, row)] == []
+    assert all(tried[what] for what in ("refused", "read")), tried
     with capsys.disabled():
         print(f"\nairports: {dict(tried)}")  # noqa: T201
 

@@ -30,10 +30,6 @@ def test_dagster_accepts_its_file(home: DagsterHome, monkeypatch: pytest.MonkeyP
     assert config["telemetry"] == {"enabled": False}
 
 
-def test_feeds_that_are_loaded_by_day_take_two_runs() -> None:
-    assert dagster_home.WIDER_POOLS == {"flights": 2, "bookings": 2}
-
-
 def test_a_pool_that_somebody_has_set_stays_as_it_is(home: DagsterHome) -> None:
     with DagsterInstance.local_temp(str(home.home)) as instance:
         instance.event_log_storage.set_concurrency_slots("bookings", 5)
