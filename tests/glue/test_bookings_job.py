@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Any
 
 import pytest
+from glue_jobs.bookings_job import transform
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from spark_lake import Lake, Outcome, Transform, rows_of
@@ -16,7 +17,6 @@ from spark_lake import Lake, Outcome, Transform, rows_of
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.currencies import CURRENCIES
-from glue_jobs.bookings_job import transform
 from glue_jobs.people import with_key_of
 
 # PySpark leaves the socket of every collect to the garbage collector.

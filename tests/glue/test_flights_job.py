@@ -7,12 +7,12 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import pytest
+from glue_jobs.flights_job import transform
 from pyspark.sql import DataFrame, Row, SparkSession
 from spark_lake import Lake, Outcome, Transform
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.flights import FLIGHTS
-from glue_jobs.flights_job import transform
 from glue_jobs.runner import FeedRun
 
 NewLake = Callable[[Feed, Transform], Lake]

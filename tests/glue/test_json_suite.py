@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pytest
+from glue_jobs.shipments_to_parquet_job import transform
 from json_suite import EITHER, INVALID, VALID
 from spark_lake import Lake, Outcome
 
 from airline_platform.feeds.shipments import SHIPMENTS
-from glue_jobs.shipments_to_parquet_job import transform
 from resources.acceptance.verdicts import Refused
 
 pytestmark = pytest.mark.filterwarnings(

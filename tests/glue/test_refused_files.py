@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
+from glue_jobs.flights_job import transform
+from glue_jobs.shipments_to_parquet_job import transform as to_parquet
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from spark_lake import Lake, Outcome, Transform
@@ -14,8 +16,6 @@ from spark_lake import Lake, Outcome, Transform
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
-from glue_jobs.flights_job import transform
-from glue_jobs.shipments_to_parquet_job import transform as to_parquet
 
 NewLake = Callable[[Feed, Transform], Lake]
 

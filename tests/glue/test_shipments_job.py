@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from glue_jobs.shipments_normalized_job import normalize
+from glue_jobs.shipments_to_parquet_job import transform
 from pyspark.sql import Row, SparkSession
 from spark_lake import Lake, Outcome, Transform
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.shipments import SHIPMENTS
-from glue_jobs.shipments_normalized_job import normalize
-from glue_jobs.shipments_to_parquet_job import transform
 
 NewLake = Callable[[Feed, Transform], Lake]
 
