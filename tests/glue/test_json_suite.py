@@ -15,7 +15,6 @@ from json_suite import EITHER, INVALID, VALID
 from spark_lake import Lake, Outcome
 
 from airline_platform.feeds.shipments import SHIPMENTS
-from glue_jobs.shipments_to_parquet_job import transform
 from resources.acceptance.verdicts import Refused
 
 pytestmark = pytest.mark.filterwarnings(
@@ -152,7 +151,7 @@ class Judged(NamedTuple):
 @pytest.fixture(scope="module")
 def judged(new_lake: Callable[..., Lake]) -> Judged:
     """All of it, in one job."""
-    lake = new_lake(SHIPMENTS, transform)
+    lake = new_lake(SHIPMENTS)
     verdicts = {name: lake.judged(f"shipments/date=2013-01-01/{name}", body) for name, body in FILES.items()}
     entries = {name: found for name, found in verdicts.items() if not isinstance(found, Refused)}
     refused = {name: found for name, found in verdicts.items() if isinstance(found, Refused)}
