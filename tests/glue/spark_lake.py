@@ -12,9 +12,10 @@ import pyarrow as pa
 from pyarrow import parquet
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from airline_platform.contract.feed import Feed
-from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.contract.feed import WHOLE, Feed
+from airline_platform.feeds import FEEDS
 from airline_platform.files.names import is_gzip
+from glue_jobs.rows import transform_of
 from glue_jobs.runner import FeedRun
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Refused
@@ -23,8 +24,6 @@ SLICE = 1 << 20
 """Bytes of a landed file that are judged at once, as the landing reads them."""
 
 LANDED = "2013-01-02T03:04:05+00:00"
-
-Transform = Callable[..., DataFrame]
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,9 @@ class Outcome:
 class Lake:
     """A landing and a lake bucket on this disk, which Spark knows as `s3://landing` and `s3://lake`."""
 
-    def __init__(self, spark: SparkSession, folder: Path, feed: Feed, transform: Transform) -> None:
+    def __init__(self, spark: SparkSession, folder: Path, feed: Feed) -> None:
         self.spark = spark
         self.feed = feed
-        self.transform = transform
         self.landing = folder / "landing"
         self.lake = folder / "lake"
         for bucket in (self.landing, self.lake):
@@ -82,7 +80,7 @@ class Lake:
             return verdict
         return {
             "url": f"s3://landing/{key}",
-            "partition": key.partition("date=")[2][:10],
+            "partition": key.partition("date=")[2][:10] or WHOLE,
             "landed_at": at,
             "header": verdict.header,
             "columns": verdict.columns,
@@ -110,10 +108,10 @@ class Lake:
         }
 
     def run(
-        self, *entries: Mapping[str, Any], airports: str = "none", passed: Sequence[Any] = ()
+        self, *entries: Mapping[str, Any], airports: str = "none", secret: str = ""
     ) -> dict[str, tuple[int, int, int]]:
         """Run the feed over landed files; rows read, loaded and rejected by key."""
-        counts = self.counts(*entries, airports=airports, passed=passed)
+        counts = self.counts(*entries, airports=airports, secret=secret)
         return {
             count["url"].removeprefix("s3://landing/"): (count["read"], count["loaded"], count["rejected"])
             for count in counts
@@ -123,18 +121,22 @@ class Lake:
         self,
         *entries: Mapping[str, Any],
         airports: str = "none",
-        passed: Sequence[Any] = (),
+        secret: str = "",
         max_rejected_share: float = 1,
         evolved: str = "none",
+        transform: Callable[[DataFrame], DataFrame] | None = None,
     ) -> list[dict[str, Any]]:
-        """What the job reports of each file."""
+        """What the job reports of each file; rows are made as the feed declares, or by another transform."""
         arguments = self.arguments(*entries) | {
             "max_rejected_share": str(max_rejected_share),
             "evolved": evolved,
         }
         run = FeedRun(self.spark, self.feed, arguments)
-        known = [run.dimension(AIRPORTS, airports)] if self.feed.lookups else []
-        counts: Any = run.execute(lambda landed: self.transform(landed, *known, *passed))
+        dimensions = {
+            name: run.dimension(FEEDS[name].becomes, airports)  # type: ignore[arg-type]
+            for name in {lookup.dimension for lookup in self.feed.lookups}
+        }
+        counts: Any = run.execute(transform or transform_of(self.feed, dimensions, secret))
         return list(counts)
 
     def outcome(self, *entries: Mapping[str, Any], **arguments: Any) -> Outcome:
@@ -177,5 +179,6 @@ def rows_of(path: Path) -> list[Row]:
         pa.timestamp("us") if pa.types.is_timestamp(field.type) else field.type for field in table.schema
     ]
     table = table.cast(pa.schema(list(zip(table.schema.names, times, strict=True))))
-    day = date.fromisoformat(path.parent.name.removeprefix("date="))
+    folder = path.parent.name.removeprefix("date=")
+    day = None if folder == WHOLE else date.fromisoformat(folder)
     return [Row(**values, date=day) for values in table.to_pylist()]

@@ -9,10 +9,9 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from glue_jobs.bookings_job import transform
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
-from spark_lake import Lake, Outcome, Transform, rows_of
+from spark_lake import Lake, Outcome, rows_of
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.bookings import BOOKINGS
@@ -39,7 +38,7 @@ GOOD = {
     "status": "CONFIRMED",
 }
 
-NewLake = Callable[[Feed, Transform], Lake]
+NewLake = Callable[[Feed], Lake]
 
 
 def line(**values: str) -> str:
@@ -56,12 +55,12 @@ def key(name: str = "bookings.csv", day: str = "2013-01-02") -> str:
 
 @pytest.fixture
 def lake(new_lake: NewLake) -> Lake:
-    return new_lake(BOOKINGS, transform)
+    return new_lake(BOOKINGS)
 
 
 def run(lake: Lake, *lines: str) -> dict[str, Any]:
     """Run the job over one file of lines, and give its counts."""
-    (counts,) = lake.counts(lake.land(key(), day_file(*lines)), passed=[SECRET])
+    (counts,) = lake.counts(lake.land(key(), day_file(*lines)), secret=SECRET)
     return counts
 
 
@@ -140,12 +139,12 @@ FILES: dict[str, list[str]] = {
 @pytest.fixture(scope="module")
 def landed(new_lake: NewLake) -> Outcome:
     """What became of all files above; the second lands an hour after the others."""
-    lake = new_lake(BOOKINGS, transform)
+    lake = new_lake(BOOKINGS)
     entries = [
         lake.land(key(name), day_file(*lines), at=f"2013-01-02T0{1 + (name == 'second.csv')}:00:00+00:00")
         for name, lines in FILES.items()
     ]
-    return lake.outcome(*entries, passed=[SECRET])
+    return lake.outcome(*entries, secret=SECRET)
 
 
 def by_booking(landed: Outcome, name: str) -> dict[str, Row]:

@@ -7,15 +7,15 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import pytest
-from glue_jobs.flights_job import transform
 from pyspark.sql import DataFrame, Row, SparkSession
-from spark_lake import Lake, Outcome, Transform
+from spark_lake import Lake, Outcome
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.flights import FLIGHTS
+from glue_jobs.rows import transform_of
 from glue_jobs.runner import FeedRun
 
-NewLake = Callable[[Feed, Transform], Lake]
+NewLake = Callable[[Feed], Lake]
 
 # PySpark leaves the socket of every collect to the garbage collector.
 pytestmark = [
@@ -35,7 +35,7 @@ ATLANTA, NEWARK = 10397, 11618
 
 @pytest.fixture
 def lake(new_lake: NewLake) -> Lake:
-    return new_lake(FLIGHTS, transform)
+    return new_lake(FLIGHTS)
 
 
 def csv_file(*rows: str, header: str = HEADER, end: str = "\n") -> str:
@@ -82,8 +82,13 @@ def airports(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(rows, "airport_id bigint, city string, state string, name string")
 
 
+def facts(landed: DataFrame, airports: DataFrame) -> DataFrame:
+    """The fact's rows, of judged ones."""
+    return transform_of(FLIGHTS, {"airports": airports})(landed)
+
+
 def test_both_airports_are_spelled_out(landed: DataFrame, airports: DataFrame) -> None:
-    (flight,) = transform(landed, airports).where("carrier = 'UA'").collect()
+    (flight,) = facts(landed, airports).where("carrier = 'UA'").collect()
 
     assert (flight.dep_airport, flight.dep_city, flight.dep_state) == ("Hartsfield-Jackson", "Atlanta", "GA")
     assert (flight.arr_city, flight.arr_state) == ("Newark", "NJ")
@@ -98,7 +103,7 @@ def test_both_airports_are_spelled_out(landed: DataFrame, airports: DataFrame) -
 def test_unknown_airports_stay_unnamed_and_doubled_ids_multiply_nothing(
     landed: DataFrame, airports: DataFrame
 ) -> None:
-    flights = {row.origin_airport_id: row for row in transform(landed, airports).collect()}
+    flights = {row.origin_airport_id: row for row in facts(landed, airports).collect()}
 
     assert sorted(flights) == [ATLANTA, NEWARK, 99999]
     assert flights[NEWARK].dep_city == "Newark"
@@ -108,13 +113,13 @@ def test_unknown_airports_stay_unnamed_and_doubled_ids_multiply_nothing(
 
 
 def test_without_any_airport_every_flight_stays(landed: DataFrame, airports: DataFrame) -> None:
-    assert transform(landed, airports.limit(0)).count() == 3
+    assert facts(landed, airports.limit(0)).count() == 3
 
 
 def test_the_columns_are_the_facts_in_its_order_then_where_the_row_came_from(
     landed: DataFrame, airports: DataFrame
 ) -> None:
-    found = transform(landed, airports)
+    found = facts(landed, airports)
 
     fact = [(column.name, column.glue_type) for column in FLIGHTS.table.columns]
     assert found.dtypes[: len(fact)] == fact
@@ -188,7 +193,7 @@ BAD = {
 @pytest.fixture(scope="module")
 def many_lines(spark: SparkSession, new_lake: NewLake) -> FeedRun:
     """The lines above, landed in one file."""
-    lake = new_lake(FLIGHTS, transform)
+    lake = new_lake(FLIGHTS)
     entry = lake.land(key("lines.csv"), csv_file(*GOOD, "", *BAD))
     return FeedRun(spark, FLIGHTS, lake.arguments(entry))
 
@@ -253,7 +258,7 @@ class Mixed(NamedTuple):
 @pytest.fixture(scope="module")
 def mixed(spark: SparkSession, new_lake: NewLake) -> Mixed:
     """One run over two days' files of every kind, with a dimension of one airport."""
-    lake = new_lake(FLIGHTS, transform)
+    lake = new_lake(FLIGHTS)
     airports = [(1, "Atlanta", "GA", "Hartsfield-Jackson", "s3://landing/airports.csv")]
     schema = "airport_id bigint, city string, state string, name string, source_file string"
     spark.createDataFrame(airports, schema).write.parquet("s3://lake/dim/")
@@ -422,7 +427,7 @@ NAMES = [
 @pytest.fixture(scope="module")
 def odd(new_lake: NewLake) -> Outcome:
     """What became of all of the above, beside two files in no manifest that names of some would match."""
-    lake = new_lake(FLIGHTS, transform)
+    lake = new_lake(FLIGHTS)
     for stranger in ("acx.csv", "ax.csv"):
         lake.land(key(stranger), csv_file("AA,1,2,3,4"))
     bodies: dict[str, bytes | str] = {name: body for name, (body, _, _) in ODD_FILES.items()}

@@ -10,16 +10,15 @@ from spark_lake import Lake
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from command.generators.files import Order, generate_files, recipe_of, summary
-from glue_jobs import bookings_job, flights_job
 
 # PySpark leaves the socket of every collect to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 CLEAN, DIRTY = (date(2013, 1, 5), date(2013, 1, 6)), (date(2013, 1, 7), date(2013, 1, 8))
 ROWS = 2_000
-PROGRAMS = {
-    BOOKINGS.name: (BOOKINGS, bookings_job.transform, ["a secret"]),
-    FLIGHTS.name: (FLIGHTS, flights_job.transform, []),
+FEEDS = {
+    BOOKINGS.name: (BOOKINGS, "a secret"),
+    FLIGHTS.name: (FLIGHTS, ""),
 }
 
 Counts = dict[str, tuple[int, int, int]]
@@ -29,29 +28,29 @@ Counts = dict[str, tuple[int, int, int]]
 def counted(new_lake: Callable[..., Lake], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Counts]:
     """What each feed's job counts of two clean and two dirty days, in one run."""
     found = {}
-    for feed, transform, passed in PROGRAMS.values():
+    for feed, secret in FEEDS.values():
         out = tmp_path_factory.mktemp(feed.name)
         for days, dirty in ((CLEAN, False), (DIRTY, True)):
             generate_files(Order(feed.name, *days, out, rows=ROWS, dirty=dirty), lambda _: None)
-        lake = new_lake(feed, transform)
+        lake = new_lake(feed)
         files = sorted(out.rglob("*.csv"))
         entries = [lake.land(file.relative_to(out).as_posix(), file.read_bytes()) for file in files]
-        found[feed.name] = lake.run(*entries, passed=passed)
+        found[feed.name] = lake.run(*entries, secret=secret)
     return found
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", FEEDS)
 def test_the_job_loads_every_row_of_a_clean_file(counted: dict[str, Counts], name: str) -> None:
-    feed, _, _ = PROGRAMS[name]
+    feed, _ = FEEDS[name]
 
     assert [counted[name][feed.key(f"{name}.csv", day)] for day in CLEAN] == [(ROWS, ROWS, 0)] * 2
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", FEEDS)
 def test_the_job_rejects_the_dirty_rows_that_were_announced_and_loads_all_others(
     counted: dict[str, Counts], name: str, tmp_path: Path
 ) -> None:
-    feed, _, _ = PROGRAMS[name]
+    feed, _ = FEEDS[name]
     announced = {
         feed.key(f"{name}.csv", day): summary(order, generate_files(order, lambda _: None).values())
         for day in DIRTY

@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pytest
-from glue_jobs.shipments_to_parquet_job import transform
 from json_suite import EITHER, INVALID, VALID
 from spark_lake import Lake, Outcome
 
@@ -152,7 +151,7 @@ class Judged(NamedTuple):
 @pytest.fixture(scope="module")
 def judged(new_lake: Callable[..., Lake]) -> Judged:
     """All of it, in one job."""
-    lake = new_lake(SHIPMENTS, transform)
+    lake = new_lake(SHIPMENTS)
     verdicts = {name: lake.judged(f"shipments/date=2013-01-01/{name}", body) for name, body in FILES.items()}
     entries = {name: found for name, found in verdicts.items() if not isinstance(found, Refused)}
     refused = {name: found for name, found in verdicts.items() if isinstance(found, Refused)}

@@ -7,17 +7,15 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
-from glue_jobs.flights_job import transform
-from glue_jobs.shipments_to_parquet_job import transform as to_parquet
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
-from spark_lake import Lake, Outcome, Transform
+from spark_lake import Lake, Outcome
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
 
-NewLake = Callable[[Feed, Transform], Lake]
+NewLake = Callable[[Feed], Lake]
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
@@ -40,7 +38,7 @@ def csv_file(*rows: str) -> str:
 
 @pytest.fixture
 def lake(new_lake: NewLake) -> Lake:
-    return new_lake(FLIGHTS, transform)
+    return new_lake(FLIGHTS)
 
 
 # --- refused beside good ones
@@ -63,7 +61,7 @@ class Judged(NamedTuple):
 @pytest.fixture(scope="module")
 def strict(new_lake: NewLake) -> Judged:
     """One run that takes few rejects, over files with too many and one whose lines were counted wrongly."""
-    lake = new_lake(FLIGHTS, transform)
+    lake = new_lake(FLIGHTS)
     counts = lake.counts(
         lake.land(key("bad.csv"), csv_file(GOOD, BAD)),
         lake.land(key("good.csv"), csv_file(GOOD, GOOD)),
@@ -98,7 +96,7 @@ def test_a_file_of_which_spark_reads_other_rows_than_its_lines_were_counted_is_r
 @pytest.fixture(scope="module")
 def shipped(new_lake: NewLake) -> Outcome:
     """One run over shipments; one array is broken between the landing's look at it and the job's."""
-    lake = new_lake(SHIPMENTS, to_parquet)
+    lake = new_lake(SHIPMENTS)
     two = f"[{SHIPMENT % 1}, {SHIPMENT % 2}]"
     bodies = {
         "broken.json": two.encode(),
@@ -133,7 +131,7 @@ def read(new_lake: NewLake) -> Outcome:
         "FLIGHTS.CSV.GZ": gzip.compress(csv_file(GOOD, BAD).encode()),
     }
     bodies |= {f"{n}.csv": csv_file(*(f"UA,{n},{line},3,4" for line in range(2, n + 2))) for n in (5, 1, 3)}
-    lake = new_lake(FLIGHTS, transform)
+    lake = new_lake(FLIGHTS)
     return lake.outcome(*(lake.land(key(name), body) for name, body in bodies.items()))
 
 
@@ -166,7 +164,7 @@ def test_what_is_packed_and_named_in_capitals_is_read_like_any_other(read: Outco
 
 
 def test_a_day_without_rows_is_one_where_the_feed_says_so(new_lake: NewLake) -> None:
-    lake = new_lake(replace(FLIGHTS, no_rows="load"), transform)
+    lake = new_lake(replace(FLIGHTS, no_rows="load"))
     lake.run(lake.land(key("a.csv"), csv_file(GOOD)))
     counts = lake.counts(lake.land(key("a.csv"), csv_file()), lake.land(key("b.csv", NEXT), csv_file(GOOD)))
 
@@ -183,11 +181,11 @@ def test_without_any_file_the_transform_is_tried_and_nothing_is_written(
     assert lake.counts() == []
     assert not (lake.lake / "enriched").exists()
 
-    def broken(rows: DataFrame, _: DataFrame) -> DataFrame:
+    def broken(rows: DataFrame) -> DataFrame:
         return rows.withColumn("x", F.raise_error(F.lit("no secret"))).select("no_such_column")
 
     with pytest.raises(Exception, match="no_such_column"):
-        new_lake(FLIGHTS, broken).counts()
+        new_lake(FLIGHTS).counts(transform=broken)
 
 
 def test_lines_of_a_file_that_several_tasks_read_are_numbered_through(lake: Lake) -> None:

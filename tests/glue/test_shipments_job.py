@@ -8,15 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from glue_jobs.shipments_normalized_job import normalize
-from glue_jobs.shipments_to_parquet_job import transform
 from pyspark.sql import Row, SparkSession
-from spark_lake import Lake, Outcome, Transform
+from spark_lake import Lake, Outcome
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.shipments import SHIPMENTS
+from glue_jobs.lake_table_job import replace_days
 
-NewLake = Callable[[Feed, Transform], Lake]
+NewLake = Callable[[Feed], Lake]
 
 pytestmark = [
     # PySpark leaves the socket of every collect to the garbage collector.
@@ -58,7 +57,7 @@ def key(name: str, day: str = NEW_YEAR) -> str:
 
 @pytest.fixture
 def lake(new_lake: NewLake) -> Lake:
-    return new_lake(SHIPMENTS, transform)
+    return new_lake(SHIPMENTS)
 
 
 FIELDS = ", ".join(column.name for column in SHIPMENTS.columns)
@@ -142,7 +141,7 @@ FILES: dict[str, bytes | str] = {
 @pytest.fixture(scope="module")
 def landed(new_lake: NewLake) -> Outcome:
     """What became of all of them, in one run."""
-    lake = new_lake(SHIPMENTS, transform)
+    lake = new_lake(SHIPMENTS)
     return lake.outcome(*(lake.land(key(name), body) for name, body in FILES.items()))
 
 
@@ -228,7 +227,7 @@ def normalized(lake: Lake, *entries: dict[str, Any]) -> dict[str, tuple[int, int
         for day in {entry["partition"] for entry in entries}
         for path in (lake.lake / "enriched" / f"date={day}").glob("*.parquet")
     ]
-    counts = normalize(lake.spark, lake.manifest(urls), "s3://lake/normalized/")
+    counts = replace_days(lake.spark, SHIPMENTS, lake.manifest(urls), "s3://lake/normalized/")
     return {
         str(count["url"]).removeprefix("s3://landing/"): (count["read"], count["loaded"])  # type: ignore[misc]
         for count in counts
@@ -242,7 +241,7 @@ def rows_of(spark: SparkSession) -> list[Row]:
 def test_over_no_files_the_second_job_runs_and_leaves_what_is_there(lake: Lake, spark: SparkSession) -> None:
     normalized(lake, lake.land(key("day.json"), lines(shipment(1))))
 
-    assert normalize(spark, lake.manifest([]), "s3://lake/normalized/") == []
+    assert replace_days(spark, SHIPMENTS, lake.manifest([]), "s3://lake/normalized/") == []
     assert len(rows_of(spark)) == 1
 
 

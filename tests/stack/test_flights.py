@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assets.ingest.flights import flights_assets
 from dagster import DagsterInstance, materialize
 
 from airline_platform.definitions import resources
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
+from assets.ingest.feed_assets import assets_of
 from command.demo.new_york import write_flights
 
 HEADER = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
@@ -190,7 +190,7 @@ def test_loading_a_day_again_and_again_gives_the_same_table(stack, story: Story,
         for _ in range(3):
             with DagsterInstance.ephemeral() as instance:
                 done = materialize(
-                    flights_assets,
+                    assets_of(FLIGHTS),
                     partition_key="2013-02-13",
                     resources=resources(get_settings()),
                     instance=instance,

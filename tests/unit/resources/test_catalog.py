@@ -11,7 +11,7 @@ from airline_platform.feeds import FEEDS
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
-from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
+from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import Settings
 from resources.catalog import CONFIRMED, CatalogTable, catalog_tables, ensure_table, landing_table
 
@@ -87,7 +87,7 @@ def test_an_empty_number_of_landed_csv_is_no_error_of_a_query(feed: Feed) -> Non
 @pytest.mark.parametrize(
     ("table", "location", "crawler"),
     [
-        (SHIPMENTS_TYPED, "s3://acme-air-landing/shipments/shipments_parquet/", "shipments"),
+        (SHIPMENTS.job_table, "s3://acme-air-landing/shipments/shipments_parquet/", "shipments"),
         (SHIPMENTS.table, "s3://acme-air-lake/shipments_normalized/", "shipments_normalized"),
     ],
     ids=["typed", "normalized"],
