@@ -50,9 +50,9 @@ def checks(settings: Settings | None = None) -> list[Check]:
         _packages(),
         _tried("Java 17", lambda: str(find_java())),
         _tried("PostgreSQL", lambda: f"{postgres.version_check()} ({_LAUNCHES[postgres.launch_mode()]})"),
-        _home(settings.home),
-        _at_least("Free disk", shutil.disk_usage(_nearest(settings.home)).free, _FREE_DISK_GB, _MORE_DISK),
-        _at_least("Free memory", psutil.virtual_memory().available, _FREE_MEMORY_GB, _MORE_MEMORY),
+        home_check(settings.home),
+        at_least("Free disk", shutil.disk_usage(_nearest(settings.home)).free, _FREE_DISK_GB, _MORE_DISK),
+        at_least("Free memory", psutil.virtual_memory().available, _FREE_MEMORY_GB, _MORE_MEMORY),
     ]
 
 
@@ -66,12 +66,12 @@ def _packages() -> Check:
     """Packages of the `local` extra that belong on this machine."""
     needed = [Requirement(line) for line in requires(DISTRIBUTION) or []]
     mine = [r for r in needed if r.marker is None or r.marker.evaluate({"extra": "local"})]
-    wrong = [problem for problem in map(_package_problem, mine) if problem]
+    wrong = [problem for problem in map(package_problem, mine) if problem]
     found = ", ".join(wrong) or f"all {len(mine)}"
     return Check("Python packages", not wrong, found, f"Run: {INSTALL}" if wrong else "")
 
 
-def _package_problem(requirement: Requirement) -> str | None:
+def package_problem(requirement: Requirement) -> str | None:
     """What is wrong with an installed package."""
     try:
         installed = version(requirement.name)
@@ -83,14 +83,13 @@ def _package_problem(requirement: Requirement) -> str | None:
 
 
 def _tried(name: str, attempt: Callable[[], str]) -> Check:
-    """What is there is told by trying; the error says what to do."""
     try:
         return Check(name, ok=True, found=attempt())
     except AirlineError as error:
         return Check(name, ok=False, found=str(error.args[0]), remedy=error.remedy)
 
 
-def _home(home: Path) -> Check:
+def home_check(home: Path) -> Check:
     """Whether the state folder can be written, and its path leaves room for what goes below it."""
     parent = _nearest(home)
     if not os.access(parent, os.W_OK | os.X_OK):
@@ -114,6 +113,7 @@ def _open_to_others(folder: Path) -> bool:
     return all(part.stat().st_mode & 0o001 for part in (folder, *folder.parents))
 
 
-def _at_least(name: str, free: float, needed: float, remedy: str) -> Check:
+def at_least(name: str, free: float, needed: float, remedy: str) -> Check:
+    """Whether of something there is enough: bytes that are free, and GB that are needed."""
     enough = free >= needed * 1e9
     return Check(name, enough, f"{free / 1e9:.1f} GB of {needed:.0f} GB needed", "" if enough else remedy)

@@ -216,9 +216,13 @@ class PostgresServer:
         `postmaster.pid` may be a stranger's, which would keep the new server from starting. Both are told
         apart by the program and its working directory, which for every PostgreSQL process is its cluster.
         """
-        mine = {"name": "postgres", "cwd": str(self.data.resolve())}
-        processes.kill(server for server in psutil.process_iter([*mine]) if server.info == mine)
+        processes.kill(self.living_processes())
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def living_processes(self) -> list[psutil.Process]:
+        """Every server process of this cluster."""
+        mine = {"name": "postgres", "cwd": str(self.data.resolve())}
+        return [process for process in psutil.process_iter([*mine]) if process.info == mine]
 
     def ready(self) -> bool:
         """Whether the server answers; makes sure of the roles and the databases when it does.

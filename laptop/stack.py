@@ -83,7 +83,7 @@ class Life:
     def write(self) -> None:
         """Write the state file."""
         with self._record_lock:
-            _write(self.plan.settings, self.record())
+            files.write_whole(self.plan.settings.stack_file, json.dumps(self.record(), indent=2))
 
     def record(self) -> dict[str, Any]:
         """What the state file says."""
@@ -133,11 +133,7 @@ class Life:
         if after is None:
             self.plan.settings.stack_file.unlink(missing_ok=True)
         else:
-            _write(self.plan.settings, after)
-
-
-def _write(settings: Settings, record: Mapping[str, Any]) -> None:
-    files.write_whole(settings.stack_file, json.dumps(record, indent=2) + "\n")
+            files.write_whole(self.plan.settings.stack_file, json.dumps(after))
 
 
 def is_up(settings: Settings) -> bool:

@@ -118,13 +118,13 @@ class Supervisor:
             StopRequestedError: Somebody asked for the end meanwhile.
         """
         done = {node.name: threading.Event() for node in self.nodes}
-        with ThreadPoolExecutor(len(self.nodes)) as threads:
-            ways = [threads.submit(self._bring_up, node, done) for node in self.nodes]
-            wait(ways, return_when=FIRST_EXCEPTION)
-            failures = [error for way in ways if way.done() and (error := way.exception())]
-            if failures:
-                self._stop.set()  # ends the waiting of all others
-                raise failures[0]
+        threads = ThreadPoolExecutor(len(self.nodes))
+        ways = [threads.submit(self._bring_up, node, done) for node in self.nodes]
+        ended = wait(ways, return_when=FIRST_EXCEPTION).done
+        threads.shutdown(wait=False)  # who still asks a process for its health gives up when it is stopped
+        if failures := [error for way in ended if (error := way.exception())]:
+            self._stop.set()
+            raise min(failures, key=lambda error: isinstance(error, StopRequestedError))
 
     def _bring_up(self, node: Node, done: Mapping[str, threading.Event]) -> None:
         """The life of one node until it is ready."""

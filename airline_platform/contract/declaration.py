@@ -7,12 +7,15 @@ import difflib
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
 _CONTRACT = __name__.rpartition(".")[0]
+_DECLARES_NOTHING = (_CONTRACT, replace.__module__)
+"""Modules in whose lines nothing is declared: the contract's own, and the one that `replace` comes from."""
+
 _NOT_A_FIELD = re.compile(r"(?P<of>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<name>\w+)'")
 
 
@@ -66,7 +69,7 @@ def explained(error: TypeError, types: Iterable[type[Any]]) -> DeclarationError 
 def place() -> str:
     """Return file and line of the statement that declares, seen from inside the contract."""
     frame = sys._getframe(1)  # noqa: SLF001 - Python's own way to a caller's line
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_CONTRACT):
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_DECLARES_NOTHING):
         frame = frame.f_back
     return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}: "
 

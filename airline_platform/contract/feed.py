@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
 from airline_platform.contract.check import Check, Limits
-from airline_platform.contract.declaration import refuse, require_one_of
+from airline_platform.contract.declaration import place, refuse, require_one_of
 from airline_platform.contract.drift import RESCUED
 from airline_platform.contract.reading import Reading
 from airline_platform.contract.sink import Dimension, FactTable, LakeTable, LatestRows, Lookup, Sink
@@ -79,6 +79,9 @@ class Feed:
         readings: Where some are written otherwise: pairs of a pattern of keys (`*` and `?`, below the prefix)
             and how these are; the first that fits counts.
 
+    Attributes:
+        declared_at: File and line, for whoever finds that it does not fit another feed.
+
     Raises:
         DeclarationError: What can't be declared, or not together; with file, line and what is expected.
     """
@@ -99,6 +102,7 @@ class Feed:
     drift: Drift = "refuse"
     reading: Reading = field(default_factory=Reading)
     readings: tuple[tuple[str, Reading], ...] = ()
+    declared_at: str = field(default_factory=place, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Derive the table's columns where none are declared, and refuse what can't be declared."""

@@ -17,13 +17,15 @@ class Lookup:
         key: The table's column with the dimension's key.
         filled: Pairs of a column of the table and the column of the dimension it comes from.
         dimension: Name of the feed that becomes the dimension.
+
+    Attributes:
         declared_at: File and line, for whoever finds that there is no such dimension.
     """
 
     key: str
     filled: tuple[tuple[str, str], ...]
     dimension: str
-    declared_at: str = field(default_factory=place, compare=False, repr=False)
+    declared_at: str = field(default_factory=place, init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Standard library only: this package travels to AWS Glue beside the job scripts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -50,8 +50,9 @@ def require_consistent(feeds: dict[str, Feed]) -> None:
                 each.prefix.startswith(other.prefix) or other.prefix.startswith(each.prefix)
             ):
                 raise DeclarationError(
-                    f"feeds {other.name} and {each.name}: prefixes are {other.prefix!r} and {each.prefix!r}; "
-                    "expected none that begins with another one's, because a key has one feed"
+                    f"{each.declared_at}feeds {other.name} and {each.name}: prefixes are {other.prefix!r} "
+                    f"and {each.prefix!r}; expected none that begins with another one's, because a key has "
+                    "one feed"
                 )
 
 
@@ -70,7 +71,24 @@ def _require_dimension(each: Feed, lookup: sink.Lookup, feeds: dict[str, Feed]) 
         )
 
 
-FEEDS: dict[str, Feed] = {each.name: each for each in _declared()}
+def by_name(declared: Iterable[Feed]) -> dict[str, Feed]:
+    """Feeds by their names.
+
+    Raises:
+        DeclarationError: Two of them have one name.
+    """
+    feeds: dict[str, Feed] = {}
+    for each in declared:
+        if each.name in feeds:
+            raise DeclarationError(
+                f"{each.declared_at}feed {each.name}: its name is that of the one declared at "
+                f"{feeds[each.name].declared_at.rstrip(': ')}; expected another one"
+            )
+        feeds[each.name] = each
+    return feeds
+
+
+FEEDS: dict[str, Feed] = by_name(_declared())
 require_consistent(FEEDS)
 
 SUFFIXES = tuple(dict.fromkeys(suffix for each in FEEDS.values() for suffix in each.suffixes))

@@ -37,7 +37,7 @@ class AuditLog:
 
     def __init__(self, folder: Path, bucket: str, region: str, client: Callable[[str], Any]) -> None:
         """Keep them in a folder until they are in the bucket; `client` makes a client of the gateway."""
-        self._folder = folder
+        self.folder = folder
         self._bucket = bucket
         self._region = region
         self._client = client
@@ -65,7 +65,7 @@ class AuditLog:
             line = json.dumps(record(exchange, datetime.now(UTC)), separators=(",", ":")).encode()
             with self._lock:
                 if self._file is None:
-                    path = self._folder / f"{time.time_ns():020d}{SUFFIX}"
+                    path = self.folder / f"{time.time_ns():020d}{SUFFIX}"
                     self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
                     self._waiting = True
                 # A line of its own even behind one that a full disk cut off.
@@ -93,7 +93,7 @@ class AuditLog:
                 os.close(self._file)
                 self._file = None
             self._waiting = False
-            full = sorted(self._folder.glob(f"*{SUFFIX}"))
+            full = sorted(self.folder.glob(f"*{SUFFIX}"))
         try:
             for path in full:
                 self._deliver(path)

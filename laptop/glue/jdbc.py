@@ -130,13 +130,12 @@ def find_tables(connection: Mapping[str, Any], target: JdbcTarget) -> list[Datab
         CrawlError: The database can't be reached or read, or the path has no table.
     """
     place = "Connection {!r}: {host}:{port}/{dbname}".format(target.connection, **connection)
-    path = {"database": target.database, "schema": target.schema, "table": target.table}
     try:
         with (
             closing(psycopg2.connect(**connection, connect_timeout=CONNECT_SECONDS)) as session,
             session.cursor() as cursor,
         ):
-            cursor.execute(COLUMNS, path)
+            cursor.execute(COLUMNS, vars(target))
             tables = tables_of(cursor.fetchall())
     except psycopg2.Error as reason:
         verb = "reached" if isinstance(reason, psycopg2.OperationalError) else "read"

@@ -45,8 +45,6 @@ OPENED = (
 SHARING_VARIABLE = "AIRLINE_JVM_SHARING"
 """One JVM option the launcher takes from its environment: which class archive to use, or to record."""
 
-NO_ARCHIVE = "-Xshare:auto"
-
 COMPILER_VARIABLE = "AIRLINE_JVM_COMPILER"
 """Another such option: `QUICK` or `THOROUGH`. The archive is the same for both."""
 
@@ -72,7 +70,7 @@ class SparkJvm:
 
     def environment(self, compiler: str = QUICK) -> dict[str, str]:
         """What a process needs so that pyspark starts this JVM, and Python workers this Python."""
-        sharing = f"-XX:SharedArchiveFile={self.archive}" if self.archive.exists() else NO_ARCHIVE
+        sharing = f"-XX:SharedArchiveFile={self.archive}" if self.archive.exists() else "-Xshare:auto"
         return {
             "JAVA_HOME": str(self.java.parent.parent),
             "SPARK_HOME": str(self.home),

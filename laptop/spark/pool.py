@@ -13,7 +13,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from airline_platform.errors import StackUnavailable
 from laptop.spark.jvm import QUICK, THOROUGH, SparkJvm, session_options
@@ -188,10 +188,9 @@ class SparkPool:
     _closed: threading.Event = field(default_factory=threading.Event)
     _missing: threading.Event = field(default_factory=threading.Event)
 
-    def start(self) -> Self:
+    def start(self) -> None:
         """Start the warm workers in the background, and keep their number."""
         threading.Thread(target=self._keep_warm, daemon=True, name="spark-pool").start()
-        return self
 
     def ready_count(self) -> int:
         """Workers that wait for a job."""

@@ -197,7 +197,7 @@ class ChaosLaptop:
 
     def postgres(self) -> list[psutil.Process]:
         """Every process of the PostgreSQL server."""
-        return self.server._processes()
+        return self.server.living_processes()
 
 
 def _cmdline(process: psutil.Process) -> list[str]:

@@ -7,6 +7,7 @@ from dagster import DagsterInstance, DagsterRun, ResourceDefinition, in_process_
 from pydantic import PrivateAttr
 
 from airline_platform.errors import UnusableInput
+from airline_platform.settings import get_settings
 from assets.alerts.hooks import ALERTED_TAG, tell_failed
 from assets.failures import permanent_errors_end_the_step
 from resources.topic import Alert, Notifier
@@ -51,7 +52,7 @@ def failed_run(instance: DagsterInstance, postbox: Postbox, *, alerted: bool) ->
         run_config={"ops": {"refuses": {"config": {"alerted": alerted}}}},
         resources={
             "notifier": ResourceDefinition.hardcoded_resource(postbox),
-            "warehouse": Warehouse(secret_id="s"),
+            "warehouse": Warehouse.of(get_settings()),
         },
         instance=instance,
         raise_on_error=False,
@@ -62,7 +63,7 @@ def failed_run(instance: DagsterInstance, postbox: Postbox, *, alerted: bool) ->
 
 
 def test_a_step_that_fails_says_why_and_whose_feed_it_is(instance: DagsterInstance) -> None:
-    postbox = Postbox(topic="t")
+    postbox = Postbox.of(get_settings())
     run = failed_run(instance, postbox, alerted=False)
 
     (alert,) = postbox.kept
@@ -74,7 +75,7 @@ def test_a_step_that_fails_says_why_and_whose_feed_it_is(instance: DagsterInstan
 def test_a_step_that_fails_for_what_an_alert_says_already_only_marks_its_run(
     instance: DagsterInstance,
 ) -> None:
-    postbox = Postbox(topic="t")
+    postbox = Postbox.of(get_settings())
     run = failed_run(instance, postbox, alerted=True)
 
     assert postbox.kept == []
