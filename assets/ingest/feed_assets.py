@@ -129,7 +129,7 @@ def _metadata(step: Step, done: Settled) -> dict[str, dict[str, Any]]:
     """What the materialization of each settled day shows."""
     if not step.feed.daily:
         link = {"snapshot": s3_link(step.lake.bucket, snapshot_folder(step.feed))}
-        return {day: {**rows, **link} for day, rows in done.rows.items()}
+        return {day: {**rows, **done.metadata.get(day, {}), **link} for day, rows in done.rows.items()}
     verdicts = ledger.of_days(step.warehouse, step.feed.name, tuple(done.rows))
     return {
         day: {

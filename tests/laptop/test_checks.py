@@ -8,17 +8,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-import assets.ingest.airports
-import assets.ingest.shipping
 import pyarrow as pa
 import pytest
-from assets.checks.rules import CHECKS
-from assets.ingest.airports import dim_airport_codes
-from assets.ingest.bookings import bookings_assets
-from assets.ingest.fact_feed import fact_feed_assets
-from assets.ingest.flights import flights_assets
-from assets.ingest.loading import MadeDay, RowCount
-from assets.ingest.shipping import shipping_totals
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckSeverity,
@@ -31,8 +22,11 @@ from dagster import (
 )
 from pyarrow import parquet
 
+import assets.ingest.sinks.dimension
+import assets.ingest.sinks.lake_table
 import assets.marts.assets
-from airline_platform.contract.feed import Feed
+from airline_platform.contract.feed import WHOLE, Feed
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
@@ -40,14 +34,16 @@ from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import get_settings
 from assets.checks import measures
+from assets.checks.of_feeds import checks_of
 from assets.ingest import drift
+from assets.ingest.feed_assets import FEED_ASSETS, assets_of
+from assets.ingest.handover import MadeDay, RowCount, put_made
 from assets.marts.assets import mart_assets
 from assets.marts.declarations import MARTS
 from assets.marts.mart import Mart
 from assets.marts.replacement import replace_days
 from resources.athena import Athena, QueryResult
 from resources.aws.audited import AwsConfig
-from resources.aws.client import make_client
 from resources.glue import Glue
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
@@ -56,7 +52,9 @@ from resources.warehouse import ledger
 from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from resources.warehouse.session import Session, Warehouse
 
-FACT, BOOKINGS_FACT = flights_assets[-1], bookings_assets[-1]
+LAST = {found.node_def.name: found for found in FEED_ASSETS}
+FACT, BOOKINGS_FACT = LAST[FLIGHTS.last_asset], LAST[BOOKINGS.last_asset]
+DIMENSION, TOTALS = LAST[AIRPORTS.last_asset], LAST[SHIPMENTS.last_asset]
 TABLE = FLIGHTS.table.name
 MONDAY, TUESDAY, WEDNESDAY = "2013-02-04", "2013-02-05", "2013-02-06"
 WEEK = [f"2013-02-{number:02}" for number in range(4, 11)]
@@ -188,6 +186,15 @@ def landed(feed: Feed, day: str, name: str = "a") -> LandedObject:
     return LandedObject(get_settings().landing_bucket, key, day, f"etag of {key}", 1, LANDED_AT)
 
 
+def write(feed: Feed, day: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Put rows into the lake as Parquet; return its entry in a manifest."""
+    schema = pa.schema([(column.name, TYPES[column.type]) for column in feed.table.staged_columns])
+    sink = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(list(rows), schema=schema), sink)
+    uri = Lake.of(get_settings()).put_bytes(f"enriched/{feed.name}/date={day}/a.parquet", sink.getvalue())
+    return {"url": uri, "mandatory": True, "meta": {"content_length": len(sink.getvalue())}}
+
+
 def enrich(
     feed: Feed,
     day: str,
@@ -200,18 +207,12 @@ def enrich(
 ) -> None:
     """Put a day into the lake as the Glue job leaves it: Parquet, and what was made of which file."""
     found = replace(landed(feed, day), **version)
-    columns = drift.grown(feed, evolved).table.staged_columns
-    schema = pa.schema([(column.name, TYPES[column.type]) for column in columns])
-    sink = io.BytesIO()
     whole = [{**row, "source_file": found.url} for row in rows]
-    parquet.write_table(pa.Table.from_pylist(whole, schema=schema), sink)
-    uri = Lake.of(get_settings()).put_bytes(f"enriched/{feed.name}/date={day}/a.parquet", sink.getvalue())
-    file = {"url": uri, "mandatory": True, "meta": {"content_length": len(sink.getvalue())}}
+    file = write(drift.grown(feed, evolved), day, whole)
     rejected += repeated
     count = RowCount(len(rows) + rejected, len(rows), rejected, repeated)
-    Lake.of(get_settings()).put_manifests(
-        f"{feed.name}_enriched", {day: MadeDay("jr_1", (file,), ((found, count),), evolved).as_json()}
-    )
+    made = MadeDay("jr_1", (file,), ((found, count),), evolved)
+    put_made(Lake.of(get_settings()), feed.made_asset, [day], {day: made})
 
 
 def known(warehouse: Warehouse, feed: Feed, day: str, rows: int, name: str = "earlier") -> None:
@@ -237,7 +238,7 @@ def test_a_day_that_is_as_it_should_be_passes_every_check_and_shows_its_numbers(
     done = run(FACT, MONDAY)
 
     assert done.success
-    assert done.checks == {check.name: PASSED for check in CHECKS[TABLE]}
+    assert done.checks == {check.name: PASSED for check in checks_of(FLIGHTS)}
     numbers = {it.check_name: {name: v.value for name, v in it.metadata.items()} for it in done.evaluations}
     assert numbers["rows_accounted"] == {"days": 1, "failed_days": 0, "differing": 0}
     assert numbers["row_count"] == {"days": 1, "failed_days": 0, "rows": 100}
@@ -279,7 +280,7 @@ def test_a_day_that_looks_wrong_is_loaded_and_told(
     done = run(FACT, MONDAY)
 
     assert done.success
-    assert done.checks == {it.name: PASSED for it in CHECKS[TABLE]} | {check: WARNED}
+    assert done.checks == {it.name: PASSED for it in checks_of(FLIGHTS)} | {check: WARNED}
     assert count(warehouse, MONDAY) == len(rows)
     (message,) = told(warehouse, "check_failed")
     assert message.startswith(f"Checks failed on {TABLE} {MONDAY}: {check}\n\n{check}: {MONDAY}: found ")
@@ -301,7 +302,7 @@ def test_an_airport_that_came_after_the_job_is_named_in_the_load(warehouse: Ware
     enrich(FLIGHTS, MONDAY, flights(MONDAY))
     enrich(FLIGHTS, TUESDAY, flights(TUESDAY, odd=3, dest_airport_id=1, **unknown))
     with warehouse.transaction() as session:
-        session.insert(AIRPORTS.table, [{"airport_id": 1, "city": "C", "state": "S", "name": "New"}])
+        session.insert(AIRPORTS.table, [airport(1, city="C", state="S", name="New")])
 
     done = run(FACT, MONDAY, TUESDAY)
 
@@ -352,7 +353,7 @@ def test_a_range_has_one_result_a_check_and_one_alert_for_all_that_only_warns(wa
     assert done.days == [MONDAY, TUESDAY, WEDNESDAY]
     warned = {"unknown_airports": WARNED, "missing_delays": WARNED}
     # Thirty cancelled flights to thirty airports are no copies of each other.
-    assert done.checks == {check.name: PASSED for check in CHECKS[TABLE]} | warned
+    assert done.checks == {check.name: PASSED for check in checks_of(FLIGHTS)} | warned
     assert done.of("row_count") == "all 3 days pass; 3 of them have no history yet"
     assert done.of("unknown_airports").startswith(f"1 of 3 days fail: {TUESDAY}: found 50 of")
     (message,) = told(warehouse, "check_failed")
@@ -376,7 +377,7 @@ def test_a_day_that_the_warehouse_refuses_keeps_its_rows_and_the_others_are_load
         assert not done.success
         assert [count(warehouse, day) for day in WEEK] == [20, 10, 20, 20, 20, 20, 20]
         assert done.days == [day for day in WEEK if day != TUESDAY]
-        assert done.checks == dict.fromkeys((check.name for check in CHECKS[TABLE]), PASSED)
+        assert done.checks == dict.fromkeys((check.name for check in checks_of(FLIGHTS)), PASSED)
     sql = (
         "SELECT etag, state, reason FROM airlines.ingested_files WHERE partition_date = %(day)s ORDER BY etag"
     )
@@ -426,7 +427,7 @@ def test_bookings_have_checks_of_their_own(warehouse: Warehouse) -> None:
     done = run(BOOKINGS_FACT, MONDAY)
 
     assert done.success
-    names = [check.name for check in CHECKS[BOOKINGS.table.name]]
+    names = [check.name for check in checks_of(BOOKINGS)]
     assert done.checks == dict.fromkeys(names, PASSED) | {"unknown_airports": WARNED}
     assert count(warehouse, MONDAY, BOOKINGS) == 100
 
@@ -548,27 +549,31 @@ def test_a_mart_that_lacks_its_rows_is_rolled_back(
     assert run(asset_of(MARTS[name]), MONDAY).checks == {"sums_match": FAILED}
 
 
-def land_airports(ids: Sequence[int]) -> None:
-    body = "\n".join(["airport_id,city,state,name", *(f"{number},A,NY,B" for number in ids), ""]).encode()
-    make_client(get_settings(), "s3").put_object(
-        Bucket=get_settings().landing_bucket, Key="airport_codes/airport_codes.csv", Body=body
-    )
-    Lake.of(get_settings()).put_manifests(
-        "raw_airport_codes",
-        {"all": [found.as_json() for found in Landing.of(get_settings()).manifest(AIRPORTS)]},
-    )
+def airport(number: int, **others: Any) -> dict[str, Any]:
+    whence = {"landed_at": datetime(2013, 2, 10), "source_file": "s3://x", "source_line": number + 2}  # noqa: DTZ001
+    return {"airport_id": number, "city": "A", "state": "NY", "name": "B", **whence, **others}
+
+
+def made_airports(ids: Sequence[int]) -> None:
+    """Put airports into the lake as the Glue job leaves them."""
+    key = f"{AIRPORTS.prefix}airport_codes.csv"
+    bucket = get_settings().landing_bucket
+    found = LandedObject(bucket, key, None, f"etag of {len(ids)}", 1, LANDED_AT)
+    file = write(AIRPORTS, WHOLE, [airport(number, source_file=found.url) for number in ids])
+    made = MadeDay("jr_1", (file,), ((found, RowCount(len(ids), len(ids), 0)),))
+    put_made(Lake.of(get_settings()), AIRPORTS.made_asset, [WHOLE], {WHOLE: made})
 
 
 @pytest.mark.parametrize(("left", "verdict"), [(8, PASSED), (7, WARNED)])
 def test_airports_that_became_many_fewer_are_loaded_and_told(
     warehouse: Warehouse, left: int, verdict: str
 ) -> None:
-    land_airports(range(10))
-    first = run(dim_airport_codes)
+    made_airports(range(10))
+    first = run(DIMENSION)
     assert first.checks == {"keys_unique": PASSED, "row_count": PASSED}
-    land_airports(range(left))
+    made_airports(range(left))
 
-    done = run(dim_airport_codes)
+    done = run(DIMENSION)
 
     assert done.success
     assert done.checks == {"keys_unique": PASSED, "row_count": verdict}
@@ -579,12 +584,14 @@ def test_airports_that_became_many_fewer_are_loaded_and_told(
 def test_airports_that_are_there_twice_are_not_committed(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    land_airports(range(10))
-    assert run(dim_airport_codes).success
-    written = assets.ingest.airports._parquet
-    monkeypatch.setattr(assets.ingest.airports, "_parquet", lambda rows: written([*rows, *rows]))
+    made_airports(range(10))
+    assert run(DIMENSION).success
+    twice = assets.ingest.sinks.dimension.INSERT_LATEST.replace(
+        " AS ranked WHERE place = 1", " AS ranked, generate_series(1, 2)"
+    )
+    monkeypatch.setattr(assets.ingest.sinks.dimension, "INSERT_LATEST", twice)
 
-    done = run(dim_airport_codes)
+    done = run(DIMENSION)
 
     assert (done.success, done.checks) == (False, {"keys_unique": FAILED, "row_count": PASSED})
     (row,) = warehouse.query("SELECT COUNT(*) AS n FROM airlines.dim_airport_codes")
@@ -598,7 +605,7 @@ class Counted(Athena):
 
     def query(self, sql: str) -> QueryResult:  # noqa: ARG002 - whatever is asked
         sums = {
-            "shipments": str(self.shipments),
+            "all_rows": str(self.shipments),
             "total_cost": "1",
             "total_distance": "1",
             "total_quantity": "1",
@@ -617,7 +624,7 @@ class Counted(Athena):
 def test_shipments_are_counted_again(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, counted: int, before: int, checks: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(assets.ingest.shipping, "register", lambda *_args, **_more: None)
+    monkeypatch.setattr(assets.ingest.sinks.lake_table, "register", lambda *_args, **_more: None)
     for day in ("2013-01-28", "2013-01-21"):
         known(warehouse, SHIPMENTS, day, before)
     made = MadeDay("jr_1", (), ((landed(SHIPMENTS, MONDAY), RowCount(12, 10, 2)),))
@@ -626,7 +633,7 @@ def test_shipments_are_counted_again(
     settings = get_settings()
     where = {"database": settings.glue_database, "workgroup": settings.workgroup}
     athena = Counted(**where, shipments=counted, aws=AwsConfig.of(settings))
-    done = run(shipping_totals, MONDAY, athena=athena, glue=Glue.of(get_settings()))
+    done = run(TOTALS, MONDAY, athena=athena, glue=Glue.of(get_settings()))
 
     assert done.success is (FAILED not in checks.values())
     assert done.checks == checks
@@ -673,7 +680,7 @@ def test_a_column_nobody_has_declared_is_told_of_once_and_becomes_one_of_a_feed_
     enrich(feed, MONDAY, [flight(MONDAY, n, tail_number=f"N{n}") for n in range(3)], evolved=evolved)
     enrich(feed, TUESDAY, [flight(TUESDAY, n) for n in range(3)])
 
-    done = run(fact_feed_assets(feed)[-1], MONDAY, TUESDAY)
+    done = run(assets_of(feed)[-1], MONDAY, TUESDAY)
 
     assert done.success
     rows = warehouse.query(f"SELECT flight_date, tail_number FROM airlines.{TABLE} ORDER BY flight_date, 2")

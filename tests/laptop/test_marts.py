@@ -1,12 +1,11 @@
 """The marts' queries on a real server: a few flights and bookings by hand, their sums by head."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from assets.ingest.loading import fill_airports
 from dagster import AssetKey, DagsterInstance, materialize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,13 +16,17 @@ from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
-from assets.checks import rules
-from assets.ingest.deleted_sources import _empty_day
+from assets.checks.outcomes import outcome_of, require
+from assets.ingest.deleted_sources import forget
+from assets.ingest.sinks.lookups import fill_in
 from assets.marts.assets import mart_assets
 from assets.marts.declarations import MARTS, marts_of
 from assets.marts.replacement import figures_of, replace_days
 from assets.marts.sums import SUMS_MATCH, sums_of_both
+from resources.lake import Lake
+from resources.landing import LandedObject, Landing
 from resources.topic import Notifier
+from resources.warehouse import ledger
 from resources.warehouse.session import Warehouse
 
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-07", "2013-01-08", "2013-01-09"
@@ -250,8 +253,13 @@ def test_a_fact_without_a_row_gives_empty_marts(warehouse: Warehouse) -> None:
 
 
 def test_a_day_that_is_forgotten_goes_from_the_marts_and_the_ranking(week: Warehouse) -> None:
+    key = f"{FLIGHTS.prefix}date={MONDAY}/gone.csv"
+    gone = LandedObject("airline-landing", key, MONDAY, "e", 1, datetime(2013, 1, 9, tzinfo=UTC))
     with week.transaction() as session:
-        assert _empty_day(session, FLIGHTS, MONDAY) == "6 rows of 2013-01-07 are gone."
+        ledger.record(session, [ledger.Entry.of(gone, feed=FLIGHTS.name, run_id="r", state="loaded")])
+
+    told = forget(key, Landing.of(get_settings()), week, Lake.of(get_settings()))
+    assert told == "6 rows of 2013-01-07 are gone."
 
     assert rows_of(week, "long_delays", "*") == []
     assert {str(row[0]) for row in rows_of(week, "airport_daily_delays", "flight_date", order="1")} == {
@@ -262,10 +270,12 @@ def test_a_day_that_is_forgotten_goes_from_the_marts_and_the_ranking(week: Wareh
 
 
 def test_an_airport_that_came_late_gets_its_name_in_the_marts(week: Warehouse) -> None:
-    put(week, AIRPORTS.table, [{"airport_id": 99999, "city": "Nowhere", "state": "NV", "name": "Field"}])
+    airport = {"airport_id": 99999, "city": "Nowhere", "state": "NV", "name": "Field"}
+    whence = {"landed_at": datetime(2013, 1, 9), "source_file": "s3://x", "source_line": 2}  # noqa: DTZ001
+    put(week, AIRPORTS.table, [airport | whence])
     with week.transaction() as session:
         for mart in MARTS.values():
-            fill_airports(session, mart.lookups, mart.table)
+            fill_in(session, mart.lookups, mart.table)
 
     of_day = (date.fromisoformat(MONDAY), 99999, "Field", "Nowhere", "NV")
     assert (
@@ -383,7 +393,7 @@ def test_no_mart_overflows_on_anything_a_fact_can_hold(
         for mart in MARTS.values():
             days = (MONDAY,) if mart.table.partition_column else ()
             replace_days(session, mart, days)
-            rules.require(mart.table.name, [SUMS_MATCH.judge(sums_of_both(session, mart, days))])
+            require(mart.table.name, [outcome_of(SUMS_MATCH, sums_of_both(session, mart, days))])
 
 
 def test_a_sum_without_bounds_has_no_type_and_says_so() -> None:

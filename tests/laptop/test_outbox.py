@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from pydantic import PrivateAttr
 
-from airline_platform.contract.table import ALERT_OUTBOX
+from resources.warehouse.own_tables import ALERT_OUTBOX
 from airline_platform.settings import get_settings
 from resources.aws.client import make_client
 from resources.topic import Alert, Notifier

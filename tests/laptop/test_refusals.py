@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from dagster import DagsterRun
@@ -10,6 +11,7 @@ from dagster import DagsterRun
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
 from assets.ingest.refusals import Refusal, blocked_days, record_refusals
+from assets.ingest.step import Step
 from resources.aws.client import make_client
 from resources.landing import LandedObject, Landing
 from resources.warehouse import ledger
@@ -43,17 +45,16 @@ def newest() -> LandedObject:
     )
 
 
+def step(warehouse: Warehouse) -> Step:
+    """A run of flights, as far as a verdict needs one."""
+    has = SimpleNamespace(warehouse=warehouse, landing=Landing.of(get_settings()))
+    run = DagsterRun(job_name="flights_job")
+    return Step(cast("Any", SimpleNamespace(run=run, resources=has)), FLIGHTS)
+
+
 def refuse(warehouse: Warehouse, file: LandedObject, why: str = "no", **others: Any) -> None:
     refusals = [Refusal.because(file, why, rows=3)]
-    record_refusals(
-        DagsterRun(job_name="flights_job"),
-        FLIGHTS,
-        [DAY],
-        refusals,
-        landing=Landing.of(get_settings()),
-        warehouse=warehouse,
-        **others,
-    )
+    record_refusals(step(warehouse), [DAY], refusals, **others)
 
 
 def load(warehouse: Warehouse, file: LandedObject) -> None:
@@ -127,15 +128,7 @@ def test_where_nothing_waits_the_refusal_says_all(warehouse: Warehouse) -> None:
 
 def test_a_day_that_lacks_a_file_is_told_once(warehouse: Warehouse) -> None:
     for _ in range(2):
-        record_refusals(
-            DagsterRun(job_name="flights_job"),
-            FLIGHTS,
-            [DAY],
-            [],
-            blocked={DAY: "the day keeps its rows"},
-            landing=Landing.of(get_settings()),
-            warehouse=warehouse,
-        )
+        record_refusals(step(warehouse), [DAY], [], blocked={DAY: "the day keeps its rows"})
 
     assert len(alerts(warehouse)) == 1
 

@@ -8,8 +8,9 @@ import pytest
 
 from airline_platform.contract.table import SOURCE_LINE, Column, Table
 from airline_platform.errors import TableDiffers
+from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.settings import get_settings
-from assets.ingest.airports import INSERT_STAGED
+from assets.ingest.sinks.dimension import INSERT_LATEST
 from assets.schema import TABLES
 from resources.warehouse.session import Session, Warehouse, apply_schema
 
@@ -139,17 +140,18 @@ def test_of_two_transactions_that_add_a_column_one_does_and_the_other_finds_it(f
 
 
 def test_airports_are_inserted_by_name_whatever_the_order_of_the_tables_columns(server: Warehouse) -> None:
-    names = ("name", "state", "city", "airport_id")
+    table = AIRPORTS.table
+    columns = ", ".join(f"{column.name} {column.redshift_type}" for column in reversed(table.columns))
+    names = {"table": table.qualified_name, "columns": ", ".join(table.column_names), "key": "airport_id"}
     with server.transaction() as session:
-        session.execute("CREATE TEMP TABLE staged (name TEXT, state TEXT, city TEXT, airport_id BIGINT)")
+        session.execute(f"CREATE TEMP TABLE staged ({columns})")
         session.execute(
             "INSERT INTO staged (name, state, city, airport_id) VALUES ('Logan', 'MA', 'Boston', 10721)"
         )
-        session.execute("ALTER TABLE airlines.dim_airport_codes RENAME TO as_declared")
-        columns = ", ".join(f"{name} {'BIGINT' if name == 'airport_id' else 'TEXT'}" for name in names)
-        session.execute(f"CREATE TABLE airlines.dim_airport_codes ({columns})")
-        session.execute(INSERT_STAGED.format(staging="staged"))
-        (row,) = session.execute("SELECT airport_id, city, state, name FROM airlines.dim_airport_codes")
-        session.execute("DROP TABLE airlines.dim_airport_codes")
+        session.execute(f"ALTER TABLE {table.qualified_name} RENAME TO as_declared")
+        session.execute(f"CREATE TABLE {table.qualified_name} ({columns})")
+        session.execute(INSERT_LATEST.format(staging="staged", **names))
+        (row,) = session.execute(f"SELECT airport_id, city, state, name FROM {table.qualified_name}")
+        session.execute(f"DROP TABLE {table.qualified_name}")
         session.execute("ALTER TABLE airlines.as_declared RENAME TO dim_airport_codes")
     assert row == {"airport_id": 10721, "city": "Boston", "state": "MA", "name": "Logan"}

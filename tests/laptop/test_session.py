@@ -10,7 +10,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from airline_platform.contract.table import ALERT_OUTBOX
+from resources.warehouse.own_tables import ALERT_OUTBOX
 from resources.warehouse.session import Warehouse
 
 SECONDS = 30

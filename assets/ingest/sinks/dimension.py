@@ -14,6 +14,7 @@ from airline_platform.contract.sink import Dimension
 from airline_platform.contract.table import DECIMALS, Column, ColumnType
 from airline_platform.feeds import FEEDS
 from assets.checks import measures
+from assets.checks.of_feeds import ROW_COUNT
 from assets.ingest.handover import MadeDay
 from assets.ingest.sinks.fact_table import compare
 from assets.ingest.sinks.lookups import fill_in, looking_up
@@ -76,7 +77,9 @@ class DimensionSink:
         filled = self._fill_in(session)
         self._put_snapshot(session)
         rows = {WHOLE: {**it.rows, "rows_healed": filled}}
-        return Written(rows, measures.of_dimension(session, feed, self.sink.key, before))
+        measured = measures.of_dimension(session, feed, self.sink.key, before)
+        ((there, _),) = measured[ROW_COUNT].values()
+        return Written(rows, measured, metadata={WHOLE: {"dagster/row_count": there}})
 
     def _stage(self, session: Session, made: Mapping[str, MadeDay]) -> str:
         feed, files = self.step.feed, made[WHOLE].files

@@ -13,6 +13,7 @@ import pytest
 
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.reading import Reading
+from airline_platform.contract.sink import FactTable
 from airline_platform.contract.table import Column, Table
 from airline_platform.errors import WrongCall
 from airline_platform.feeds import FEEDS
@@ -41,7 +42,15 @@ RIDES = Feed(
     prefix="rides/",
     noun="rides",
     columns=COLUMNS,
-    table=Table("fact_rides", "One row per ride.", COLUMNS, key=("ride_id",), sort_key=("rode_on",)),
+    becomes=FactTable(
+        table=Table(
+            "fact_rides",
+            "One row per ride.",
+            partition_column="ride_date",
+            key=("ride_id",),
+            sort_key=("rode_on",),
+        )
+    ),
 )
 OTHERWISE = Reading(
     delimiter=";", quote="", encoding="latin-1", decimal_comma=True, dates="DD.MM.YYYY", skip_lines=2

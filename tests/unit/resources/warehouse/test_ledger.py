@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airline_platform.contract.table import INGESTED_FILES
+from resources.warehouse.own_tables import INGESTED_FILES
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds.flights import FLIGHTS
 from resources.landing import LandedObject
