@@ -42,7 +42,7 @@ docs: setup
 unit: setup
 	$(BIN)/pytest tests/unit
 
-glue: setup
+glue: jvm
 	$(BIN)/pytest tests/glue
 
 # Spark's classes in an archive, once per environment: a worker is then warm in 9 s instead of 15.

@@ -22,8 +22,10 @@ from spark_lake import Lake
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The session a laptop's worker gives a job: with its JVM, its options and its way to S3."""
     folder = tmp_path_factory.mktemp("spark")
+    # With the class archive that `make jvm` builds.
+    jvm = SparkJvm(Path(sys.prefix) / "var" / "spark-jvm")
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in SparkJvm(folder / "jvm").environment().items():
+        for name, value in jvm.environment().items():
             environment.setenv(name, value)
         session = start_session(session_options(folder))
         gateway: Any = session.sparkContext._gateway
