@@ -106,7 +106,7 @@ def test_shipments_are_parquet_by_day_where_their_jobs_write_them(
 def test_every_feed_has_its_tables() -> None:
     assert set(TABLES) == {
         *(f"{name}_rejects" for name in FEEDS),
-        *("flights_enriched", "bookings_enriched"),
+        *("airports_enriched", "flights_enriched", "bookings_enriched"),
         *("landing_airport_codes", "landing_daily_flights", "landing_bookings"),
         *("shipments_parquet", "shipments_normalized"),
     }
@@ -196,7 +196,7 @@ def test_what_a_crawl_has_confirmed_stays_so_until_the_declaration_changes() -> 
     "change",
     [
         {"columns": FLIGHTS.columns[:-1]},
-        {"columns": (*FLIGHTS.columns[:-1], replace(FLIGHTS.columns[-1], type="string"))},
+        {"columns": (*FLIGHTS.columns[:-1], Column(FLIGHTS.columns[-1].name, "string", "The same one."))},
         {"columns": FLIGHTS.columns[::-1]},
         {"location": "s3://elsewhere/"},
         {"format": "parquet"},
