@@ -37,7 +37,7 @@ def test_what_finds_good_flights_is_small_enough_to_be_compiled_as_it_tells_no_r
     def good(*, told: bool) -> DataFrame:
         is_good = F.col(REASON).isNull()
         known = run.dimension(AIRPORTS.becomes, airports)
-        seen = run._judged(run.files, transform_of(FLIGHTS, {"airports": known}), told=told).observe(
+        seen = run.judged(run.files, transform_of(FLIGHTS, {"airports": known}), told=told).observe(
             Observation(), F.count("*").alias("read"), F.count_if(is_good).alias("good")
         )
         return seen.where(is_good).select(*(column.name for column in run.columns))

@@ -205,7 +205,7 @@ def judged(many_lines: FeedRun) -> dict[str, Row]:
 
 
 def parsed(run: FeedRun, *, told: bool) -> list[Row]:
-    return run._judged(run.files, lambda rows: rows, told=told).collect()
+    return run.judged(run.files, lambda rows: rows, told=told).collect()
 
 
 def test_the_same_lines_are_good_whether_reasons_are_told_or_not(
