@@ -396,7 +396,8 @@ def _text(column: Column, reading: Reading, *, compose: bool) -> SparkColumn:
         text = F.translate(text, ",", ".")
     if reading.date_pattern and column.type in ("date", "timestamp"):
         pattern, iso = reading.date_pattern
-        text = F.regexp_replace(text, f"\\A{pattern}(?=\\z|[ T])", iso)
+        own = iso.replace("-", column.separator) if column.type == "date" else iso
+        text = F.regexp_replace(text, f"\\A{pattern}(?=\\z|[ T])", own)
     return text
 
 

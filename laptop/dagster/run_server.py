@@ -31,11 +31,11 @@ from typing import Any, NoReturn
 from laptop.dagster.dagster_home import end_run
 from laptop.processes import ProcessId
 
-_IMPORTED_AHEAD = (
+IMPORTED_AHEAD = (
     "dagster._cli.api",
     "dagster_postgres",
     "resources.pipes",  # 0.5 s, when a run's first job starts
-    "resources.binary_copy",  # 0.4 s, when a run's first load starts
+    "resources.warehouse.binary_copy",  # 0.4 s, when a run's first load starts
 )
 
 LOOK_SECONDS = 0.2
@@ -200,7 +200,7 @@ def _report(run_id: str, why: str) -> None:
 
 def _import_all(definitions: str) -> None:
     """Import and resolve what any run needs, and leave no thread, connection or garbage behind."""
-    for module in _IMPORTED_AHEAD:
+    for module in IMPORTED_AHEAD:
         import_module(module)
     repository = import_module(definitions).defs.get_repository_def()
     repository.load_all_definitions()

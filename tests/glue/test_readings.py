@@ -213,3 +213,22 @@ def test_a_city_is_a_name_with_a_letter_trimmed_and_composed(new_lake: NewLake) 
     loaded = {row.shipping_id: row.destination_city for row in lake.loaded()}
     assert loaded == {n: city for n, city in enumerate(CITIES.values()) if city}
     assert lake.spark.read.parquet("s3://lake/enriched/").where(F.col("source_line").isNull()).count() == 0
+
+
+def test_a_date_with_a_separator_of_its_own_is_read_as_the_files_write_it(new_lake: NewLake) -> None:
+    shipment = {
+        "shipping_id": 1,
+        "shipping_date": "31.12.2013",
+        "customer_name": "A",
+        "street_address": "B",
+        "destination_city": "Rome",
+        "shipping_cost": 1,
+        "shipping_distance": 2,
+        "quantity": 3,
+        "product_id": 4,
+    }
+    lake = new_lake(replace(SHIPMENTS, reading=Reading(dates="DD.MM.YYYY")))
+    at = f"shipments/date={DAY}/a.json"
+
+    assert lake.run(lake.land(at, json.dumps(shipment).encode())) == {at: (1, 1, 0)}
+    assert [row.shipping_date for row in lake.loaded()] == [date(2013, 12, 31)]

@@ -26,7 +26,6 @@ import assets.ingest.sinks.dimension
 import assets.ingest.sinks.lake_table
 import assets.marts.assets
 from airline_platform.contract.feed import WHOLE, Feed
-from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS

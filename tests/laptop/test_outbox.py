@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 from pydantic import PrivateAttr
 
-from resources.warehouse.own_tables import ALERT_OUTBOX
 from airline_platform.settings import get_settings
 from resources.aws.client import make_client
 from resources.topic import Alert, Notifier
 from resources.warehouse import outbox
+from resources.warehouse.own_tables import ALERT_OUTBOX
 from resources.warehouse.session import Warehouse
 
 LOADED = Alert("loaded", "Loaded 3 rows", ["Rejected: 0"], feed="flights", run_id="run-1", about=["a"])

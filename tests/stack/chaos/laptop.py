@@ -191,7 +191,7 @@ class ChaosLaptop:
         workers = [
             process
             for process in processes.owned_by(self.home, "gateway")
-            if any("spark_worker" in part for part in _cmdline(process))
+            if any(part.endswith("spark/worker.py") for part in _cmdline(process))
         ]
         return processes.family(workers)
 

@@ -1,7 +1,12 @@
 """A column is declared once; every engine's form of it derives from that."""
 
+import re
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from airline_platform.contract.declaration import DeclarationError
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import SOURCE_FILE, Column, Table, column_definitions
 from airline_platform.feeds import FEEDS
@@ -120,3 +125,64 @@ def test_the_fact_holds_every_name_the_dimension_can_give_it() -> None:
 
 def test_the_ledger_tells_each_version_of_each_object_apart() -> None:
     assert {"feed", "bucket", "key", "version_id", "etag"} <= set(INGESTED_FILES.column_names)
+
+
+NEAREST = " (did you mean 'timestamp'?)"
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown type": (
+        {"type": "timestmap"},
+        "type is 'timestmap'; expected one of string, bigint, decimal, date, timestamp, timestamptz"
+        + NEAREST,
+    ),
+    "values of a number": (
+        {"type": "bigint", "one_of": ("1", "2")},
+        "one_of is ('1', '2'); expected none, because it is for strings and this is a bigint",
+    ),
+    "a pattern of a day": (
+        {"type": "date", "pattern": ("x", "an x")},
+        "pattern is ('x', 'an x'); expected none, because it is for strings and this is a date",
+    ),
+    "lines of a number": (
+        {"type": "decimal", "several_lines": True},
+        "several_lines is True; expected none, because it is for strings and this is a decimal",
+    ),
+    "a text that is rounded": (
+        {"rounded": True},
+        "rounded is True; expected False, because it is for decimals, not a string",
+    ),
+    "bounds of a text": (
+        {"minimum": 1},
+        "minimum and maximum is (1, None); expected none, because string is no number",
+    ),
+    "bounds the wrong way round": (
+        {"type": "bigint", "minimum": 3, "maximum": 2},
+        "minimum is 3; expected at most its maximum, 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_column_that_can_not_be_is_refused_with_file_line_and_expectation(name: str) -> None:
+    options, told = WRONG[name]
+
+    with pytest.raises(DeclarationError) as raised:
+        Column(**{"name": "delay", "type": "string", "description": "Minutes."} | options)
+
+    place, _, words = str(raised.value).partition(": ")
+    assert re.fullmatch(r"\S*test_table\.py:\d+", place)
+    assert words == f"column delay: {told}"
+
+
+def test_a_landed_column_becomes_one_of_its_name_in_small_letters_or_of_the_one_it_is_called() -> None:
+    landed = Column("DepDelay", "date", "Day.", separator="/")
+
+    assert (landed.in_table.name, landed.in_table.separator) == ("depdelay", "-")
+    called = replace(landed, called="dep_delay").in_table
+    assert (called.name, called.called) == ("dep_delay", "")
+
+
+def test_columns_are_added_behind_a_tables_own() -> None:
+    table = Table("t", "Rows.", (Column("a", "bigint", "A."),))
+
+    assert table.with_columns([SOURCE_FILE]).column_names == ("a", "source_file")
+    assert table.column_names == ("a",)

@@ -3,7 +3,7 @@
 import pytest
 
 from airline_platform.feeds.flights import FLIGHTS
-from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
+from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import Settings
 from laptop.glue.crawler import (
     S3Target,
@@ -84,7 +84,7 @@ def test_a_new_column_or_another_format_makes_a_table_differ():
 DAYS = CatalogTable(
     "landing_days", "Days.", "s3://landing/days/", "csv", FLIGHTS.columns, daily=True
 ).table_input
-TYPED = parquet_table(Settings(), SHIPMENTS, SHIPMENTS_TYPED).table_input
+TYPED = parquet_table(Settings(), SHIPMENTS, SHIPMENTS.job_table).table_input
 NAMES = tuple(column.name.lower() for column in FLIGHTS.columns)
 
 
@@ -114,10 +114,10 @@ def test_what_a_file_has_otherwise_is_said_without_naming_what_is_in_it(schema: 
 
 
 def test_a_parquet_files_own_types_are_compared():
-    columns = [(column.name, column.glue_type) for column in SHIPMENTS_TYPED.columns]
+    columns = [(column.name, column.glue_type) for column in SHIPMENTS.job_table.columns]
     assert difference(TYPED, Schema("parquet", tuple(columns))) == ""
     columns[1] = (columns[1][0], "string")
-    expected = f"has {columns[1][0]} as string, expected {SHIPMENTS_TYPED.columns[1].glue_type}"
+    expected = f"has {columns[1][0]} as string, expected {SHIPMENTS.job_table.columns[1].glue_type}"
     assert difference(TYPED, Schema("parquet", tuple(columns))) == expected
 
 
