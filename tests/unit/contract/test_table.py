@@ -131,7 +131,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown type": (
         {"type": "timestmap"},
         "type is 'timestmap'; expected one of string, bigint, decimal, date, timestamp, " + NEAREST,
-        + NEAREST,
     ),
     "values of a number": (
         {"type": "bigint", "one_of": ("1", "2")},
