@@ -73,7 +73,7 @@ def files(server: Warehouse) -> Files:
 
     write_rejects("rejects/flights/date=2013-01-02/part-0.json", partly, 3, 5)
     write_rejects("rejects/flights/date=2013-01-03/part-0.json", replaced, 2)
-    write_rejects("rejects/airports/rejects.json", airports, 4)
+    write_rejects("rejects/airports/date=all/part-0.json", airports, 4)
     return made
 
 

@@ -127,12 +127,11 @@ def test_the_ledger_tells_each_version_of_each_object_apart() -> None:
     assert {"feed", "bucket", "key", "version_id", "etag"} <= set(INGESTED_FILES.column_names)
 
 
-NEAREST = " (did you mean 'timestamp'?)"
+NEAREST = "timestamptz (did you mean 'timestamp'?)"
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown type": (
         {"type": "timestmap"},
-        "type is 'timestmap'; expected one of string, bigint, decimal, date, timestamp, timestamptz"
-        + NEAREST,
+        "type is 'timestmap'; expected one of string, bigint, decimal, date, timestamp, " + NEAREST,
     ),
     "values of a number": (
         {"type": "bigint", "one_of": ("1", "2")},
