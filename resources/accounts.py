@@ -1,33 +1,22 @@
 """Landing against ledger: what became of everything that landed, and what is still on its way."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airline_platform.feeds import FEEDS
 from airline_platform.files.keys import LandedKey, parse_key
 from airline_platform.partitions import last_day
 from airline_platform.settings import Settings
 from resources.aws.client import make_client, reaching
-from resources.warehouse.own_tables import INGESTED_FILES
+from resources.landing import VersionTag
+from resources.warehouse import ledger
+from resources.warehouse.ledger import Verdict
 from resources.warehouse.session import Warehouse
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectTypeDef
-
-KEYS_A_QUERY = 1_000
-"""Keys that one statement names: a statement has 16 MB at most (Redshift), and a key up to 1,024 bytes."""
-
-VERDICTS = f"""
-SELECT feed, partition_date, key, etag, state, reason, rows_read, rows_loaded, rows_rejected
-FROM {INGESTED_FILES.qualified_name} WHERE state IN ('loaded', 'rejected')
-"""  # noqa: S608 - our own table's name
-
-STATES_OF_KEYS = f"""
-SELECT key, etag, state, reason, rows_read, rows_loaded, rows_rejected
-FROM {INGESTED_FILES.qualified_name} WHERE key IN %(keys)s
-"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -49,6 +38,11 @@ class Account:
     rows_loaded: int = 0
     rows_rejected: int = 0
 
+    @property
+    def tag(self) -> VersionTag:
+        """Which version it is."""
+        return VersionTag(self.key, self.etag)
+
 
 def account(settings: Settings) -> list[Account]:
     """List every landed object of a feed, with the ledger's verdict on its current version.
@@ -59,8 +53,8 @@ def account(settings: Settings) -> list[Account]:
         StackUnavailable: S3 or the warehouse does not answer.
     """
     landed = list(_landed(settings))
-    verdicts = {(row["key"], row["etag"]): row for row in Warehouse.of(settings).query(VERDICTS)}
-    return [_judged(each, verdicts.get((each.key, each.etag))) for each in landed]
+    verdicts = {verdict.tag: verdict for verdict in ledger.judged(Warehouse.of(settings))}
+    return [_judged(each, verdicts.get(each.tag)) for each in landed]
 
 
 def follow_up(settings: Settings, waiting: Sequence[Account]) -> list[Account]:
@@ -79,32 +73,32 @@ def follow_up(settings: Settings, waiting: Sequence[Account]) -> list[Account]:
     Raises:
         StackUnavailable: S3 or the warehouse does not answer.
     """
-    states: dict[tuple[str, str], dict[str, Any]] = {}
-    with Warehouse.of(settings).transaction(read_only=True) as session:
-        for start in range(0, len(waiting), KEYS_A_QUERY):
-            keys = tuple(each.key for each in waiting[start : start + KEYS_A_QUERY])
-            for row in session.execute(STATES_OF_KEYS, {"keys": keys}):
-                version = row["key"], row["etag"]
-                # The same bytes may have landed before, and have been replaced since.
-                if row["state"] != "superseded" or version not in states:
-                    states[version] = row
-    return [each for known in waiting if (each := _current(settings, known, states)) is not None]
+    verdicts: dict[VersionTag, Verdict] = {}
+    for verdict in ledger.of_keys(Warehouse.of(settings), [each.key for each in waiting]):
+        # The same bytes may have landed before, and have been replaced since.
+        if verdict.state != "superseded" or verdict.tag not in verdicts:
+            verdicts[verdict.tag] = verdict
+    return [each for known in waiting if (each := _current(settings, known, verdicts)) is not None]
 
 
-def _current(
-    settings: Settings, known: Account, states: dict[tuple[str, str], dict[str, Any]]
-) -> Account | None:
-    row = states.get((known.key, known.etag))
-    if row is None or row["state"] != "superseded":
-        return _judged(known, row)
+def _current(settings: Settings, known: Account, verdicts: Mapping[VersionTag, Verdict]) -> Account | None:
+    verdict = verdicts.get(known.tag)
+    if verdict is None or verdict.state != "superseded":
+        return _judged(known, verdict)
     return next((each for each in _landed_below(settings, known.key) if each.key == known.key), None)
 
 
-def _judged(landed: Account, row: dict[str, Any] | None) -> Account:
-    if row is None:
+def _judged(landed: Account, verdict: Verdict | None) -> Account:
+    if verdict is None:
         return landed
-    rows: dict[str, Any] = {name: row[name] or 0 for name in ("rows_read", "rows_loaded", "rows_rejected")}
-    return replace(landed, state=row["state"], reason=row["reason"], **rows)
+    return replace(
+        landed,
+        state=verdict.state,
+        reason=verdict.reason,
+        rows_read=verdict.rows_read or 0,
+        rows_loaded=verdict.rows_loaded or 0,
+        rows_rejected=verdict.rows_rejected or 0,
+    )
 
 
 def _landed(settings: Settings) -> Iterator[Account]:

@@ -19,6 +19,9 @@ State = Literal["loaded", "rejected", "superseded"]
 LONGEST_REASON = 1000
 """Characters of a reason, of which the rest is cut off: 4,000 bytes at most, and the column has 4,096."""
 
+KEYS_A_STATEMENT = 1_000
+"""Keys that one statement names: it has 16 MB at most (Redshift), and a key up to 1,024 bytes."""
+
 _TABLE = INGESTED_FILES.qualified_name
 
 _COLUMNS = (
@@ -72,6 +75,8 @@ LOADED = f"SELECT {_COLUMNS} FROM {_TABLE} WHERE feed = %(feed)s AND state = 'lo
 LOADED_OF_DAYS = f"{LOADED} AND partition_date IN %(days)s"
 
 LOADED_OF_KEY = f"SELECT {_COLUMNS} FROM {_TABLE} WHERE key = %(key)s AND state = 'loaded'"  # noqa: S608
+
+ALL_OF_KEYS = f"SELECT {_COLUMNS} FROM {_TABLE} WHERE key IN %(keys)s"  # noqa: S608
 
 LOADED_WITH_SOURCE = f"""
 SELECT {_COLUMNS} FROM {_TABLE}
@@ -365,6 +370,15 @@ def loaded_file(reader: Reader, key: str) -> Verdict | None:
 def loaded_with_source(reader: Reader, keys: Collection[str]) -> list[Verdict]:
     """Return the files among the keys whose rows stand and whose source is not known to be deleted."""
     return _verdicts(reader, LOADED_WITH_SOURCE, {"keys": tuple(keys)}) if keys else []
+
+
+def of_keys(reader: Reader, keys: Sequence[str]) -> list[Verdict]:
+    """Every verdict on versions of the keys, superseded ones too; so many keys in a statement."""
+    return [
+        verdict
+        for start in range(0, len(keys), KEYS_A_STATEMENT)
+        for verdict in _verdicts(reader, ALL_OF_KEYS, {"keys": tuple(keys[start : start + KEYS_A_STATEMENT])})
+    ]
 
 
 def between(reader: Reader, first: str, last: str) -> list[Verdict]:

@@ -1,15 +1,16 @@
 """What waits is asked about alone: neither the landing bucket nor the ledger is read whole for it."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings
 from resources import accounts
 from resources.accounts import Account, account, follow_up
+from resources.warehouse import ledger
 from resources.warehouse.session import Warehouse
 
 AT = datetime(2013, 2, 1, tzinfo=UTC)
@@ -28,7 +29,8 @@ class Counted:
 
     def record(self, key: str, state: str, etag: str = "a") -> None:
         figures = {"rows_read": 1, "rows_loaded": 1, "rows_rejected": 0, "reason": None}
-        self.ledger.append({"key": key, "etag": etag, "state": state, **figures})
+        which = {"feed": "flights", "partition_date": AT.date(), "key": key, "etag": etag}
+        self.ledger.append({**which, **figures, "state": state, "landed_at": AT, "loaded_at": AT})
 
     def get_paginator(self, _operation: str) -> "Counted":
         return self
@@ -42,7 +44,7 @@ class Counted:
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         self.statements += 1
         keys = (parameters or {}).get("keys")
-        states = ("loaded", "rejected") if sql == accounts.VERDICTS else ("loaded", "rejected", "superseded")
+        states = ("loaded", "rejected") if sql == ledger.JUDGED else ("loaded", "rejected", "superseded")
         rows = [r for r in self.ledger if r["state"] in states and (keys is None or r["key"] in keys)]
         self.rows += len(rows)
         return rows
@@ -58,13 +60,7 @@ class Counted:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     platform = Counted()
 
-    @contextmanager
-    def transaction(_self: Warehouse, *, read_only: bool = False) -> Iterator[Counted]:
-        assert read_only
-        yield platform
-
     monkeypatch.setattr(accounts, "make_client", lambda _settings, _service: platform)
-    monkeypatch.setattr(Warehouse, "transaction", transaction)
     monkeypatch.setattr(Warehouse, "query", lambda _self, *asked: platform.execute(*asked))
     return platform
 
@@ -100,7 +96,7 @@ def test_following_up_costs_in_proportion_to_what_waits(counted: Counted, no_sta
 
     followed = follow_up(no_stack, waiting)
 
-    assert whole == (4, 5_000, 1, 4_990)
+    assert whole == (len(FEEDS), 5_000, 1, 4_990)
     assert counted.take_figures() == (0, 0, 1, 1)
     assert [each.state for each in followed] == ["loaded"] + ["waiting"] * 9
 
