@@ -35,7 +35,7 @@ def test_parquet_has_the_columns_with_their_types_whatever_is_empty() -> None:
         "id": 1,
         "name": "é",
         "opened": date(2013, 1, 1),
-        "seen_at": datetime(2013, 1, 1),
+        "seen_at": datetime(2013, 1, 1),  # noqa: DTZ001 - the column has no zone
         "area": Decimal(2),
     }
 
