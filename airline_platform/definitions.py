@@ -4,7 +4,7 @@ from dagster import Definitions, in_process_executor
 
 from airline_platform.jobs import FEED_JOBS, FRESHNESS_JOB
 from airline_platform.settings import Settings, get_settings
-from assets.checks.freshness import landed_in_time
+from assets.freshness import landed_in_time
 from assets.ingest.feed_assets import FEED_ASSETS
 from assets.marts.assets import mart_assets
 from assets.report.asset import delay_report

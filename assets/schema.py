@@ -1,8 +1,8 @@
 """Every table of the warehouse's schema: the feeds', the marts', and the platform's own."""
 
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK
 from airline_platform.feeds import FEEDS
 from assets.marts.declarations import MARTS
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK
 
 TABLES = (
     *(table for feed in FEEDS.values() for table in feed.tables),

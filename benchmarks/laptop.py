@@ -21,7 +21,7 @@ from command.dagster_client import DagsterClient
 from command.demo.new_york import write_airports
 from command.generators.files import Order, generate_files
 from command.land import expand, plan_upload
-from laptop.stack import HEALTH_PATH
+from laptop.ports import HEALTH_PATH
 from resources.aws.client import make_client
 from resources.warehouse.session import Warehouse
 

@@ -17,7 +17,6 @@ from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
 from airline_platform.contract.drift import RESCUED, UNKNOWN_MARK, evolved_name
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import SOURCE_FILE
-from airline_platform.files.csv_records import PADDING, Layout, marker_of, records, squeezed
 from airline_platform.files.names import is_gzip
 from glue_jobs.landing import (
     FIELDS,
@@ -32,6 +31,7 @@ from glue_jobs.landing import (
     read_lines,
     with_manifest,
 )
+from glue_jobs.records.csv_records import PADDING, Layout, marker_of, records, squeezed
 
 SLICE = 1 << 20
 """Bytes of a file that are looked at at once."""

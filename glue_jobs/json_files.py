@@ -21,9 +21,6 @@ from pyspark.sql.types import StringType, StructField, StructType
 from airline_platform.contract.drift import RESCUED
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import SOURCE_FILE
-from airline_platform.files.characters import composed
-from airline_platform.files.csv_records import lines_of
-from airline_platform.files.json_records import NotAnArray, elements
 from airline_platform.files.names import is_gzip
 from glue_jobs.landing import (
     FIELDS,
@@ -37,6 +34,9 @@ from glue_jobs.landing import (
     read_lines,
     with_manifest,
 )
+from glue_jobs.records.characters import composed
+from glue_jobs.records.csv_records import lines_of
+from glue_jobs.records.json_records import NotAnArray, elements
 
 PROBLEM = "_problem"
 SLICE = 1 << 20

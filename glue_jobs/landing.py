@@ -27,9 +27,9 @@ from airline_platform.contract.table import (
     ColumnType,
     Table,
 )
-from airline_platform.files.characters import composed, edge_class, hidden_class
 from airline_platform.files.names import is_gzip
 from glue_jobs.lake import LakePath
+from glue_jobs.records.characters import composed, edge_class, hidden_class
 
 REASON = "reject_reason"
 RAW = "raw_text"
@@ -396,7 +396,8 @@ def _text(column: Column, reading: Reading, *, compose: bool) -> SparkColumn:
         text = F.translate(text, ",", ".")
     if reading.date_pattern and column.type in ("date", "timestamp"):
         pattern, iso = reading.date_pattern
-        text = F.regexp_replace(text, f"\\A{pattern}(?=\\z|[ T])", iso)
+        own = iso.replace("-", column.separator) if column.type == "date" else iso
+        text = F.regexp_replace(text, f"\\A{pattern}(?=\\z|[ T])", own)
     return text
 
 

@@ -2,9 +2,8 @@
 
 import os
 import shutil
-import socket
 import sys
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -22,20 +21,20 @@ INSTALL = "pip install -e '.[local]'"
 
 _FREE_DISK_GB = 2.0
 _FREE_MEMORY_GB = 3.0
+_MORE_DISK = "Free some disk, or set AIRLINE_HOME to another one"
+_MORE_MEMORY = "Close something large; Spark alone takes 1 to 2 GB"
+_LAUNCHES = {
+    "direct": "as this user",
+    "namespace": "as root, in a user namespace",
+    "nobody": "as root without user namespaces: it runs as `nobody`",
+}
 _LONGEST_HOME = 180
 """Spark and Dagster put up to 70 characters behind the home, and some tools stop at 255."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing a laptop needs.
-
-    Args:
-        name: What was looked at.
-        ok: Whether it will do.
-        found: What was found, in a few words.
-        remedy: What to do where it will not; empty where it will.
-    """
+    """One thing a laptop needs: what was found, whether it will do, and a remedy where it will not."""
 
     name: str
     ok: bool
@@ -49,14 +48,11 @@ def checks(settings: Settings | None = None) -> list[Check]:
     return [
         _python(),
         _packages(),
-        _java(),
-        _postgres(),
-        *_unprivileged(),
-        _home(settings.home),
-        _disk(settings.home),
-        _memory(),
-        _loopback(),
-        _ui_port(settings.ui_port),
+        _tried("Java 17", lambda: str(find_java())),
+        _tried("PostgreSQL", lambda: f"{postgres.version_check()} ({_LAUNCHES[postgres.launch_mode()]})"),
+        home_check(settings.home),
+        at_least("Free disk", shutil.disk_usage(_nearest(settings.home)).free, _FREE_DISK_GB, _MORE_DISK),
+        at_least("Free memory", psutil.virtual_memory().available, _FREE_MEMORY_GB, _MORE_MEMORY),
     ]
 
 
@@ -70,12 +66,12 @@ def _packages() -> Check:
     """Packages of the `local` extra that belong on this machine."""
     needed = [Requirement(line) for line in requires(DISTRIBUTION) or []]
     mine = [r for r in needed if r.marker is None or r.marker.evaluate({"extra": "local"})]
-    wrong = [problem for problem in map(_package_problem, mine) if problem]
+    wrong = [problem for problem in map(package_problem, mine) if problem]
     found = ", ".join(wrong) or f"all {len(mine)}"
     return Check("Python packages", not wrong, found, f"Run: {INSTALL}" if wrong else "")
 
 
-def _package_problem(requirement: Requirement) -> str | None:
+def package_problem(requirement: Requirement) -> str | None:
     """What is wrong with an installed package."""
     try:
         installed = version(requirement.name)
@@ -86,33 +82,14 @@ def _package_problem(requirement: Requirement) -> str | None:
     return f"{requirement.name} is {installed}, not {requirement.specifier}"
 
 
-def _java() -> Check:
-    """Java 17 from JAVA_HOME, the PATH, or the wheel that carries one."""
+def _tried(name: str, attempt: Callable[[], str]) -> Check:
     try:
-        return Check("Java 17", ok=True, found=str(find_java()))
+        return Check(name, ok=True, found=attempt())
     except AirlineError as error:
-        return Check("Java 17", ok=False, found=str(error.args[0]), remedy=error.remedy)
+        return Check(name, ok=False, found=str(error.args[0]), remedy=error.remedy)
 
 
-def _postgres() -> Check:
-    """Whether the server's program runs here, the way it will be run."""
-    try:
-        return Check("PostgreSQL", ok=True, found=postgres.version_check())
-    except AirlineError as error:
-        return Check("PostgreSQL", ok=False, found=str(error.args[0]), remedy=error.remedy)
-
-
-def _unprivileged() -> list[Check]:
-    """How root gets PostgreSQL a user that is not root; nobody else has to."""
-    if os.geteuid() != 0:
-        return []
-    if postgres.user_namespaces_work():
-        return [Check("Unprivileged user", ok=True, found="root, with user namespaces")]
-    found = "root, without user namespaces: PostgreSQL runs as `nobody`"
-    return [Check("Unprivileged user", ok=True, found=found)]
-
-
-def _home(home: Path) -> Check:
+def home_check(home: Path) -> Check:
     """Whether the state folder can be written, and its path leaves room for what goes below it."""
     parent = _nearest(home)
     if not os.access(parent, os.W_OK | os.X_OK):
@@ -136,38 +113,7 @@ def _open_to_others(folder: Path) -> bool:
     return all(part.stat().st_mode & 0o001 for part in (folder, *folder.parents))
 
 
-def _disk(home: Path) -> Check:
-    free = shutil.disk_usage(_nearest(home)).free / 1e9
-    return _at_least("Free disk", free, _FREE_DISK_GB, "Free some disk, or set AIRLINE_HOME to another one")
-
-
-def _memory() -> Check:
-    free = psutil.virtual_memory().available / 1e9
-    return _at_least(
-        "Free memory", free, _FREE_MEMORY_GB, "Close something large; Spark alone takes 1 to 2 GB"
-    )
-
-
-def _at_least(name: str, free: float, needed: float, remedy: str) -> Check:
-    enough = free >= needed
-    return Check(name, enough, f"{free:.1f} GB of {needed:.0f} GB needed", "" if enough else remedy)
-
-
-def _loopback() -> Check:
-    """Whether a connection over 127.0.0.1 comes about."""
-    try:
-        with closing(socket.create_server(("127.0.0.1", 0))) as server:
-            with closing(socket.create_connection(server.getsockname(), timeout=2)):
-                pass
-            return Check("Loopback", ok=True, found="127.0.0.1 answers")
-    except OSError as error:
-        remedy = "Let processes of this user listen and connect on 127.0.0.1"
-        return Check("Loopback", ok=False, found=str(error), remedy=remedy)
-
-
-def _ui_port(port: int) -> Check:
-    """Whether the UI's port is free; a taken one is no obstacle."""
-    with closing(socket.socket()) as probe:
-        taken = probe.connect_ex(("127.0.0.1", port)) == 0 if port else False
-    found = f"{port} is in use (by this stack, or another: `airline up` takes the next)" if taken else "free"
-    return Check(f"Port {port}", ok=True, found=found)
+def at_least(name: str, free: float, needed: float, remedy: str) -> Check:
+    """Whether of something there is enough: bytes that are free, and GB that are needed."""
+    enough = free >= needed * 1e9
+    return Check(name, enough, f"{free / 1e9:.1f} GB of {needed:.0f} GB needed", "" if enough else remedy)

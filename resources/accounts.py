@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.files.keys import LandedKey, parse_key
 from airline_platform.partitions import last_day
 from airline_platform.settings import Settings
 from resources.aws.client import make_client, reaching
+from resources.warehouse.own_tables import INGESTED_FILES
 from resources.warehouse.session import Warehouse
 
 if TYPE_CHECKING:

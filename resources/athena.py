@@ -39,7 +39,7 @@ LEAST_BILLED = 10 * 2**20
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What a query answered, and what it took.
+    """The answer of a query, and what it took.
 
     Args:
         query_id: Athena's id of the execution.
@@ -57,7 +57,7 @@ class QueryResult:
 
     @property
     def cost_usd(self) -> float:
-        """What a SELECT like this costs on demand in US dollars: an estimate, because regions differ."""
+        """US dollars that a SELECT like this costs on demand; an estimate, because regions differ."""
         return max(self.bytes_scanned, LEAST_BILLED) / TB * USD_PER_TB
 
 
@@ -69,11 +69,11 @@ class Athena(AuditedResource):
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Athena of these settings."""
+        """Return Athena of these settings."""
         return cls(database=settings.glue_database, workgroup=settings.workgroup, aws=AwsConfig.of(settings))
 
     def client(self) -> "AthenaClient":
-        """A boto3 Athena client."""
+        """Return a boto3 Athena client of this access."""
         return make_client(self.aws, "athena")
 
     def query(self, sql: str) -> QueryResult:
@@ -123,18 +123,18 @@ class Athena(AuditedResource):
 
 
 def _wait(client: "AthenaClient", query_id: str, sql: str) -> "QueryExecutionTypeDef":
-    """The execution, ended in whatever way.
+    """Wait for the execution, and return it, ended in whatever way.
 
     Raises:
         QueryFailed: It took too long, and was stopped.
     """
     poll = Retrying(
-        retry=retry_if_result(lambda found: found["Status"]["State"] in UNDER_WAY),
+        retry=retry_if_result(lambda execution: execution["Status"]["State"] in UNDER_WAY),
         wait=POLL,
         stop=stop_after_delay(QUERY_SECONDS),
     )
     try:
-        found: QueryExecutionTypeDef = poll(
+        execution: QueryExecutionTypeDef = poll(
             lambda: client.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
         )
     except RetryError as error:
@@ -150,11 +150,11 @@ def _wait(client: "AthenaClient", query_id: str, sql: str) -> "QueryExecutionTyp
         with suppress(BotoCoreError, ClientError):
             client.stop_query_execution(QueryExecutionId=query_id)
         raise
-    return found
+    return execution
 
 
 def _failure(execution: "QueryExecutionTypeDef", sql: str) -> AirlineError:
-    """Why a query did not succeed; permanent where Athena does not call it retryable."""
+    """Return the error of a query that did not succeed; permanent where Athena does not call it retryable."""
     status = execution["Status"]
     error = status.get("AthenaError", {})
     reason = status.get("StateChangeReason") or error.get("ErrorMessage") or "no reason given"
@@ -181,9 +181,9 @@ def _rows(client: "AthenaClient", execution: "QueryExecutionTypeDef") -> list[di
     rows: list[list[str | None]] = []
     pages = client.get_paginator("get_query_results").paginate(QueryExecutionId=execution["QueryExecutionId"])
     for page in pages:
-        found = page["ResultSet"]
-        names = [column["Name"] for column in found["ResultSetMetadata"]["ColumnInfo"]]
-        rows += [[cell.get("VarCharValue") for cell in row["Data"]] for row in found["Rows"]]
+        result = page["ResultSet"]
+        names = [column["Name"] for column in result["ResultSetMetadata"]["ColumnInfo"]]
+        rows += [[cell.get("VarCharValue") for cell in row["Data"]] for row in result["Rows"]]
     if execution.get("StatementType") == "DML":
         # The first row of its first page is the header; SHOW and DESCRIBE have none.
         del rows[:1]

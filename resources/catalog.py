@@ -81,7 +81,7 @@ class CatalogTable:
 
     @property
     def table_input(self) -> Any:
-        """What CreateTable and UpdateTable take."""
+        """The table as CreateTable and UpdateTable take it."""
         read, write, serde = _FORMATS[self.format]
         is_csv = self.format == "csv"
         parting = {"field.delim": self.delimiter, "serialization.format": self.delimiter}
@@ -113,18 +113,18 @@ class CatalogTable:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with all that a file can contradict (columns, format, place), and with no description."""
+        """A hash of all that a file can contradict: columns, format and place, and no description."""
         columns = [(column.name.lower(), column.glue_type) for column in self.columns]
         reading = [self.delimiter, self.header_lines]
         declared = json.dumps([columns, self.format, self.location, self.daily, reading])
         return hashlib.sha256(declared.encode()).hexdigest()[:16]
 
-    def is_confirmed(self, found: Mapping[str, Any]) -> bool:
-        """Whether a crawl has confirmed what the catalog has, since it was declared like this."""
-        return bool(found["Parameters"].get(CONFIRMED) == self.fingerprint)
+    def is_confirmed(self, table: Mapping[str, Any]) -> bool:
+        """Say whether a crawl has confirmed the catalog's table since it was declared like this."""
+        return bool(table["Parameters"].get(CONFIRMED) == self.fingerprint)
 
     def folder(self, day: str) -> str:
-        """`s3://` location of a day's partition."""
+        """Return the `s3://` location of a day's partition."""
         return f"{self.location}date={day}/"
 
     def _projection(self) -> dict[str, str]:
@@ -141,17 +141,17 @@ class CatalogTable:
 
 
 def enriched_prefix(feed: Feed) -> str:
-    """Where a feed's clean Parquet stands in the lake, by day."""
+    """Return the prefix in the lake below which a feed's clean Parquet stands by day."""
     return f"{feed.name}_enriched/"
 
 
 def rejects_prefix(feed: Feed) -> str:
-    """Where a feed's rejected rows stand in the lake, by day."""
+    """Return the prefix in the lake below which a feed's rejected rows stand by day."""
     return f"rejects/{feed.name}/"
 
 
 def landing_table(settings: Settings, feed: Feed) -> CatalogTable:
-    """The table over a CSV feed's landed files, named after their folder."""
+    """Declare the table over a CSV feed's landed files, named after their folder."""
     return CatalogTable(
         name="landing_" + feed.prefix.rstrip("/").rpartition("/")[2],
         description=(
@@ -171,7 +171,7 @@ def landing_table(settings: Settings, feed: Feed) -> CatalogTable:
 
 
 def parquet_table(settings: Settings, feed: Feed, table: Table) -> CatalogTable:
-    """A table of a feed that stays in the lake: its typed rows beside what landed, or its table."""
+    """Declare a table of a feed that stays in the lake: its typed rows beside what landed, or its table."""
     typed = table == feed.typed
     landing, lake = f"s3://{settings.landing_bucket}/", f"s3://{settings.lake_bucket}/"
     return CatalogTable(
@@ -186,7 +186,7 @@ def parquet_table(settings: Settings, feed: Feed, table: Table) -> CatalogTable:
 
 
 def catalog_tables(settings: Settings) -> dict[str, CatalogTable]:
-    """Every table of the Data Catalog but the warehouse's, by its name."""
+    """Return every table of the Data Catalog but the warehouse's, by its name."""
     return {table.name: table for feed in FEEDS.values() for table in _tables_of(settings, feed)}
 
 
@@ -211,7 +211,7 @@ def _tables_of(settings: Settings, feed: Feed) -> Iterator[CatalogTable]:
 
 
 def enriched_table(settings: Settings, feed: Feed) -> CatalogTable:
-    """The table over a feed's clean Parquet."""
+    """Declare the table over a feed's clean Parquet."""
     whole = "" if feed.daily else f"date={WHOLE}/"
     return CatalogTable(
         name=f"{feed.name}_enriched",
@@ -225,7 +225,7 @@ def enriched_table(settings: Settings, feed: Feed) -> CatalogTable:
 
 
 def ensure_catalog_tables(settings: Settings) -> None:
-    """Make or mend every declared table of the catalog; idempotent."""
+    """Make or mend every declared table of the catalog; a second time it changes nothing."""
     glue = make_client(settings, "glue")
     with reaching(settings):
         for table in catalog_tables(settings).values():
@@ -248,20 +248,20 @@ def ensure_table(glue: "GlueClient", database: str, table: CatalogTable) -> Mapp
     """
     wanted: Mapping[str, Any] = table.table_input
     try:
-        found: Mapping[str, Any] = glue.get_table(DatabaseName=database, Name=table.name)["Table"]
+        existing: Mapping[str, Any] = glue.get_table(DatabaseName=database, Name=table.name)["Table"]
     except glue.exceptions.EntityNotFoundException:
-        found = {}
-    if found and _names(found.get("PartitionKeys", ())) != _names(wanted["PartitionKeys"]):
+        existing = {}
+    if existing and _names(existing.get("PartitionKeys", ())) != _names(wanted["PartitionKeys"]):
         glue.delete_table(DatabaseName=database, Name=table.name)
-        found = {}
-    if not found:
+        existing = {}
+    if not existing:
         # Another run may have made it in this moment, from the same declaration.
         with suppress(glue.exceptions.AlreadyExistsException):
             glue.create_table(DatabaseName=database, TableInput=table.table_input)
         return wanted
-    if _has(found, wanted):
-        return found
-    return _write(glue, database, table, found.get("Parameters", {}).get(CONFIRMED))
+    if _has(existing, wanted):
+        return existing
+    return _write(glue, database, table, existing.get("Parameters", {}).get(CONFIRMED))
 
 
 def mark_confirmed(glue: "GlueClient", database: str, table: CatalogTable) -> None:
@@ -283,11 +283,11 @@ def _names(columns: Any) -> list[str]:
     return [column["Name"].lower() for column in columns]
 
 
-def _has(found: Any, wanted: Any) -> bool:
-    """Whether a document has all that is wanted in it; Glue adds fields and parameters of its own."""
+def _has(document: Any, wanted: Any) -> bool:
+    """Say whether a document has all that is wanted in it; Glue adds fields and parameters of its own."""
     if isinstance(wanted, Mapping):
-        return all(_has((found or {}).get(key), wanted[key]) for key in wanted)
+        return all(_has((document or {}).get(key), wanted[key]) for key in wanted)
     if isinstance(wanted, list):
-        rows = found or []
-        return len(rows) == len(wanted) and all(map(_has, rows, wanted))
-    return bool(found == wanted)
+        items = document or []
+        return len(items) == len(wanted) and all(map(_has, items, wanted))
+    return bool(document == wanted)

@@ -51,7 +51,7 @@ alone. A laptop's Glue brings it nothing else of its outputs; AWS ignores it."""
 
 @dataclass(frozen=True)
 class Crawl:
-    """A crawl that has ended.
+    """A crawl that has ended, well or not.
 
     Args:
         crawler: The crawler's whole name.
@@ -64,7 +64,7 @@ class Crawl:
     aws: AwsAccess
 
     def require_success(self) -> None:
-        """Raise if it has failed.
+        """Raise where the crawl has failed.
 
         Raises:
             CrawlerFailed: It ended with anything but SUCCEEDED, with Glue's reason.
@@ -81,7 +81,7 @@ class Crawl:
             )
 
     def warnings(self) -> list[str]:
-        """What its log warns of: what differs from the catalog's table, or can't be read.
+        """Return what its log warns of: files that differ from the catalog's table, or can't be read.
 
         Raises:
             ClientError: CloudWatch refuses to show the log.
@@ -100,7 +100,7 @@ class Crawl:
 
 
 class Glue(AuditedResource):
-    """The Data Catalog's database, its crawlers, and the jobs.
+    """Glue: a database of the Data Catalog, its crawlers, and the jobs.
 
     Args:
         database: Its name.
@@ -114,7 +114,7 @@ class Glue(AuditedResource):
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Glue of these settings."""
+        """Return Glue of these settings."""
         return cls(
             database=settings.glue_database,
             pipes_bucket=settings.lake_bucket,
@@ -123,11 +123,11 @@ class Glue(AuditedResource):
         )
 
     def client(self) -> "GlueClient":
-        """A boto3 Glue client."""
+        """Return a boto3 Glue client of this access."""
         return make_client(self.aws, "glue")
 
     def find_table(self, name: str) -> Mapping[str, Any] | None:
-        """A catalog table as GetTable gives it, or None."""
+        """Return a catalog table as GetTable gives it; None where there is none."""
         client = self.client()
         try:
             with reaching(self.aws):
@@ -164,7 +164,7 @@ class Glue(AuditedResource):
             stop=stop_after_delay(CRAWL_SECONDS if wait_for_turn else 0),
         )
         poll = Retrying(
-            retry=retry_if_result(lambda found: found["State"] != "READY"),
+            retry=retry_if_result(lambda state: state["State"] != "READY"),
             wait=POLL,
             stop=stop_after_delay(CRAWL_SECONDS),
         )
@@ -285,7 +285,7 @@ class Glue(AuditedResource):
                     return client.start_job_run(JobName=job, Arguments=arguments)["JobRunId"]
             return None
 
-        def tell(state: RetryCallState) -> None:
+        def log_once(state: RetryCallState) -> None:
             if state.attempt_number == 1:
                 context.log.info("Glue job %s works for another run: its end is waited for", job)
 
@@ -293,7 +293,7 @@ class Glue(AuditedResource):
             retry=retry_if_result(lambda run_id: run_id is None),
             wait=TURN,
             stop=stop_after_delay(TURN_SECONDS),
-            before_sleep=tell,
+            before_sleep=log_once,
         )
         try:
             return str(turn(start))

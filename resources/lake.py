@@ -20,29 +20,29 @@ READERS = 16
 
 
 class Lake(AuditedResource):
-    """The bucket of everything derived."""
+    """The bucket that holds everything derived from what landed."""
 
     bucket: str
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The lake of these settings."""
+        """Return the lake of these settings."""
         return cls(bucket=settings.lake_bucket, aws=AwsConfig.of(settings))
 
     def with_bucket(self, bucket: str) -> Self:
-        """The same way to read and write, in another bucket."""
+        """Return a lake that reads and writes another bucket, with the same access."""
         return type(self)(bucket=bucket, aws=self.aws)
 
     def client(self) -> "S3Client":
-        """A boto3 S3 client."""
+        """Return a boto3 S3 client of this access."""
         return make_client(self.aws, "s3")
 
     def uri(self, path: str) -> str:
-        """`s3://bucket/path`."""
+        """Return `s3://bucket/path`."""
         return f"s3://{self.bucket}/{path}"
 
     def put_bytes(self, path: str, body: bytes, content_type: str = "binary/octet-stream") -> str:
-        """Write an object, of a type browsers are told; return its URI."""
+        """Write an object, whose content type browsers go by; return its URI."""
         with reaching(self.aws):
             self.client().put_object(Bucket=self.bucket, Key=path, Body=body, ContentType=content_type)
         return self.uri(path)
@@ -53,7 +53,7 @@ class Lake(AuditedResource):
             return self.client().get_object(Bucket=self.bucket, Key=path)["Body"].read()
 
     def size(self, path: str) -> int:
-        """Size of an object in bytes."""
+        """Return the size of an object in bytes."""
         with reaching(self.aws):
             return self.client().head_object(Bucket=self.bucket, Key=path)["ContentLength"]
 
@@ -67,17 +67,19 @@ class Lake(AuditedResource):
         with reaching(self.aws):
             client = self.client()
             for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
-                found: list[ObjectIdentifierTypeDef] = [{"Key": it["Key"]} for it in page.get("Contents", ())]
-                if not found:
+                objects: list[ObjectIdentifierTypeDef] = [
+                    {"Key": it["Key"]} for it in page.get("Contents", ())
+                ]
+                if not objects:
                     continue
-                told = client.delete_objects(Bucket=self.bucket, Delete={"Objects": found, "Quiet": True})
-                if kept := told.get("Errors"):
+                answer = client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+                if kept := answer.get("Errors"):
                     raise AirlineError(
                         f"expected every object below {self.uri(prefix)} to be deleted; {len(kept)} are not, "
                         f"{kept[0].get('Key')} because of {kept[0].get('Code')} {kept[0].get('Message')}",
                         remedy="See that DagsterPolicy holds for who asked, then ask again.",
                     )
-                removed += len(found)
+                removed += len(objects)
         return removed
 
     def put_json(self, path: str, document: Any) -> str:
@@ -104,20 +106,20 @@ class Lake(AuditedResource):
         return self.put_bytes(run_scratch(run_id, f"{name}.manifest"), copy_manifest(files))
 
     def put_manifests(self, dataset: str, documents: dict[str, Any]) -> None:
-        """Write what a dataset holds, one document per partition."""
+        """Write down what a dataset holds, in a document for each partition."""
         with ThreadPoolExecutor(READERS) as pool:
             list(
                 pool.map(lambda item: self.put_json(_manifest(dataset, item[0]), item[1]), documents.items())
             )
 
     def get_manifests(self, dataset: str, partitions: Sequence[str]) -> dict[str, Any]:
-        """Read what a dataset holds; partitions it never had are left out."""
+        """Read what a dataset holds, by partition; partitions it never had are left out."""
         with ThreadPoolExecutor(READERS) as pool:
-            found = pool.map(lambda partition: self.get_json(_manifest(dataset, partition)), partitions)
-            return {k: v for k, v in zip(partitions, found, strict=True) if v is not None}
+            documents = pool.map(lambda partition: self.get_json(_manifest(dataset, partition)), partitions)
+            return {k: v for k, v in zip(partitions, documents, strict=True) if v is not None}
 
     def list_files(self, prefixes: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-        """Files below each prefix, as entries of a Redshift COPY manifest, in the order of their keys."""
+        """List the files below each prefix by key, as entries of a Redshift COPY manifest."""
         wanted = list(prefixes)
         with reaching(self.aws), ThreadPoolExecutor(READERS) as pool:
             return dict(zip(wanted, pool.map(self._entries, wanted), strict=True))
@@ -125,7 +127,7 @@ class Lake(AuditedResource):
     def first_rows(
         self, prefixes: Iterable[str], limit: int, where: Callable[[dict[str, Any]], bool]
     ) -> list[dict[str, Any]]:
-        """The first rows of a kind in JSON lines below prefixes; of each file only its beginning is read."""
+        """Return the first rows that fit of JSON lines below prefixes; only the head of a file is read."""
         rows: list[dict[str, Any]] = []
         with reaching(self.aws):
             for prefix in prefixes:
@@ -141,7 +143,7 @@ class Lake(AuditedResource):
         return rows[:limit]
 
     def rows(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """The rows of the JSON lines below a prefix, read as they are asked for.
+        """Yield the rows of the JSON lines below a prefix, read as they are asked for.
 
         An object that is replaced while the others are read is passed over.
 
@@ -173,12 +175,12 @@ class Lake(AuditedResource):
 
 
 def run_scratch(run_id: str, path: str) -> str:
-    """Where a run puts down in a bucket what it alone reads; a lifecycle rule deletes it in time."""
+    """Return the path of something that only the run itself reads; a lifecycle rule deletes it in time."""
     return f"_tmp/{run_id}/{path}"
 
 
 def copy_manifest(files: Sequence[Mapping[str, Any]]) -> bytes:
-    """A Redshift COPY manifest, by which a Glue job takes its files, too."""
+    """Make a Redshift COPY manifest, by which a Glue job takes its files, too."""
     return json.dumps({"entries": list(files)}).encode()
 
 

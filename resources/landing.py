@@ -37,7 +37,7 @@ ParsedKey = LandedKey | UnknownKey | NoLanding
 
 
 class VersionTag(NamedTuple):
-    """Key and entity tag: which version of an object it is, as far as an event can say."""
+    """Key and entity tag, which say which version of an object it is as far as an event can."""
 
     key: str
     etag: str
@@ -45,7 +45,7 @@ class VersionTag(NamedTuple):
 
 @dataclass(frozen=True)
 class LandedObject:
-    """One version of a landed object, and the verdict on it; `verdicts.Accepted` says what its parts mean."""
+    """A version of a landed object with the verdict on it; `verdicts.Accepted` says what its parts mean."""
 
     bucket: str
     key: str
@@ -70,23 +70,23 @@ class LandedObject:
 
     @property
     def tag(self) -> VersionTag:
-        """Which version it is."""
+        """The version, as the ledger and events name it."""
         return VersionTag(self.key, self.etag)
 
     def as_json(self) -> dict[str, Any]:
-        """For a manifest in the lake."""
+        """Return it as a document for a manifest in the lake."""
         return asdict(self) | {"landed_at": self.landed_at.isoformat()}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "LandedObject":
-        """Back from a manifest."""
+        """Read it back from a manifest."""
         landed_at = datetime.fromisoformat(document["landed_at"])
         return cls(**document | {"landed_at": landed_at, "columns": tuple(document["columns"])})
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a landed object, by S3's listing; `version_id` is None in a bucket without versions."""
+    """A version of a landed object as S3 lists it; `version_id` is None in a bucket without versions."""
 
     key: str
     day: str | None
@@ -98,13 +98,13 @@ class Version:
 
     @property
     def tag(self) -> VersionTag:
-        """Which version it is."""
+        """The version, as the ledger and events name it."""
         return VersionTag(self.key, self.etag)
 
 
 @dataclass(frozen=True)
 class Page:
-    """One call's worth of a listing.
+    """A page holds what one call lists.
 
     Args:
         objects: Current objects in the order of their keys, whatever their names, but for markers and the
@@ -121,7 +121,7 @@ class Page:
 
 
 class Landing(AuditedResource):
-    """The bucket in which files arrive.
+    """The bucket in which files land.
 
     Args:
         bucket: Its name.
@@ -133,17 +133,17 @@ class Landing(AuditedResource):
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The landing bucket of these settings."""
+        """Return the landing bucket of these settings."""
         return cls(
             bucket=settings.landing_bucket, first_day=str(settings.start_date), aws=AwsConfig.of(settings)
         )
 
     def client(self) -> "S3Client":
-        """A boto3 S3 client."""
+        """Return a boto3 S3 client of this access."""
         return make_client(self.aws, "s3")
 
     def manifest(self, feed: Feed, days: Sequence[str] = ()) -> list[LandedObject]:
-        """Every object landed for the days, with its version and the verdict on it.
+        """Return every object that landed for the days, with its version and the verdict on it.
 
         Args:
             feed: The feed.
@@ -156,22 +156,22 @@ class Landing(AuditedResource):
             StackUnavailable: S3 does not answer.
         """
         with reaching(self.aws), ThreadPoolExecutor(READERS) as pool:
-            return list(pool.map(lambda found: self._read(feed, *found), self.landed_keys(feed, days)))
+            return list(pool.map(lambda key: self._read(feed, *key), self.landed_keys(feed, days)))
 
     def landed_keys(self, feed: Feed, days: Sequence[str] = ()) -> list[tuple[str, str | None]]:
-        """Keys landed for the days, each with its day.
+        """Return the keys that landed for the days, each with its day.
 
-        Lists from the first day's keys to the last day's, in both layouts: whatever the length of the history
-        before and after.
+        It lists from the first day's keys to the last day's in both layouts, so the length of the history
+        before and after makes no difference.
         """
         wanted = set(days)
-        found = []
+        keys = []
         for first, last in spans(feed, days):
             for key in self._list(first, last):
                 landed = self._parse(key)
                 if isinstance(landed, LandedKey) and (landed.day is None or landed.day in wanted):
-                    found.append((key, landed.day))
-        return sorted(found)
+                    keys.append((key, landed.day))
+        return sorted(keys)
 
     def _list(self, first: str, last: str) -> Iterator[str]:
         pages = self.client().get_paginator("list_objects_v2")
@@ -182,7 +182,7 @@ class Landing(AuditedResource):
                 yield item["Key"]
 
     def versions(self, feed: Feed, days: Sequence[str] = ()) -> list[Version]:
-        """Every version that landed for the days and still exists, replaced and deleted ones too.
+        """Return every version that landed for the days and still exists, replaced and deleted ones too.
 
         Raises:
             StackUnavailable: S3 does not answer.
@@ -212,7 +212,7 @@ class Landing(AuditedResource):
             where = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
     def page(self, prefix: str, after: str) -> Page:
-        """Current objects below a prefix, from the key that follows `after`: one call.
+        """List current objects below a prefix, from the key that follows `after`, with one call.
 
         Raises:
             StackUnavailable: S3 does not answer.
@@ -224,7 +224,7 @@ class Landing(AuditedResource):
         return page_of(answer, after, self._parse)
 
     def exists(self, key: str) -> bool:
-        """Whether an object has a current version.
+        """Say whether an object has a current version.
 
         Raises:
             StackUnavailable: S3 does not answer.
@@ -240,7 +240,7 @@ class Landing(AuditedResource):
         return True
 
     def read(self, landed: LandedObject) -> bytes:
-        """All of exactly the version that landed.
+        """Read all of exactly the version that landed.
 
         Raises:
             StackUnavailable: S3 does not answer.
@@ -283,20 +283,20 @@ class Landing(AuditedResource):
 
 
 def _judged(feed: Feed, key: str, pieces: Iterable[bytes], size: int) -> Accepted | Refused:
-    """The verdict on a file; what nobody has thought of is told of it, and ends nobody else's."""
+    """Judge a file. An error that nobody has thought of refuses this file, and ends no other one's run."""
     try:
         return judge(feed, pieces, size, reading=feed.reading_of(key), gzipped=is_gzip(key))
     except (BotoCoreError, ClientError, HTTPClientError, OSError):
         raise  # S3 is away, or the network
     except Exception as error:  # noqa: BLE001 - whatever a file raises is its own verdict
-        found = f"it can't be read: {type(error).__name__}" + ("" if feed.personal else f": {error}")
+        reason = f"it can't be read: {type(error).__name__}" + ("" if feed.personal else f": {error}")
         return Refused(
-            1, found[:500], "a file that can be read", "Keep the file and report it: it is a defect."
+            1, reason[:500], "a file that can be read", "Keep the file and report it: it is a defect."
         )
 
 
 def spans(feed: Feed, days: Sequence[str]) -> list[tuple[str, str]]:
-    """First and last key, both layouts, between which the files of ascending days lie; all without days."""
+    """Return the first and last key, in both layouts, between which files of ascending days lie."""
     if not feed.daily or not days:
         return [(feed.prefix, f"{feed.prefix}\U0010ffff")]
     return [
@@ -306,7 +306,7 @@ def spans(feed: Feed, days: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def shared_prefix(first: str, last: str) -> str:
-    """The prefix of every key between two: below it, a page holds few that are not wanted."""
+    """Return the prefix of every key between two; below it, a page holds few that are not wanted."""
     return commonprefix([first, last])  # noqa: RUF071 - keys, not paths
 
 

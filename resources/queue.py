@@ -1,4 +1,4 @@
-"""The queue of landing events: what S3 tells of created and deleted objects, in any of the forms it has."""
+"""The queue of landing events, in which S3 reports created and deleted objects in one of several forms."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,12 +18,12 @@ BATCH = 10
 """SQS gives, and takes back, ten messages a call."""
 
 FIRST_RECEIVED: Literal["ApproximateFirstReceiveTimestamp"] = "ApproximateFirstReceiveTimestamp"
-"""When somebody received a message for the first time, in milliseconds since 1970."""
+"""Attribute of a message: when it was received for the first time, in milliseconds since 1970."""
 
 
 @dataclass(frozen=True)
 class LandingEvent:
-    """What happened to one object, however often and in whatever form it is told.
+    """An event says what happened to one object; equal events are the same happening, reported again.
 
     Args:
         key: The object's key; None where this is not an event of S3.
@@ -48,11 +48,11 @@ class LandingEvent:
 
 @dataclass(frozen=True)
 class Message:
-    """One message of the queue.
+    """A message of the queue carries events, and is acknowledged as a whole.
 
     Args:
-        receipt: By which it is acknowledged, or given back.
-        events: What it tells; nothing where S3 only tries whether it can write to the queue.
+        receipt: Names it when it is acknowledged or given back.
+        events: What it reports; nothing where S3 only tries whether it can write to the queue.
         waiting_since: When it was received for the first time, by SQS's clock.
     """
 
@@ -94,12 +94,12 @@ def _is_test(message: Any) -> bool:
 
 def _event(message: Any) -> LandingEvent:
     """Read an event in EventBridge's shape."""
-    found = message["detail"]["object"]
+    landed = message["detail"]["object"]
     return LandingEvent(
-        _text(found["key"]),
-        str(found.get("etag", "")),
-        version=str(found.get("version-id") or found.get("sequencer") or ""),
-        size=_whole_number(found.get("size")),
+        _text(landed["key"]),
+        str(landed.get("etag", "")),
+        version=str(landed.get("version-id") or landed.get("sequencer") or ""),
+        size=_whole_number(landed.get("size")),
         at=_moment(message.get("time")),
         deleted=message.get("detail-type") == "Object Deleted",
         bucket=_bucket(message["detail"]),
@@ -116,13 +116,13 @@ def _notification(record: Any) -> LandingEvent:
         name = record["eventName"]
         if record["eventSource"] != "aws:s3" or not name.startswith(("ObjectCreated:", *DELETIONS)):
             return LandingEvent(None, text=json.dumps(record))
-        found = record["s3"]["object"]
+        landed = record["s3"]["object"]
         return LandingEvent(
             # What is not UTF-8 stays what it is, and is no key of a feed.
-            unquote_plus(_text(found["key"]), errors="surrogateescape"),
-            str(found.get("eTag", "")),
-            version=str(found.get("versionId") or found.get("sequencer") or ""),
-            size=_whole_number(found.get("size")),
+            unquote_plus(_text(landed["key"]), errors="surrogateescape"),
+            str(landed.get("eTag", "")),
+            version=str(landed.get("versionId") or landed.get("sequencer") or ""),
+            size=_whole_number(landed.get("size")),
             at=_moment(record.get("eventTime")),
             deleted=name.startswith(DELETIONS),
             bucket=_bucket(record["s3"]),
@@ -144,10 +144,10 @@ def _bucket(detail: Mapping[str, Any]) -> str:
 
 
 def landing_event(key: str, etag: str, sequencer: str, landed_at: datetime) -> dict[str, object]:
-    """An `Object Created` event in EventBridge's shape, of this platform instead of S3."""
-    found = {"key": key, "etag": etag, "sequencer": sequencer}
+    """Make an `Object Created` event in EventBridge's shape, which this platform sends instead of S3."""
+    landed = {"key": key, "etag": etag, "sequencer": sequencer}
     time = landed_at.isoformat()
-    return {"source": "airline", "detail-type": "Object Created", "time": time, "detail": {"object": found}}
+    return {"source": "airline", "detail-type": "Object Created", "time": time, "detail": {"object": landed}}
 
 
 def _whole_number(value: object) -> int:
@@ -162,23 +162,23 @@ def _moment(value: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _message(found: Any) -> Message:
-    since = int(found["Attributes"][FIRST_RECEIVED]) / 1000
-    return Message(found["ReceiptHandle"], read_events(found["Body"]), datetime.fromtimestamp(since, UTC))
+def _message(received: Any) -> Message:
+    since = datetime.fromtimestamp(int(received["Attributes"][FIRST_RECEIVED]) / 1000, UTC)
+    return Message(received["ReceiptHandle"], read_events(received["Body"]), since)
 
 
 class LandingEvents(AuditedResource):
-    """The SQS queue of landing events."""
+    """The SQS queue in which landing events wait."""
 
     queue: str
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The queue of these settings."""
+        """Return the queue of these settings."""
         return cls(queue=settings.landing_queue, aws=AwsConfig.of(settings))
 
     def receive(self, limit: int, *, wait: int = 0) -> list[Message]:
-        """Messages that wait, each of which is then hidden for the queue's visibility timeout.
+        """Receive messages that wait; each is then hidden for the queue's visibility timeout.
 
         Args:
             limit: How many at most.
@@ -198,9 +198,9 @@ class LandingEvents(AuditedResource):
                     WaitTimeSeconds=0 if messages else wait,
                     MessageSystemAttributeNames=[FIRST_RECEIVED],
                 )
-                found = answer.get("Messages", [])
-                messages += [_message(one) for one in found]
-                if not found:
+                received = answer.get("Messages", [])
+                messages += [_message(one) for one in received]
+                if not received:
                     break
         return messages
 

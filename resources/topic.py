@@ -1,4 +1,4 @@
-"""What people are told: one SNS message per happening, readable by a person, filterable by a machine."""
+"""The topic of alerts: one SNS message for each happening, which people can read and machines can filter."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ MAX_MESSAGE_BYTES = 60_000
 
 @dataclass(frozen=True)
 class Alert:
-    """One happening.
+    """An alert tells people of one happening.
 
     Args:
         event: What kind; a message attribute, so that subscriptions can filter by it.
@@ -39,25 +39,25 @@ class Alert:
 
     @property
     def alert_id(self) -> str:
-        """By which a repeated message is known to be one."""
+        """Deduplication id: it is equal for every copy of one alert."""
         named = [self.event, self.feed, *(self.about or [self.message])]
         return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:32]
 
     @property
     def message(self) -> str:
-        """Subject and lines, as e-mail."""
+        """The text of the e-mail: the subject, an empty line, and the lines, cut to `MAX_MESSAGE_BYTES`."""
         text = "\n".join([self.subject, "", *self.lines]).replace("\0", "").encode("utf-8", "replace")
         return text[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
 
 
 class Notifier(AuditedResource):
-    """The SNS topic people subscribe to."""
+    """The SNS topic to which people subscribe."""
 
     topic: str
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The topic of these settings."""
+        """Return the topic of these settings."""
         return cls(topic=settings.alerts_topic, aws=AwsConfig.of(settings))
 
     def publish(self, alert: Alert) -> str:
@@ -94,7 +94,7 @@ class Notifier(AuditedResource):
 
 
 def describe_days(days: Sequence[str]) -> str:
-    """`2013-01-01`, or `14 days 2013-01-01 to 2013-01-14`; empty for none."""
+    """Say which days it is about: `2013-01-01`, or `14 days 2013-01-01 to 2013-01-14`; empty for none."""
     if len(days) > 1:
         return f"{len(days)} days {min(days)} to {max(days)}"
     return days[0] if days else ""

@@ -69,7 +69,7 @@ def send_alerts_of(
     if run.status == DagsterRunStatus.FAILURE and run.tags.get("dagster/will_retry") != "true":
         why = f"{_reason_of(instance, run.run_id)}\nWhat to do: re-execute the run when the cause is gone."
         alert = failure_alert(instance, run.run_id, run.job_name, why, run.tags.get(FEED_TAG, ""))
-        outbox.tell(alert, warehouse, notifier)
+        outbox.write_and_send(alert, warehouse, notifier)
     else:
         outbox.send(warehouse, notifier, run.run_id)
     instance.add_run_tags(run.run_id, {ALERTED_TAG: "sensor"})

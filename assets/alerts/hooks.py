@@ -19,5 +19,5 @@ def tell_failed(context: HookContext) -> None:
         alert = failure_alert(
             context.instance, context.run_id, context.op.name, reason_of_failure(context.op_exception), feed
         )
-        outbox.tell(alert, context.resources.warehouse, context.resources.notifier)
+        outbox.write_and_send(alert, context.resources.warehouse, context.resources.notifier)
     context.instance.add_run_tags(context.run_id, {ALERTED_TAG: "hook"})

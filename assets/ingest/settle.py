@@ -30,7 +30,6 @@ from assets.isolation.causes import cause_of_load_failure, load_words
 from assets.isolation.halving import isolate
 from resources.landing import Version
 from resources.warehouse import ledger, outbox
-from resources.warehouse.session import Warehouse
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def settle(step: Step, made: Mapping[str, MadeDay]) -> Settled:
         sorted(made),
         lambda days: _settle(step, sink, {day: made[day] for day in days}),
         cause_of=cause_of_load_failure,
-        control=lambda: require_warehouse(step.warehouse),
+        control=step.warehouse.require_turn,
     )
     refused = {it.unit: load_words(it.error, personal=feed.personal) for it in tried.culprits}
     if refused:
@@ -191,13 +190,3 @@ def not_settled(left_out: LeftOut) -> LoadRefused:
         ),
         told=not left_out.overwritten,
     )
-
-
-def require_warehouse(warehouse: Warehouse) -> None:
-    """See that the warehouse lets a load begin.
-
-    Raises:
-        StackUnavailable: It does not answer.
-    """
-    with warehouse.exclusive_transaction():
-        pass

@@ -24,7 +24,6 @@ from assets.checks.outcomes import Outcome, merged, outcome_of, outcomes_of, req
 from assets.code_version import code_version_of
 from assets.description import OWNERS, describe, table_metadata
 from assets.failures import RETRIES, permanent_errors_end_the_step
-from assets.ingest.settle import require_warehouse
 from assets.isolation.causes import cause_of_load_failure, load_words
 from assets.isolation.halving import isolate
 from assets.marts.automation_condition import when_its_source_changes
@@ -119,7 +118,7 @@ def make_days(warehouse: Warehouse, mart: Mart, days: Sequence[str]) -> MadeDays
         days,
         lambda some: _make(warehouse, mart, some),
         cause_of=cause_of_load_failure,
-        control=lambda: require_warehouse(warehouse),
+        control=warehouse.require_turn,
     )
     failed = {culprit.unit: culprit.error for culprit in tried.culprits}
     return MadeDays(

@@ -18,8 +18,8 @@ from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings
 from laptop import processes
-from laptop.gateway import HEALTH_PATH, HOST, WORKERS_VARIABLE
-from laptop.stack import PortClaims
+from laptop.gateway import WORKERS_VARIABLE
+from laptop.ports import HEALTH_PATH, HOST, PortClaims
 from resources.aws.client import make_client
 
 NAME = "classic-flights"

@@ -18,9 +18,9 @@ from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
+from starlette.types import ASGIApp
 
 from laptop import gateway
-from laptop.asgi import App
 
 SDK_TASK = "arn:aws:states:::aws-sdk:glue:"
 JOB_TASK = "arn:aws:states:::glue:startJobRun"
@@ -81,7 +81,7 @@ def _failure(name: str, cause: str) -> Exception:
     return failure
 
 
-def build(port: int, state: Path) -> App:
+def build(port: int, state: Path) -> ASGIApp:
     """The gateway's application, with these integrations."""
     app = _build(port, state)
     from ministack.services import stepfunctions  # noqa: PLC0415 - see `_failure`

@@ -54,7 +54,7 @@ def glue_programs() -> dict[str, bytes]:
 def _package() -> bytes:
     """A zip of the modules a Glue job may import; the same sources give the same bytes."""
     folders = [*(GROUND / name for name in TRAVELLING), JOBS]
-    modules = [GROUND / "__init__.py", *(path for folder in folders for path in sorted(folder.glob("*.py")))]
+    modules = [GROUND / "__init__.py", *(path for folder in folders for path in sorted(folder.rglob("*.py")))]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:  # stored: what zlib makes differs by its version
         for module in modules:

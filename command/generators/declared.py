@@ -138,9 +138,9 @@ def _date(column: Column, day: date, chance: Random, reading: Reading) -> str:
     return _date_text(column, reading, (f"{drawn:%Y}", f"{drawn:%m}", f"{drawn:%d}"))
 
 
-def _timestamp(column: Column, day: date, chance: Random, _reading: Reading) -> str:
-    drawn = _in_years(column, day - timedelta(days=chance.randint(0, LONGEST_AGO)))
-    return f"{drawn} {chance.randrange(24):02}:{chance.randrange(60):02}:{chance.randrange(60):02}"
+def _timestamp(column: Column, day: date, chance: Random, reading: Reading) -> str:
+    written = _date(column, day, chance, reading)
+    return f"{written} {chance.randrange(24):02}:{chance.randrange(60):02}:{chance.randrange(60):02}"
 
 
 _MAKERS: dict[str, Callable[[Column, date, Random, Reading], str]] = {
@@ -211,4 +211,4 @@ def _spoilt(column: Column, reading: Reading) -> Iterator[tuple[str, str]]:
     if column.type == "date":
         yield "no_such_day", _date_text(column, reading, NO_SUCH_DAY)
     if column.type == "timestamp":
-        yield "no_such_day", f"{'-'.join(NO_SUCH_DAY)} 12:00:00"
+        yield "no_such_day", f"{_date_text(column, reading, NO_SUCH_DAY)} 12:00:00"

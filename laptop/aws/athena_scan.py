@@ -18,13 +18,10 @@ QUERIES_KEPT = 1000
 
 
 class AthenaScans:
-    """Measures queries once, when they are first seen to have succeeded.
-
-    Args:
-        client: Makes a boto3 client of the gateway for a service's name.
-    """
+    """Measures queries once, when they are first seen to have succeeded."""
 
     def __init__(self, client: Callable[[str], Any]) -> None:
+        """Measure by the catalog and the files; `client` makes a boto3 client of the gateway."""
         self._client = client
         self._measured = lru_cache(maxsize=QUERIES_KEPT)(self._measure)
 
@@ -54,10 +51,10 @@ class AthenaScans:
         """Bytes below a table's location: MiniStack reads whole files, whatever partitions it has."""
         glue = self._client("glue")
         try:
-            found = glue.get_table(DatabaseName=database, Name=table)["Table"]
+            storage = glue.get_table(DatabaseName=database, Name=table)["Table"].get("StorageDescriptor", {})
         except glue.exceptions.EntityNotFoundException:
             return 0  # DuckDB's own, such as those of information_schema
-        place = urlsplit(found.get("StorageDescriptor", {}).get("Location", ""))
+        place = urlsplit(storage.get("Location", ""))
         prefix = f"{place.path.strip('/')}/".lstrip("/")
         listing = self._client("s3").get_paginator("list_objects_v2")
         pages = listing.paginate(Bucket=place.netloc, Prefix=prefix)
@@ -68,20 +65,17 @@ class AthenaScans:
 def tables(sql: str, database: str) -> list[tuple[str, str]]:
     """Database and name of the tables a query names, as often as it names them: each time they are read.
 
-    Args:
-        sql: The query.
-        database: Of the tables that are not qualified.
+    `database` is that of the tables that are not qualified.
 
     Raises:
         sqlglot.errors.SqlglotError: The query can't be read.
     """
     tree = sqlglot.parse_one(sql, read="trino")
     own = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    found = [table for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
     return [
         ((table.db or database).lower(), table.name.lower())
-        for table in found
-        if table.db or table.name.lower() not in own
+        for table in tree.find_all(exp.Table)
+        if isinstance(table.this, exp.Identifier) and (table.db or table.name.lower() not in own)
     ]
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from starlette.types import Message, Receive, Scope, Send
 
-from laptop.asgi import Message, Receive, Scope, Send
 from laptop.aws.call_record import ACCOUNT, MAX_ANSWER, Exchange, record, service_of
 from resources.aws import cloudtrail_log
 from resources.aws.caller import MARK
@@ -33,17 +33,11 @@ NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class AuditLog:
-    """Keeps the calls of runs.
-
-    Args:
-        folder: Of the files that are not in the bucket yet.
-        bucket: The audit bucket.
-        region: The gateway's.
-        client: Makes a boto3 client of the gateway for a service's name.
-    """
+    """Keeps the calls of runs."""
 
     def __init__(self, folder: Path, bucket: str, region: str, client: Callable[[str], Any]) -> None:
-        self._folder = folder
+        """Keep them in a folder until they are in the bucket; `client` makes a client of the gateway."""
+        self.folder = folder
         self._bucket = bucket
         self._region = region
         self._client = client
@@ -65,26 +59,19 @@ class AuditLog:
         """Whether a run makes the call."""
         return MARK in headers.get(b"user-agent", "")
 
-    def watch(self, scope: Scope, headers: Mapping[bytes, str], receive: Receive, send: Send) -> "Watch":
-        """Watch one call go by."""
-        return Watch(self, scope, headers, receive, send)
-
     def keep(self, exchange: Exchange) -> None:
         """Write a call down; what goes wrong is logged."""
         try:
             line = json.dumps(record(exchange, datetime.now(UTC)), separators=(",", ":")).encode()
             with self._lock:
                 if self._file is None:
-                    self._file = self._new_file()
+                    path = self.folder / f"{time.time_ns():020d}{SUFFIX}"
+                    self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                    self._waiting = True
                 # A line of its own even behind one that a full disk cut off.
                 os.write(self._file, b"\n" + line)
         except Exception:
             logger.exception("%s %s of a run is not in the audit trail", exchange.method, exchange.path)
-
-    def _new_file(self) -> int:
-        path = self._folder / f"{time.time_ns():020d}{SUFFIX}"
-        self._waiting = True
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def _keep_flushing(self) -> None:
         while not self._stopping.wait(FLUSH_SECONDS):
@@ -106,7 +93,7 @@ class AuditLog:
                 os.close(self._file)
                 self._file = None
             self._waiting = False
-            full = sorted(self._folder.glob(f"*{SUFFIX}"))
+            full = sorted(self.folder.glob(f"*{SUFFIX}"))
         try:
             for path in full:
                 self._deliver(path)
@@ -134,25 +121,18 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
     """Records of a file that a kill or a full disk may have cut off anywhere."""
     for line in path.read_bytes().splitlines():
         with suppress(ValueError):
-            found = json.loads(line)
-            if isinstance(found, dict) and "eventTime" in found:
-                yield found
+            kept = json.loads(line)
+            if isinstance(kept, dict) and "eventTime" in kept:
+                yield kept
 
 
 class Watch:
-    """One call on its way through the gateway: what is asked and answered, before anybody gets it.
-
-    Args:
-        log: Keeps the call.
-        scope: ASGI's.
-        headers: Of the request.
-        receive: ASGI's.
-        send: ASGI's.
-    """
+    """One call on its way through the gateway: what is asked and answered, before anybody gets it."""
 
     def __init__(
         self, log: AuditLog, scope: Scope, headers: Mapping[bytes, str], receive: Receive, send: Send
     ) -> None:
+        """Have the log keep a request of ASGI with these headers."""
         query = scope["query_string"].decode("latin-1")
         self._exchange = Exchange(scope["method"], scope["path"], query, headers)
         self._log = log
@@ -173,9 +153,10 @@ class Watch:
         """Pass on a part of the answer; its last one when the call is written down."""
         if message["type"] == "http.response.start":
             self._exchange.status = message["status"]
-            found = {name.lower(): value.decode("latin-1") for name, value in message.get("headers", ())}
-            self._exchange.answer_headers = found
-            self._left = 0.0 if self._has_no_body() else float(found.get(b"content-length", "inf"))
+            headers = {name.lower(): value.decode("latin-1") for name, value in message.get("headers", ())}
+            self._exchange.answer_headers = headers
+            has_no_body = self._exchange.method == "HEAD" or message["status"] in NO_BODY
+            self._left = 0.0 if has_no_body else float(headers.get(b"content-length", "inf"))
             self._see(b"", last=False)  # the server sends what it has: without a body this is the answer
         elif message["type"] == "http.response.body":
             self._see(message.get("body", b""), last=not message.get("more_body"))
@@ -186,9 +167,6 @@ class Watch:
         if not self._exchange.status:
             self._exchange.status = HTTPStatus.INTERNAL_SERVER_ERROR
         self._keep()
-
-    def _has_no_body(self) -> bool:
-        return self._exchange.method == "HEAD" or self._exchange.status in NO_BODY
 
     def _see(self, part: bytes, *, last: bool) -> None:
         exchange = self._exchange

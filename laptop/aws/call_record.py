@@ -19,9 +19,6 @@ ACCOUNT = "0" * 12
 MAX_ANSWER = 64 * 1024
 """So much of an answer is looked at; errors and what a change gives back are short."""
 
-MAX_DEEP = 8 * 1024
-"""Of a longer request only the simple values are kept: a batch of partitions would take milliseconds."""
-
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 """CloudTrail's word for what it does not keep."""
 
@@ -30,43 +27,18 @@ _SECRET = ("secretString", "secretBinary", "message", "messageBody", "subject", 
 _SCOPE = re.compile(r"Credential=([^/,]+)/\d+/([\w-]+)/([\w-]+)/")
 _XML = {name: re.compile(rf"<{name}>([^<]*)</{name}>") for name in ("Code", "Message")}
 _READ = re.compile("Get|List|Head|Describe|BatchGet|Lookup|Search|Receive")
-_DATA = {"sns": "Publish", "sqs": "Send|Receive|Delete(?=Message)|Change"}
-"""Services and beginnings of actions that CloudTrail calls data events; S3's are those on objects."""
 
-_S3_OBJECT = {
-    "GET": {
-        "uploadId": "ListParts",
-        "tagging": "GetObjectTagging",
-        "acl": "GetObjectAcl",
-        "attributes": "GetObjectAttributes",
-        "": "GetObject",
-    },
-    "PUT": {
-        "partNumber": "UploadPart",
-        "tagging": "PutObjectTagging",
-        "acl": "PutObjectAcl",
-        "": "PutObject",
-    },
-    "POST": {"uploads": "CreateMultipartUpload", "uploadId": "CompleteMultipartUpload", "": "PostObject"},
-    "DELETE": {
-        "uploadId": "AbortMultipartUpload",
-        "tagging": "DeleteObjectTagging",
-        "": "DeleteObject",
-    },
-    "HEAD": {"": "HeadObject"},
-}
-_S3_BUCKET = {
-    "GET": {
-        "versions": "ListObjectVersions",
-        "uploads": "ListMultipartUploads",
-        "location": "GetBucketLocation",
-        "versioning": "GetBucketVersioning",
-        "": "ListObjects",
-    },
-    "PUT": {"": "CreateBucket"},
-    "POST": {"delete": "DeleteObjects"},
-    "DELETE": {"": "DeleteBucket"},
-    "HEAD": {"": "HeadBucket"},
+_S3_OBJECT = {method: f"{method.capitalize()}Object" for method in ("GET", "PUT", "POST", "DELETE", "HEAD")}
+_S3_BUCKET = {"GET": "ListObjects", "PUT": "CreateBucket", "DELETE": "DeleteBucket", "HEAD": "HeadBucket"}
+_S3_SPECIAL = {
+    ("GET", "versions"): "ListObjectVersions",
+    ("GET", "location"): "GetBucketLocation",
+    ("GET", "uploadId"): "ListParts",
+    ("PUT", "partNumber"): "UploadPart",
+    ("POST", "delete"): "DeleteObjects",
+    ("POST", "uploads"): "CreateMultipartUpload",
+    ("POST", "uploadId"): "CompleteMultipartUpload",
+    ("DELETE", "uploadId"): "AbortMultipartUpload",
 }
 """What S3 calls a request, by its method and the query parameter that says more."""
 
@@ -80,17 +52,10 @@ _NO_BODY: dict[int, str] = {
 
 @dataclass
 class Exchange:
-    """A request and its answer, as far as they were seen.
+    """A request and its answer, as far as they were seen; the names of headers are in lower case.
 
-    Args:
-        method: HTTP's.
-        path: Decoded.
-        query: As it came.
-        headers: Of the request, names in lower case.
-        body: Of the request; empty where it is an object's content.
-        status: Of the answer.
-        answer_headers: Of the answer, names in lower case.
-        answer: The answer's body, as far as it is needed.
+    `path` is decoded and `query` is not. The body of the request is empty where it is an object's content,
+    and the answer's ends where no more of it is needed; its status is 0 until there is one.
     """
 
     method: str
@@ -115,27 +80,14 @@ def service_of(headers: Mapping[bytes, str]) -> str:
 
 
 def record(exchange: Exchange, at: datetime) -> dict[str, Any]:
-    """The record of a call that was answered.
-
-    Args:
-        exchange: The call.
-        at: When it was answered.
-    """
+    """The record of a call that was answered at this time."""
     scope = _SCOPE.search(exchange.headers.get(b"authorization", ""))
     key_id, region, service = scope.groups() if scope else ("", "", "")
-    given, resources = _s3_request(exchange) if service == "s3" else (_request(exchange), [])
-    action = _action(exchange, service)
-    data = _is_data(service, action, given)
+    action, answered = _action(exchange, service), exchange.answer_headers
+    given = _s3_request(exchange) if service == "s3" else _request(exchange)
     return {
         "eventVersion": "1.11",
-        "userIdentity": {
-            "type": "IAMUser",
-            "principalId": key_id,
-            "arn": f"arn:aws:iam::{ACCOUNT}:user/{key_id}",
-            "accountId": ACCOUNT,
-            "accessKeyId": key_id,
-            "userName": key_id,
-        },
+        "userIdentity": {"type": "IAMUser", "accountId": ACCOUNT, "accessKeyId": key_id, "userName": key_id},
         "eventTime": f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "eventSource": f"{service}.amazonaws.com",
         "eventName": action,
@@ -145,14 +97,11 @@ def record(exchange: Exchange, at: datetime) -> dict[str, Any]:
         **_error(exchange),
         "requestParameters": given or None,
         "responseElements": _response_elements(exchange, action),
-        "requestID": _request_id(exchange),
+        "requestID": answered.get(b"x-amzn-requestid") or answered.get(b"x-amz-request-id") or "",
         "eventID": str(uuid4()),
         "readOnly": bool(_READ.match(action)),
-        "resources": resources,
         "eventType": "AwsApiCall",
-        "managementEvent": not data,
         "recipientAccountId": ACCOUNT,
-        "eventCategory": "Data" if data else "Management",
     }
 
 
@@ -170,73 +119,62 @@ def _s3_action(exchange: Exchange) -> str:
     bucket, _, key = exchange.path.lstrip("/").partition("/")
     if not bucket:
         return "ListBuckets"
+    plain = (_S3_OBJECT if key else _S3_BUCKET).get(exchange.method, exchange.method)
     names = dict(parse_qsl(exchange.query, keep_blank_values=True))
-    known = (_S3_OBJECT if key else _S3_BUCKET).get(exchange.method, {})
-    action = next((known[name] for name in known if name in names), known.get("", exchange.method))
+    action = next(
+        (a for (method, n), a in _S3_SPECIAL.items() if method == exchange.method and n in names), plain
+    )
     if b"x-amz-copy-source" in exchange.headers:
         return {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}.get(action, action)
-    return action
+    return action + "".join(name.capitalize() for name in ("tagging", "acl") if key and name in names)
 
 
-def _s3_request(exchange: Exchange) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """What an S3 call was about: its parameters, and the bucket and object as resources."""
+def _s3_request(exchange: Exchange) -> dict[str, Any]:
+    """The parameters of an S3 call: bucket, key, and what its query says."""
     bucket, _, key = exchange.path.lstrip("/").partition("/")
-    if not bucket:
-        return {}, []
-    queried = dict(parse_qsl(exchange.query, keep_blank_values=True))
-    arn = f"arn:aws:s3:::{bucket}"
-    resources = [{"accountId": ACCOUNT, "type": "AWS::S3::Bucket", "ARN": arn}]
-    if key:
-        resources.insert(0, {"type": "AWS::S3::Object", "ARN": f"{arn}/{key}"})
-    return {"bucketName": bucket} | ({"key": key} if key else {}) | queried, resources
+    named = {name: value for name, value in (("bucketName", bucket), ("key", key)) if value}
+    return named | dict(parse_qsl(exchange.query, keep_blank_values=True)) if named else {}
 
 
 def _request(exchange: Exchange) -> dict[str, Any]:
     """The parameters of a call in JSON or as a form."""
     body = bytes(exchange.body)
     if body.startswith(b"{"):
-        return _shown(_document(body), deep=len(body) <= MAX_DEEP)
+        return _shown(_document(body))
     form = dict(parse_qsl(body.decode("utf-8", "replace")))
     return _shown({k: v for k, v in form.items() if "." not in k and k not in ("Action", "Version")})
 
 
 def _document(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body or b"{}")
+        document = json.loads(body or b"{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
-def _shown(values: Mapping[str, Any], *, deep: bool = True) -> dict[str, Any]:
-    """Parameters as CloudTrail writes them: names begin small, secrets and messages are hidden."""
+def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as CloudTrail writes them: names begin small, secrets and messages are hidden.
+
+    Lists of documents are left out: a batch of partitions would take milliseconds.
+    """
     shown: dict[str, Any] = {}
     for name, value in values.items():
         small = name[:1].lower() + name[1:]
         if small in _SECRET:
             shown[small] = HIDDEN
-        elif not isinstance(value, dict | list):
+        elif isinstance(value, dict):
+            shown[small] = _shown(value)
+        elif not isinstance(value, list) or not any(isinstance(each, dict) for each in value):
             shown[small] = value
-        elif deep:
-            shown[small] = _shown(value) if isinstance(value, dict) else [_element(each) for each in value]
     return shown
-
-
-def _element(value: Any) -> Any:
-    return _shown(value) if isinstance(value, dict) else value
-
-
-def _is_data(service: str, action: str, given: Mapping[str, Any]) -> bool:
-    if service == "s3":
-        return "key" in given or action in ("ListObjects", "ListObjectVersions", "DeleteObjects")
-    return service in _DATA and re.match(_DATA[service], action) is not None
 
 
 def _response_elements(exchange: Exchange, action: str) -> dict[str, Any] | None:
     """What a change answered; of what is read, CloudTrail keeps nothing."""
     if exchange.failed or _READ.match(action):
         return None
-    return _shown(_document(bytes(exchange.answer)), deep=False) or None
+    return _shown(_document(bytes(exchange.answer))) or None
 
 
 def _error(exchange: Exchange) -> dict[str, str]:
@@ -245,14 +183,14 @@ def _error(exchange: Exchange) -> dict[str, str]:
         return {}
     document = _document(bytes(exchange.answer))
     text = exchange.answer.decode("utf-8", "replace")
-    written = {name: (found[1] if (found := _XML[name].search(text)) else "") for name in _XML}
+    xml = {name: match[1] for name, pattern in _XML.items() if (match := pattern.search(text))}
     code = (
         exchange.answer_headers.get(b"x-amzn-errortype", "").partition(":")[0]
-        or document.get("__type", "")
-        or written["Code"]
+        or document.get("__type")
+        or xml.get("Code")
         or _code_without_a_body(exchange)
     )
-    message = document.get("message") or document.get("Message") or written["Message"]
+    message = document.get("message") or document.get("Message") or xml.get("Message")
     return {"errorCode": str(code).rpartition("#")[2]} | ({"errorMessage": str(message)} if message else {})
 
 
@@ -261,8 +199,3 @@ def _code_without_a_body(exchange: Exchange) -> str:
     if exchange.status == HTTPStatus.NOT_FOUND:
         return "NoSuchKey" if "/" in exchange.path.strip("/") else "NoSuchBucket"
     return _NO_BODY.get(exchange.status, str(exchange.status))
-
-
-def _request_id(exchange: Exchange) -> str:
-    found = exchange.answer_headers
-    return found.get(b"x-amzn-requestid") or found.get(b"x-amz-request-id") or ""

@@ -31,11 +31,11 @@ from typing import Any, NoReturn
 from laptop.dagster.dagster_home import end_run
 from laptop.processes import ProcessId
 
-_IMPORTED_AHEAD = (
+IMPORTED_AHEAD = (
     "dagster._cli.api",
     "dagster_postgres",
     "resources.pipes",  # 0.5 s, when a run's first job starts
-    "resources.binary_copy",  # 0.4 s, when a run's first load starts
+    "resources.warehouse.binary_copy",  # 0.4 s, when a run's first load starts
 )
 
 LOOK_SECONDS = 0.2
@@ -66,11 +66,7 @@ def started(where: str, run_id: str, arguments: str) -> Iterator[ProcessId]:
     """Have a server start the process of a run, which begins its work when the block has ended well.
 
     Whoever gives up before that has started nothing: a run must not be executed a second time by other means.
-
-    Args:
-        where: The server's `address`.
-        run_id: Dagster's.
-        arguments: What `dagster api execute_run` takes.
+    `where` is the server's `address`, and the arguments are what `dagster api execute_run` takes.
 
     Raises:
         RunServerError: Nobody listens there, or the server can't; nothing was started.
@@ -185,9 +181,6 @@ def _fork(work: Callable[[], object]) -> int:
         os._exit(status)
 
 
-# --- what it does for Dagster ------------------------------------------------------------------------------
-
-
 def _execute(arguments: str) -> None:
     """What the processes of Dagster's other launchers do."""
     from dagster._cli.api import execute_run_command  # noqa: PLC0415 - imported ahead, by `_import_all`
@@ -207,7 +200,7 @@ def _report(run_id: str, why: str) -> None:
 
 def _import_all(definitions: str) -> None:
     """Import and resolve what any run needs, and leave no thread, connection or garbage behind."""
-    for module in _IMPORTED_AHEAD:
+    for module in IMPORTED_AHEAD:
         import_module(module)
     repository = import_module(definitions).defs.get_repository_def()
     repository.load_all_definitions()
@@ -233,11 +226,6 @@ def _changed(sources: Mapping[Path, float]) -> str | None:
     return None
 
 
-def _anew() -> NoReturn:
-    """Be another process with the same pid, its children still its own."""
-    os.execv(sys.executable, [sys.executable, "-m", _THIS_MODULE, *sys.argv[1:]])  # noqa: S606 - itself
-
-
 def main() -> NoReturn:
     """Import everything, then serve until something of it has changed; then begin again."""
     parser = argparse.ArgumentParser(prog=f"python -m {_THIS_MODULE}", description=__doc__)
@@ -259,7 +247,8 @@ def main() -> NoReturn:
         logger.info("ready after %.1f s", time.monotonic() - began)
         reason = RunServer(_execute, _report, lambda: broken or _changed(sources)).serve(listener)
     logger.info("starting anew: %s", reason)
-    _anew()
+    # Another process with the same pid, whose children are still its own.
+    os.execv(sys.executable, [sys.executable, "-m", _THIS_MODULE, *sys.argv[1:]])  # noqa: S606 - itself
 
 
 if __name__ == "__main__":

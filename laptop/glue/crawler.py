@@ -1,11 +1,12 @@
 """Crawls for real: looks at the files of S3 targets, and makes the Data Catalog's tables and partitions true.
 
-What a JDBC target has is read by `glue_jdbc`; it becomes true here, too. As on AWS, a crawler whose
-`UpdateBehavior` is LOG never changes a table that is there: it adds partitions, and logs what differs.
+The tables of a JDBC target are read by `laptop.glue.jdbc`, and registered here too. As on AWS, a crawler
+whose `UpdateBehavior` is LOG never changes a table that is there: it adds partitions, and logs what differs.
 """
 
 import json
 import logging
+import re
 import threading
 import time
 import uuid
@@ -19,11 +20,13 @@ from urllib.parse import unquote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from laptop.glue.errors import glue_error
-from laptop.glue.jdbc import JdbcError, JdbcTarget, find_tables, jdbc_table, jdbc_target, read_connection
+from laptop.aws.athena_scan import is_read
+from laptop.glue.errors import CrawlError, glue_error
+from laptop.glue.jdbc import JdbcTarget, find_tables, jdbc_table, jdbc_target, read_connection
 from laptop.glue.logs import LogStream
 from laptop.glue.schema import Schema, SchemaError, excluded, infer, spread
 from laptop.glue.staging import ObjectUri, parse_uri
+from resources.catalog import CatalogTable
 
 logger = logging.getLogger(__name__)
 
@@ -31,78 +34,37 @@ LOG_GROUP = "/aws-glue/crawlers"
 BATCH_PARTITIONS = 100
 """Most partitions of one BatchCreatePartition."""
 
-INPUT_FORMATS = {
-    "csv": "org.apache.hadoop.mapred.TextInputFormat",
-    "json": "org.apache.hadoop.mapred.TextInputFormat",
-    "parquet": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-}
-OUTPUT_FORMATS = {
-    "csv": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
-    "json": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
-    "parquet": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
-}
-SERDES = {
-    "csv": "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
-    "json": "org.openx.data.jsonserde.JsonSerDe",
-    "parquet": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
-}
-QUOTED_CSV_SERDE = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
-
-
-class CrawlError(Exception):
-    """A target can't be crawled; the message becomes `LastCrawl.ErrorMessage`."""
-
-
-class _Stopped(Exception):  # noqa: N818 - it says what happened
-    """StopCrawler was called."""
-
 
 @dataclass
 class Crawl:
-    """One crawl: what it does, how it ended, what it changed."""
+    """One crawl of a crawler: when it began, and how it ended; its status comes last, and ends it."""
 
     crawler: str
     stream: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: float = field(default_factory=time.time)
-    ended: float | None = None
     status: str = ""
     error: str = ""
-    created: int = 0
-    updated: int = 0
-    stop: threading.Event = field(default_factory=threading.Event)
 
     @property
-    def state(self) -> str:
-        """The crawler's state while this is its newest crawl."""
-        if self.ended is not None:
-            return "READY"
-        return "STOPPING" if self.stop.is_set() else "RUNNING"
-
-    @property
-    def seconds(self) -> float:
-        """How long it took, or has taken so far."""
-        return (self.ended or time.time()) - self.started
-
-    def end(self, status: str, error: str = "") -> None:
-        """Finish; the end comes last, because the state hangs on it."""
-        self.status, self.error = status, error
-        self.ended = time.time()
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return not self.status
 
     def describe(self) -> dict[str, Any]:
         """The crawl as `LastCrawl`."""
-        about = {
+        return {
             "Status": self.status,
             "LogGroup": LOG_GROUP,
             "LogStream": self.stream,
             "MessagePrefix": self.stream,
             "StartTime": self.started,
+            **({"ErrorMessage": self.error} if self.error else {}),
         }
-        return about | ({"ErrorMessage": self.error} if self.error else {})
 
 
 @dataclass(frozen=True)
 class LandedFile:
-    """An object below a target."""
+    """An object below a target, and the partition its folders name."""
 
     uri: ObjectUri
     size: int
@@ -115,8 +77,7 @@ class CrawlerEngine:
     def __init__(self, client: Callable[[str], Any]) -> None:
         """Crawl nothing yet; `client` makes a boto3 client of the gateway for a service's name."""
         self._client = client
-        self._newest: dict[str, Crawl] = {}
-        self._finished: dict[str, Crawl] = {}
+        self._crawls: dict[str, Crawl] = {}
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="glue-crawl")
 
@@ -128,70 +89,38 @@ class CrawlerEngine:
         """
         name = crawler["Name"]
         with self._lock:
-            newest = self._newest.get(name)
-            if newest and newest.ended is None:
+            newest = self._crawls.get(name)
+            if newest and newest.running:
                 raise glue_error(
                     "StartCrawler", "CrawlerRunningException", f"Crawler {name} is already running"
                 )
-            crawl = self._newest[name] = Crawl(name)
+            crawl = self._crawls[name] = Crawl(name)
         self._threads.submit(self._crawl, crawler, crawl)
-
-    def stop(self, name: str) -> None:
-        """Ask a crawl to stop.
-
-        Raises:
-            ClientError: CrawlerNotRunningException, CrawlerStoppingException.
-        """
-        crawl = self._newest.get(name)
-        if crawl is None or crawl.ended is not None:
-            raise glue_error("StopCrawler", "CrawlerNotRunningException", f"Crawler {name} is not running")
-        if crawl.stop.is_set():
-            raise glue_error("StopCrawler", "CrawlerStoppingException", f"Crawler {name} is already stopping")
-        crawl.stop.set()
 
     def describe(self, crawler: dict[str, Any]) -> dict[str, Any]:
         """A crawler's definition with its true state in it."""
-        crawl, last = self._newest.get(crawler["Name"]), self._finished.get(crawler["Name"])
-        shown = {name: value for name, value in crawler.items() if name != "LastCrawl"} | {
-            "State": crawl.state if crawl else "READY",
-            "CrawlElapsedTime": round(crawl.seconds * 1000) if crawl and crawl.ended is None else 0,
-        }
-        return shown | ({"LastCrawl": last.describe()} if last else {})
-
-    def metrics(self, name: str) -> dict[str, Any]:
-        """What GetCrawlerMetrics says about a crawler."""
-        last = self._finished.get(name)
-        seconds = last.seconds if last else 0.0
-        return {
-            "LastRuntimeSeconds": seconds,
-            "MedianRuntimeSeconds": seconds,
-            "TablesCreated": last.created if last else 0,
-            "TablesUpdated": last.updated if last else 0,
-        }
+        crawl = self._crawls.get(crawler["Name"])
+        shown = {name: value for name, value in crawler.items() if name != "LastCrawl"}
+        if crawl is None or crawl.running:
+            return shown | {"State": "RUNNING" if crawl else "READY"}
+        return shown | {"State": "READY", "LastCrawl": crawl.describe()}
 
     def close(self) -> None:
-        """Stop every crawl and wait for them."""
-        for crawl in list(self._newest.values()):
-            crawl.stop.set()
+        """Begin no further crawl, and wait for those under way."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _crawl(self, crawler: dict[str, Any], crawl: Crawl) -> None:
         log = LogStream(self._client("logs"), LOG_GROUP, crawl.stream)
-        log.send([f"[{crawl.stream}] BENCHMARK : Running Start Crawl for Crawler {crawl.crawler}"])
         status, error = self._outcome(crawler, crawl, log)
         level = "ERROR" if error else "BENCHMARK"
         log.send([f"[{crawl.stream}] {level} : Crawler {crawl.crawler} ended {status}. {error}".rstrip()])
-        with self._lock:
-            crawl.end(status, error)
-            self._finished[crawl.crawler] = crawl
+        crawl.error, crawl.status = error, status
 
     def _outcome(self, crawler: dict[str, Any], crawl: Crawl, log: LogStream) -> tuple[str, str]:
         try:
             for target in targets(crawler):
-                _TargetCrawl(self._client, crawler, crawl, log).crawl(target)
-        except _Stopped:
-            return "CANCELLED", ""
-        except (CrawlError, SchemaError, JdbcError, ClientError, BotoCoreError) as reason:
+                _TargetCrawl(self._client, crawler, crawl.stream, log).crawl(target)
+        except (CrawlError, ClientError, BotoCoreError) as reason:
             return "FAILED", str(reason)
         except Exception as surprise:
             logger.exception("Crawler %s", crawl.crawler)
@@ -201,7 +130,7 @@ class CrawlerEngine:
 
 @dataclass(frozen=True)
 class S3Target:
-    """A folder of a bucket that is one table."""
+    """A folder of a bucket that is one table; its key ends with a slash."""
 
     root: ObjectUri
     exclusions: tuple[str, ...]
@@ -212,42 +141,39 @@ def targets(crawler: dict[str, Any]) -> list[S3Target | JdbcTarget]:
 
     Raises:
         CrawlError: It has a target that only AWS can crawl, or none.
-        JdbcError: A JDBC target's path is no path.
     """
     declared = crawler.get("Targets") or {}
     for kind, rows in declared.items():
         if rows and kind not in ("S3Targets", "JdbcTargets"):
             raise CrawlError(f"{kind.removesuffix('Targets')} targets are crawled on AWS only")
-    found: list[S3Target | JdbcTarget] = [
-        S3Target(parse_uri(row["Path"]), tuple(row.get("Exclusions", ())))
+    folders = [
+        S3Target(parse_uri(row["Path"].rstrip("/") + "/"), tuple(row.get("Exclusions", ())))
         for row in declared.get("S3Targets", [])
     ]
-    found += [jdbc_target(row) for row in declared.get("JdbcTargets", [])]
-    if not found:
+    databases = [jdbc_target(row) for row in declared.get("JdbcTargets", [])]
+    if not folders and not databases:
         raise CrawlError(f"Crawler {crawler['Name']} has no target")
-    return found
+    return [*folders, *databases]
 
 
+@dataclass(frozen=True)
 class _TargetCrawl:
     """The crawl of one target."""
 
-    def __init__(
-        self, client: Callable[[str], Any], crawler: dict[str, Any], crawl: Crawl, log: LogStream
-    ) -> None:
-        self._s3 = client("s3")
-        self._glue = client("glue")
-        self._secrets = client("secretsmanager")
-        self._crawler = crawler
-        self._crawl = crawl
-        self._log = log
+    client: Callable[[str], Any]
+    crawler: dict[str, Any]
+    stream: str
+    log: LogStream
+
+    @property
+    def _glue(self) -> Any:
+        return self.client("glue")
 
     def crawl(self, target: S3Target | JdbcTarget) -> None:
         """Make the catalog true for the target.
 
         Raises:
-            CrawlError: There is nothing there, or no database for it.
-            SchemaError: The files have no schema.
-            JdbcError: The tables can't be read.
+            CrawlError: There is nothing there, it can't be read, or there is no database for it.
         """
         self._require_database()
         if isinstance(target, JdbcTarget):
@@ -257,41 +183,43 @@ class _TargetCrawl:
 
     def _crawl_files(self, target: S3Target) -> None:
         files = self._files(target)
-        table = self._find_table(table_name(self._crawler.get("TablePrefix", ""), target.root))
+        table = self._find_table(table_name(self.crawler.get("TablePrefix", ""), target.root))
         if table and self._keeps_tables:
             self._confirm(table, files)
             return
         if not files:
-            raise CrawlError(f"There is no data below {location(target.root)}")
+            raise CrawlError(f"There is no data below {target.root}")
         keys = partition_keys(files)
         chosen = self._below(keys, files)
-        schema = infer(self._s3, [(file.uri, file.size) for file in chosen])
-        table = table_input(self._crawler, target.root, schema, keys, chosen)
-        self._write_table(table)
-        self._write_partitions(table, chosen)
+        newest = chosen[-1]
+        if not (schema := infer(self.client("s3"), newest.uri, newest.size)).columns:
+            raise CrawlError(f"On a laptop a crawler makes no table of {schema.format}; declare the table")
+        inferred = table_input(self.crawler, target.root, schema, keys)
+        self._write_table(inferred)
+        self._write_partitions(inferred, chosen)
 
     def _confirm(self, table: dict[str, Any], files: list[LandedFile]) -> None:
         """Report what differs from a table that stays as it is, and add its partitions."""
         chosen = self._below(tuple(key["Name"] for key in table.get("PartitionKeys", [])), files)
-        for uri, size in spread([(file.uri, file.size) for file in chosen]):
-            if differing := self._difference(table, uri, size):
+        for file in spread(chosen):
+            if differing := self._difference(table, file.uri, file.size):
                 self._say("WARN", f"{differing}. Table {table['Name']} stays as it is")
         self._write_partitions(table, chosen)
 
     def _difference(self, table: dict[str, Any], uri: ObjectUri, size: int) -> str:
         """What a file has otherwise than the table, as a sentence; empty for nothing."""
         try:
-            found = difference(table, infer(self._s3, [(uri, size)]))
+            differing = difference(table, infer(self.client("s3"), uri, size))
         except SchemaError as reason:
             return str(reason)
         except Exception:
             # Files come from other people: none of them ends the crawl of the others.
-            logger.exception("Crawler %s could not look into %s", self._crawler["Name"], uri)
+            logger.exception("Crawler %s could not look into %s", self.crawler["Name"], uri)
             return f"{uri} can't be read"
-        return f"{uri} {found}" if found else ""
+        return f"{uri} {differing}" if differing else ""
 
     def _below(self, keys: tuple[str, ...], files: list[LandedFile]) -> list[LandedFile]:
-        """The files that lie in a partition of these keys; how many do not is said."""
+        """The files that lie in a partition of these keys; the log says how many do not."""
         chosen = [file for file in files if tuple(name for name, _ in file.partition) == keys]
         if left_out := len(files) - len(chosen):
             place = f"in no folder {'/'.join(keys)}" if keys else "in folders"
@@ -300,117 +228,108 @@ class _TargetCrawl:
 
     @property
     def _keeps_tables(self) -> bool:
-        return bool(self._crawler.get("SchemaChangePolicy", {}).get("UpdateBehavior") == "LOG")
+        return bool(self.crawler.get("SchemaChangePolicy", {}).get("UpdateBehavior") == "LOG")
 
     def _crawl_tables(self, target: JdbcTarget) -> None:
         """Register a database's tables; like a folder that is gone, a table that is gone stays registered."""
-        connection = read_connection(self._glue, self._secrets, target.connection)
-        found = find_tables(connection, target)
-        self._say("INFO", f"Found {len(found)} tables at {target.path}")
-        for table in found:
-            self._write_table(jdbc_table(self._crawler, target, self._unless_stopped(table)))
+        connection = read_connection(self._glue, self.client("secretsmanager"), target.connection)
+        tables = find_tables(connection, target)
+        self._say("INFO", f"Found {len(tables)} tables at {target.path}")
+        for table in tables:
+            self._write_table(jdbc_table(self.crawler, target, table))
 
     def _require_database(self) -> None:
-        name = self._crawler.get("DatabaseName", "")
+        name = self.crawler.get("DatabaseName", "")
         try:
             self._glue.get_database(Name=name)
         except self._glue.exceptions.EntityNotFoundException:
             raise CrawlError(f"Database {name!r} does not exist") from None
 
     def _files(self, target: S3Target) -> list[LandedFile]:
-        root = target.root
-        prefix = f"{root.key.rstrip('/')}/" if root.key else ""
+        s3, root = self.client("s3"), target.root
         try:
-            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=root.bucket, Prefix=prefix)
-            rows = [row for page in pages for row in self._unless_stopped(page).get("Contents", [])]
-        except self._s3.exceptions.NoSuchBucket:
+            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=root.bucket, Prefix=root.key)
+            rows = [row for page in pages for row in page.get("Contents", [])]
+        except s3.exceptions.NoSuchBucket:
             raise CrawlError(f"Bucket {root.bucket} does not exist") from None
         return [
-            landed_file(root.bucket, prefix, row)
+            landed_file(root, row)
             for row in rows
-            if is_data(row["Key"][len(prefix) :], row["Size"], target.exclusions)
+            if is_data(row["Key"].removeprefix(root.key), row["Size"], target.exclusions)
         ]
 
     def _find_table(self, name: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = self._glue.get_table(
-                DatabaseName=self._crawler["DatabaseName"], Name=name
-            )["Table"]
+            answer = self._glue.get_table(DatabaseName=self.crawler["DatabaseName"], Name=name)
         except self._glue.exceptions.EntityNotFoundException:
             return None
-        return found
+        return dict(answer["Table"])
 
     def _write_table(self, table: dict[str, Any]) -> None:
-        database, name = self._crawler["DatabaseName"], table["Name"]
+        database, name = self.crawler["DatabaseName"], table["Name"]
         known = self._find_table(name)
         if known is None:
             self._glue.create_table(DatabaseName=database, TableInput=table)
-            self._crawl.created += 1
             self._say("INFO", f"Created table {name} in database {database}")
         elif differs(known, table) and self._keeps_tables:
             self._say("WARN", f"What was found differs from table {name}. It stays as it is")
         elif differs(known, table):
             table = table | {"Parameters": known.get("Parameters", {}) | table["Parameters"]}
             self._glue.update_table(DatabaseName=database, TableInput=table)
-            self._crawl.updated += 1
             self._say("INFO", f"Updated table {name} in database {database}")
 
     def _write_partitions(self, table: dict[str, Any], files: list[LandedFile]) -> None:
         """Add the partitions the files lie in; bring those up to the table that are to inherit from it."""
         if not table["PartitionKeys"]:
             return
-        named = {"DatabaseName": self._crawler["DatabaseName"], "TableName": table["Name"]}
+        named = {"DatabaseName": self.crawler["DatabaseName"], "TableName": table["Name"]}
         pages = self._glue.get_paginator("get_partitions").paginate(**named)
         known = {tuple(row["Values"]): row for page in pages for row in page["Partitions"]}
         inputs = partition_inputs(table, files)
         new = [row for row in inputs if tuple(row["Values"]) not in known]
-        for batch in self._batches(new):
-            self._raise_errors(self._glue.batch_create_partition(**named, PartitionInputList=batch))
+        for batch in _batches(new):
+            _raise_errors(self._glue.batch_create_partition(**named, PartitionInputList=batch))
         self._say("INFO", f"Added {len(new)} partitions to table {table['Name']}, {len(known)} were there")
-        if not inherits(self._crawler):
+        if not inherits(self.crawler):
             return
         there = [(known[values], row) for row in inputs if (values := tuple(row["Values"])) in known]
         other = [row for has, row in there if has.get("StorageDescriptor") != row["StorageDescriptor"]]
-        for batch in self._batches(other):
+        for batch in _batches(other):
             entries = [{"PartitionValueList": row["Values"], "PartitionInput": row} for row in batch]
-            self._raise_errors(self._glue.batch_update_partition(**named, Entries=entries))
+            _raise_errors(self._glue.batch_update_partition(**named, Entries=entries))
         self._say("INFO", f"Updated {len(other)} partitions of table {table['Name']}")
 
-    def _batches(self, inputs: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-        for start in range(0, len(inputs), BATCH_PARTITIONS):
-            yield self._unless_stopped(inputs[start : start + BATCH_PARTITIONS])
-
-    def _raise_errors(self, answer: dict[str, Any]) -> None:
-        for error in answer.get("Errors", []):
-            detail = error["ErrorDetail"]
-            if detail["ErrorCode"] != "AlreadyExistsException":
-                values = error.get("PartitionValues") or error.get("PartitionValueList")
-                raise CrawlError(f"Partition {values}: {detail['ErrorMessage']}")
-
-    def _unless_stopped(self, document: Any) -> Any:
-        if self._crawl.stop.is_set():
-            raise _Stopped
-        return document
-
     def _say(self, level: str, text: str) -> None:
-        self._log.send([f"[{self._crawl.stream}] {level} : {text}"])
+        self.log.send([f"[{self.stream}] {level} : {text}"])
+
+
+def _batches(inputs: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, len(inputs), BATCH_PARTITIONS):
+        yield inputs[start : start + BATCH_PARTITIONS]
+
+
+def _raise_errors(answer: dict[str, Any]) -> None:
+    for error in answer.get("Errors", []):
+        detail = error["ErrorDetail"]
+        if detail["ErrorCode"] != "AlreadyExistsException":
+            values = error.get("PartitionValues") or error.get("PartitionValueList")
+            raise CrawlError(f"Partition {values}: {detail['ErrorMessage']}")
 
 
 def is_data(relative: str, size: int, exclusions: tuple[str, ...]) -> bool:
     """Whether an object below a target is a file of the table: not empty, not hidden, not excluded."""
-    hidden = any(part.startswith(("_", ".")) for part in relative.split("/"))
-    return bool(relative) and size > 0 and not hidden and not excluded(relative, exclusions)
+    return bool(relative) and size > 0 and is_read(relative) and not excluded(relative, exclusions)
 
 
-def landed_file(bucket: str, prefix: str, row: dict[str, Any]) -> LandedFile:
+def landed_file(root: ObjectUri, row: dict[str, Any]) -> LandedFile:
     """A listed object and the partition its folders name; folders without `=` are `partition_0` and on."""
-    folders = PurePosixPath(row["Key"][len(prefix) :]).parent.parts
+    folders = PurePosixPath(row["Key"].removeprefix(root.key)).parent.parts
     pairs = (folder.partition("=") for folder in folders)
     partition = tuple(
         (name.lower(), unquote(value)) if equals else (f"partition_{position}", name)
         for position, (name, equals, value) in enumerate(pairs)
     )
-    return LandedFile(ObjectUri(bucket, row["Key"]), row["Size"], partition)
+    return LandedFile(ObjectUri(root.bucket, row["Key"]), row["Size"], partition)
 
 
 def partition_keys(files: list[LandedFile]) -> tuple[str, ...]:
@@ -428,74 +347,29 @@ def inherits(crawler: dict[str, Any]) -> bool:
 def table_name(prefix: str, root: ObjectUri) -> str:
     """What Glue calls the table of a target: the crawler's prefix and the last folder, in lower case."""
     last = root.key.rstrip("/").rsplit("/", 1)[-1] or root.bucket
-    return "".join(c if c.isalnum() or c == "_" else "_" for c in f"{prefix}{last}".lower())
+    return re.sub(r"\W", "_", f"{prefix}{last}".lower())
 
 
 def table_input(
-    crawler: dict[str, Any], root: ObjectUri, schema: Schema, keys: tuple[str, ...], files: list[LandedFile]
+    crawler: dict[str, Any], root: ObjectUri, schema: Schema, keys: tuple[str, ...]
 ) -> dict[str, Any]:
     """The table of a target, as CreateTable takes it."""
-    parameters = {
-        "CrawlerSchemaDeserializerVersion": "1.0",
-        "CrawlerSchemaSerializerVersion": "1.0",
-        "UPDATED_BY_CRAWLER": crawler["Name"],
-        "classification": schema.format,
-        "compressionType": schema.compression,
-        "objectCount": str(len(files)),
-        "sizeKey": str(sum(file.size for file in files)),
-        "typeOfData": "file",
-        **schema.parameters,
-    }
+    table: dict[str, Any] = CatalogTable(
+        name=table_name(crawler.get("TablePrefix", ""), root),
+        description="",
+        location=str(root),
+        format=schema.format,
+        columns=(),
+        daily=False,
+        delimiter=schema.delimiter,
+        header_lines=int(schema.header),
+    ).table_input
     columns = [{"Name": name, "Type": kind} for name, kind in schema.columns if name not in keys]
-    return {
-        "Name": table_name(crawler.get("TablePrefix", ""), root),
-        "Owner": "owner",
-        "TableType": "EXTERNAL_TABLE",
-        "Parameters": parameters,
+    return table | {
+        "Parameters": table["Parameters"] | {"UPDATED_BY_CRAWLER": crawler["Name"]},
         "PartitionKeys": [{"Name": key, "Type": "string"} for key in keys],
-        "StorageDescriptor": storage(root, schema, columns, parameters),
+        "StorageDescriptor": table["StorageDescriptor"] | {"Columns": columns},
     }
-
-
-def storage(
-    root: ObjectUri, schema: Schema, columns: list[dict[str, str]], parameters: dict[str, str]
-) -> dict[str, Any]:
-    """Where and how a table's files lie."""
-    quoted = schema.format == "csv" and schema.quoted
-    return {
-        "Columns": columns,
-        "Location": location(root),
-        "InputFormat": INPUT_FORMATS[schema.format],
-        "OutputFormat": OUTPUT_FORMATS[schema.format],
-        "Compressed": schema.compression != "none",
-        "NumberOfBuckets": -1,
-        "SerdeInfo": {
-            "SerializationLibrary": QUOTED_CSV_SERDE if quoted else SERDES[schema.format],
-            "Parameters": serde_parameters(schema),
-        },
-        "BucketColumns": [],
-        "SortColumns": [],
-        "Parameters": parameters,
-        "StoredAsSubDirectories": False,
-    }
-
-
-def serde_parameters(schema: Schema) -> dict[str, str]:
-    """What the format's SerDe has to be told."""
-    if schema.format == "parquet":
-        return {"serialization.format": "1"}
-    if schema.format == "json":
-        return {"paths": ",".join(sorted(name for name, _ in schema.columns))}
-    return (
-        {"separatorChar": schema.delimiter, "quoteChar": '"'}
-        if schema.quoted
-        else {"field.delim": schema.delimiter}
-    )
-
-
-def location(root: ObjectUri) -> str:
-    """A folder's URI with the slash Glue ends it with."""
-    return str(root).rstrip("/") + "/"
 
 
 def partition_inputs(table: dict[str, Any], files: list[LandedFile]) -> list[dict[str, Any]]:
@@ -518,49 +392,44 @@ def difference(table: dict[str, Any], schema: Schema) -> str:
     """What a file has otherwise than its table, as the rest of a sentence that begins with the file.
 
     It names the table's columns and never the file's: a file without a header has people for column names.
-    Types are compared where the file itself says them; those of text are guesses.
     """
+    storage = table["StorageDescriptor"]
     expected = table.get("Parameters", {}).get("classification")
     if schema.format != expected:
         return f"is {schema.format}, expected {expected}"
-    serde = table["StorageDescriptor"].get("SerdeInfo", {}).get("Parameters", {})
-    delimiter = serde.get("field.delim") or serde.get("separatorChar")
+    delimiter = storage.get("SerdeInfo", {}).get("Parameters", {}).get("field.delim")
     if schema.format == "csv" and schema.delimiter != delimiter:
         return f"has its fields parted by {schema.delimiter!r}, expected {delimiter!r}"
-    declared = {column["Name"]: column["Type"] for column in table["StorageDescriptor"]["Columns"]}
     keys = {key["Name"] for key in table.get("PartitionKeys", [])}
-    found = {name: kind for name, kind in schema.columns if name not in keys}
-    told = []
-    if lacking := [name for name in declared if name not in found]:
-        told.append(f"lacks {', '.join(lacking)}")
-    if own := len(found.keys() - declared.keys()):
-        told.append(f"has {own} columns the table lacks")
-    if not told and schema.format == "csv" and list(found) != list(declared):
-        told.append("has its columns in another order")
-    if schema.format == "parquet":
-        told += [
-            f"has {name} as {kind}, expected {declared[name]}"
-            for name, kind in found.items()
-            if name in declared and kind != declared[name]
-        ]
-    return ", ".join(told)
+    declared = {column["Name"]: column["Type"] for column in storage["Columns"]}
+    landed = {name: kind for name, kind in schema.columns if name not in keys}
+    return ", ".join(_column_differences(declared, landed, schema.format))
+
+
+def _column_differences(declared: dict[str, str], landed: dict[str, str], file_format: str) -> Iterator[str]:
+    """Types are compared where the file itself states them; those of text are guesses."""
+    if lacking := [name for name in declared if name not in landed]:
+        yield f"lacks {', '.join(lacking)}"
+    if own := len(landed.keys() - declared.keys()):
+        yield f"has {own} columns the table lacks"
+    if file_format == "csv" and landed.keys() == declared.keys() and list(landed) != list(declared):
+        yield "has its columns in another order"
+    for name in declared.keys() & landed.keys() if file_format == "parquet" else ():
+        if landed[name] != declared[name]:
+            yield f"has {name} as {landed[name]}, expected {declared[name]}"
 
 
 def differs(known: dict[str, Any], table: dict[str, Any]) -> bool:
-    """Whether a crawl found another schema, place or format than the catalog has; counts don't matter."""
+    """Whether a crawl found another schema, place or format than the catalog has."""
+    return _essence(known) != _essence(table)
 
-    def essence(of: dict[str, Any]) -> tuple[Any, ...]:
-        descriptor = of.get("StorageDescriptor", {})
-        columns = [(column["Name"], column["Type"]) for column in descriptor.get("Columns", [])]
-        keys = [(key["Name"], key["Type"]) for key in of.get("PartitionKeys", [])]
-        parameters = of.get("Parameters", {})
-        return (
-            columns,
-            keys,
-            parameters.get("classification"),
-            parameters.get("connectionName"),
-            descriptor.get("Location"),
-            descriptor.get("SerdeInfo", {}).get("SerializationLibrary"),
-        )
 
-    return essence(known) != essence(table)
+def _essence(table: dict[str, Any]) -> tuple[Any, ...]:
+    storage, parameters = table.get("StorageDescriptor", {}), table.get("Parameters", {})
+    return (
+        [(column["Name"], column["Type"]) for column in storage.get("Columns", [])],
+        [(key["Name"], key["Type"]) for key in table.get("PartitionKeys", [])],
+        [parameters.get(name) for name in ("classification", "connectionName")],
+        storage.get("Location"),
+        storage.get("SerdeInfo", {}).get("SerializationLibrary"),
+    )

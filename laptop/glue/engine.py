@@ -1,14 +1,15 @@
 """Runs Glue Spark jobs for real: stages objects, has a warm worker run the script, stores what it wrote."""
 
 import logging
-import os
 import shutil
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +17,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from airline_platform.errors import StackUnavailable
 from laptop.glue.errors import glue_error
-from laptop.glue.logs import LogStream, follow
+from laptop.glue.logs import LogStream, sending
 from laptop.glue.staging import Staging, StagingError, parse_uri, uris_in
 from laptop.spark.pool import SHIM_FOLDER, SparkPool, Worker
 from resources.aws.caller import agent_of
 
 logger = logging.getLogger(__name__)
 
-SPARK_COMMANDS = ("glueetl", "gluestreaming")
 FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR"})
 LOG_PREFIX = "/aws-glue/jobs"
 """Log groups are `<prefix>/output` and `<prefix>/error`; a job may name another prefix."""
-
-LOG_PREFIX_ARGUMENT = "--custom-logGroup-prefix"
 
 SECONDS_ARGUMENT = "--airline-timeout-seconds"
 """A run's limit in seconds, for tests; Glue's own Timeout counts in minutes. AWS ignores it."""
 
 LOOK_SECONDS = 0.05
 """How often a running job is looked at for its end, a stop or its time being over."""
-
-RUN_SETTINGS = (
-    "ExecutionClass", "GlueVersion", "MaxCapacity", "NumberOfWorkers", "SecurityConfiguration", "WorkerType",
-)  # fmt: skip
-"""What a run takes from its request, else from its job, and only shows."""
 
 RUNS_KEPT = 200
 """Finished runs remembered per job; Glue keeps 90 days of them."""
@@ -65,7 +58,6 @@ class JobRun:
     error: str = ""
     started: float = field(default_factory=time.time)
     changed: float = field(default_factory=time.time)
-    completed: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -99,20 +91,16 @@ class JobRun:
     @property
     def log_prefix(self) -> str:
         """Where its output goes, as Glue's `--custom-logGroup-prefix` says."""
-        return self.arguments().get(LOG_PREFIX_ARGUMENT, LOG_PREFIX)
+        return self.arguments().get("--custom-logGroup-prefix", LOG_PREFIX)
 
     def move(self, state: str, error: str = "") -> None:
         """Enter a state; a final one is never left."""
-        if self.final:
-            return
-        self.state, self.error, self.changed = state, error, time.time()
-        if self.final:
-            self.completed = self.changed
+        if not self.final:
+            self.state, self.error, self.changed = state, error, time.time()
 
     def describe(self) -> dict[str, Any]:
         """The run as GetJobRun answers it."""
-        settings = {name: self.request.get(name, self.job.get(name)) for name in RUN_SETTINGS}
-        return {name: value for name, value in settings.items() if value not in (None, "")} | {
+        return {
             "Id": self.id,
             "Attempt": 0,
             "JobName": self.name,
@@ -120,39 +108,39 @@ class JobRun:
             "StartedOn": self.started,
             "LastModifiedOn": self.changed,
             "Arguments": self.request.get("Arguments") or {},
-            "PredecessorRuns": [],
-            "ExecutionTime": round((self.completed or time.time()) - self.started),
+            "ExecutionTime": round((self.changed if self.final else time.time()) - self.started),
             "Timeout": self.timeout_minutes,
             "LogGroupName": self.log_prefix,
-            **({"CompletedOn": self.completed} if self.completed else {}),
+            **({"CompletedOn": self.changed} if self.final else {}),
             **({"ErrorMessage": self.error} if self.error else {}),
         }
 
 
+@dataclass
 class GlueEngine:
-    """Job runs of the Glue jobs that MiniStack only pretends to run."""
+    """Job runs of the Glue jobs that MiniStack only pretends to run.
 
-    def __init__(
-        self, folder: Path, pool: SparkPool, client: Callable[..., Any], environment: Mapping[str, str]
-    ) -> None:
-        """Run nothing yet.
+    Args:
+        folder: Where each run's folder is made, and removed after the run.
+        pool: Where workers come from.
+        client: Makes a boto3 client of the gateway for a service's name and, perhaps, a user agent.
+        environment: What a job finds in its environment: endpoint, region, keys.
+    """
 
-        Args:
-            folder: Where each run's folder is made, and removed after the run.
-            pool: Where workers come from.
-            client: Makes a boto3 client of the gateway for a service's name and, perhaps, a user agent.
-            environment: What a job finds in its environment: endpoint, region, keys.
-        """
-        self._folder = folder
-        self._pool = pool
-        self._client = client
-        self._environment = dict(environment)
-        self._runs: dict[str, list[JobRun]] = {}
-        self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(32, thread_name_prefix="glue-run")
+    folder: Path
+    pool: SparkPool
+    client: Callable[..., Any]
+    environment: Mapping[str, str]
+    _runs: dict[str, list[JobRun]] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _threads: ThreadPoolExecutor = field(
+        default_factory=partial(ThreadPoolExecutor, 32, thread_name_prefix="glue-run"), init=False
+    )
 
-    def start(self, job: dict[str, Any], request: dict[str, Any], *, max_concurrent: int = 1) -> str:
-        """Begin a run; its id.
+    def start(self, job: dict[str, Any], request: dict[str, Any]) -> str:
+        """Begin a run, one at a time of each job; its id.
+
+        Glue's default and the template's `MaxConcurrentRuns` are 1; MiniStack forgets what a job says of it.
 
         Raises:
             ClientError: ConcurrentRunsExceededException.
@@ -160,8 +148,8 @@ class GlueEngine:
         run = JobRun(job, request)
         with self._lock:
             runs = self._runs.setdefault(run.name, [])
-            if sum(not other.final for other in runs) >= max_concurrent:
-                message = f"Concurrent runs exceeded for {run.name}: it may run {max_concurrent} at a time"
+            if not all(other.final for other in runs):
+                message = f"Concurrent runs exceeded for {run.name}: a laptop runs a job once at a time"
                 raise glue_error("StartJobRun", "ConcurrentRunsExceededException", message)
             runs.insert(0, run)
             del runs[RUNS_KEPT:]
@@ -188,11 +176,11 @@ class GlueEngine:
             running = [run for runs in self._runs.values() for run in runs if not run.final]
         for run in running:
             self.stop(run)
-        self._pool.close()
+        self.pool.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, run: JobRun) -> None:
-        folder = self._folder / run.id
+        folder = self.folder / run.id
         try:
             self._run_in(run, folder)
             run.move("SUCCEEDED")
@@ -208,19 +196,20 @@ class GlueEngine:
 
     def _run_in(self, run: JobRun, folder: Path) -> None:
         """Stage, take a worker, run, store; the worker is given back whatever happens."""
-        staging = Staging(self._client("s3"), folder / "s3", run.stop)
+        staging = Staging(self.client("s3"), folder / "s3", run.stop)
         job = self._prepare(run, folder, staging)
-        worker = self._pool.take(staging.brought_bytes)
+        worker = self.pool.take(staging.brought_bytes)
         try:
             worker.wait_ready()
             self._work(run, worker, job)
             staging.send()
         finally:
-            self._pool.release(worker)
+            self.pool.release(worker)
 
     def _prepare(self, run: JobRun, folder: Path, staging: Staging) -> dict[str, Any]:
         """Bring all the run needs into its folder; the message for the worker."""
         arguments = run.arguments()
+        named = {"--JOB_NAME": run.name, "--JOB_RUN_ID": run.id} | arguments
         mounts = staging.mount()
         script = staging.fetch(parse_uri(run.job["Command"]["ScriptLocation"]), folder / "script")
         packages = [
@@ -228,75 +217,50 @@ class GlueEngine:
         ]
         agent = agent_of(arguments.get("--conf", ""))
         if agent:  # what Spark itself reads and writes on AWS
-            staging.s3 = self._client("s3", agent)
+            staging.s3 = self.client("s3", agent)
         staging.bring(arguments)
         for name in ("work", "tmp"):
             (folder / name).mkdir()
         return {
             "script": str(script),
-            "argv": flatten({"--JOB_NAME": run.name, "--JOB_RUN_ID": run.id} | arguments),
+            "argv": [word for argument in named.items() for word in argument],
             "py_files": [str(path) for path in packages],
             "shim": str(SHIM_FOLDER),
             "mounts": mounts,
             "conf": sql_options(arguments.get("--conf", "")),
             "folder": str(folder / "work"),
-            "environment": self._environment | {"TMPDIR": str(folder / "tmp")},
+            "environment": {**self.environment, "TMPDIR": str(folder / "tmp")},
         }
 
     def _work(self, run: JobRun, worker: Worker, job: dict[str, Any]) -> None:
-        """Let the worker run the job; its output goes to CloudWatch meanwhile."""
-        client = self._client("logs")
-        streams = [
-            LogStream(client, f"{run.log_prefix}/output", run.id, worker.stdout),
-            LogStream(client, f"{run.log_prefix}/error", run.id, worker.stderr),
-        ]
-        with follow(streams):
+        """Let the worker run the job; then its output goes to CloudWatch."""
+        client = self.client("logs")
+        output = LogStream(client, f"{run.log_prefix}/output", run.id)
+        errors = LogStream(client, f"{run.log_prefix}/error", run.id)
+        with sending({worker.stdout: output, worker.stderr: errors}):
             run.move("RUNNING")
             worker.give(job)
             try:
-                raise_failure(self._await(run, worker))
+                self._await(run, worker)
             finally:
                 if not worker.reusable:
                     worker.interrupt()  # before the last lines of its output are read
 
-    def _await(self, run: JobRun, worker: Worker) -> dict[str, Any] | None:
+    def _await(self, run: JobRun, worker: Worker) -> None:
+        """Return when the job has succeeded; every other end of it is raised."""
         deadline = time.monotonic() + run.limit_seconds()
         while time.monotonic() < deadline:
             if run.stop.is_set():
                 raise _Ended("STOPPED", "")
-            try:
-                return worker.result(LOOK_SECONDS)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                error = worker.result(LOOK_SECONDS)
+                if error is not None:
+                    raise _Ended("FAILED", error)
+                return
         raise _Ended("TIMEOUT", f"The run took longer than its limit of {run.limit_seconds():.0f} s.")
-
-
-def raise_failure(result: dict[str, Any] | None) -> None:
-    """Turn what a worker said about its job into how the run ends; nothing where it succeeded."""
-    if result is None:
-        raise _Ended("FAILED", "The Spark process died while it ran the job: killed, or out of memory.")
-    if result["error"] is not None:
-        raise _Ended("FAILED", result["error"])
-
-
-def flatten(arguments: Mapping[str, str]) -> list[str]:
-    """`{"--a": "1"}` as `["--a", "1"]`, the way Glue hands arguments to a script."""
-    return [word for pair in arguments.items() for word in pair]
 
 
 def sql_options(value: str) -> dict[str, str]:
     """The `spark.sql.*` options of Glue's `--conf`: `a=1 --conf b=2`. Others are fixed once Spark runs."""
     pairs = (part.strip().partition("=") for part in value.split("--conf"))
     return {name: text for name, _, text in pairs if name.startswith("spark.sql.")}
-
-
-def is_spark_job(job: Mapping[str, Any]) -> bool:
-    """Whether the job runs under Spark, and so here; a `pythonshell` job is MiniStack's."""
-    return job.get("Command", {}).get("Name") in SPARK_COMMANDS
-
-
-def discard_leftovers(folder: Path) -> None:
-    """Empty the engine's folder: what a killed gateway left there is of no use to anybody."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    os.chmod(folder, 0o700)  # noqa: PTH101 - landed data passes through

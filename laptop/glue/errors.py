@@ -1,6 +1,10 @@
-"""The error a Glue call is answered with, in the shape in which boto3 itself raises it."""
+"""What goes wrong with Glue on a laptop."""
 
 from botocore.exceptions import ClientError
+
+
+class CrawlError(Exception):
+    """A target can't be crawled; the message becomes `LastCrawl.ErrorMessage`."""
 
 
 def glue_error(action: str, code: str, message: str) -> ClientError:

@@ -1,8 +1,6 @@
-"""Sends what a Glue job or crawler writes to CloudWatch Logs, while it is written."""
+"""Sends what a Glue job or crawler has written to CloudWatch Logs."""
 
 import contextlib
-import logging
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,9 +11,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-logger = logging.getLogger(__name__)
-
-SEND_SECONDS = 1.0
 EVENT_CHARACTERS = 60_000
 """Longest event; CloudWatch takes 256 KB, and a character is 4 bytes at most."""
 
@@ -25,33 +20,12 @@ BATCH_CHARACTERS = 200_000
 
 
 class LogStream:
-    """One stream of a log group, fed from a growing file or line by line."""
+    """One stream of a log group; it is made before its first line."""
 
-    def __init__(
-        self, client: "CloudWatchLogsClient", group: str, name: str, path: Path | None = None
-    ) -> None:
-        """Send from where the file ends now; nothing is created before there is a line."""
+    def __init__(self, client: "CloudWatchLogsClient", group: str, name: str) -> None:
         self._client = client
-        self._group = group
-        self._name = name
-        self._path = path
-        self._offset = path.stat().st_size if path and path.exists() else 0
-        self._rest = b""
+        self._named = {"logGroupName": group, "logStreamName": name}
         self._made = False
-
-    def send_new(self, *, last: bool = False) -> None:
-        """Send the file's new lines; with `last` also a line without an end."""
-        if self._path is None or not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            fresh = file.read()
-        self._offset += len(fresh)
-        *lines, self._rest = (self._rest + fresh).split(b"\n")
-        if last and self._rest:
-            lines.append(self._rest)
-            self._rest = b""
-        self.send(line.decode(errors="replace") for line in lines)
 
     def send(self, lines: Iterable[str]) -> None:
         """Send lines; a log that can't be sent is no reason for a job to fail."""
@@ -64,36 +38,28 @@ class LogStream:
             self._make()
         now = int(time.time() * 1000)
         events = [{"timestamp": now, "message": line} for line in batch]
-        self._client.put_log_events(logGroupName=self._group, logStreamName=self._name, logEvents=events)  # type: ignore[arg-type]  # a list of InputLogEvent
+        self._client.put_log_events(**self._named, logEvents=events)  # type: ignore[arg-type]  # a list of InputLogEvent
 
     def _make(self) -> None:
         exists = self._client.exceptions.ResourceAlreadyExistsException
         with contextlib.suppress(exists):
-            self._client.create_log_group(logGroupName=self._group)
+            self._client.create_log_group(logGroupName=self._named["logGroupName"])
         with contextlib.suppress(exists):
-            self._client.create_log_stream(logGroupName=self._group, logStreamName=self._name)
+            self._client.create_log_stream(**self._named)
         self._made = True
 
 
 @contextlib.contextmanager
-def follow(streams: list[LogStream]) -> Iterator[None]:
-    """Send the streams' new lines about every second, and the rest at the end."""
-    ended = threading.Event()
-
-    def send_until_ended() -> None:
-        while not ended.wait(SEND_SECONDS):
-            for stream in streams:
-                stream.send_new()
-
-    thread = threading.Thread(target=send_until_ended, daemon=True, name="glue-logs")
-    thread.start()
+def sending(files: dict[Path, LogStream]) -> Iterator[None]:
+    """Send what is written to files in the block, at its end; they may be a worker's, and hold more."""
+    begins = {path: path.stat().st_size for path in files}
     try:
         yield
     finally:
-        ended.set()
-        thread.join()
-        for stream in streams:
-            stream.send_new(last=True)
+        for path, stream in files.items():
+            with path.open("rb") as file:
+                file.seek(begins[path])
+                stream.send(line.decode(errors="replace").removesuffix("\n") for line in file)
 
 
 def batches(lines: Iterable[str]) -> Iterator[list[str]]:

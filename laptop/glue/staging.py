@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
@@ -56,29 +57,19 @@ class ObjectUri:
 
 @dataclass(frozen=True)
 class Output:
-    """A prefix a run writes below.
-
-    Args:
-        uri: The prefix.
-        names: The folders in it that the run writes to; none where it has not said.
-    """
+    """A prefix a run writes below, and the folders in it that it has named; none where it has not."""
 
     uri: ObjectUri
     names: tuple[str, ...] = ()
 
     @property
-    def folder(self) -> str:
-        """Its key, as a folder's."""
-        return f"{self.uri.key.rstrip('/')}/"
-
-    @property
     def partitions(self) -> tuple[str, ...]:
         """Key prefixes of the folders the run writes to."""
-        return tuple(f"{self.folder}{name}/" for name in self.names)
+        return tuple(f"{self.uri.key.rstrip('/')}/{name}/" for name in self.names)
 
     def excludes(self, uri: ObjectUri) -> bool:
         """Whether an object is below it, and in none of the named folders."""
-        inside = uri.bucket == self.uri.bucket and uri.key.startswith(self.folder)
+        inside = uri.bucket == self.uri.bucket and uri.key.startswith(f"{self.uri.key.rstrip('/')}/")
         return inside and bool(self.names) and not uri.key.startswith(self.partitions)
 
 
@@ -95,7 +86,7 @@ class Staging:
     s3: "S3Client"
     root: Path
     cancelled: threading.Event = field(default_factory=threading.Event)
-    _outputs: tuple["Output", ...] = ()
+    _outputs: tuple[Output, ...] = ()
     _seen: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
 
     def mount(self) -> dict[str, str]:
@@ -112,14 +103,15 @@ class Staging:
             StagingError: A manifest or an object it lists doesn't exist, or a key can't be a path.
         """
         inputs, outputs = split_arguments(arguments)
-        partitions = partitions_in(arguments)
-        self._outputs = tuple(Output(uri, partitions) for uri in outputs)
+        named = arguments.get(PARTITIONS_ARGUMENT, "").split(",")
+        folders = tuple(folder for name in named if (folder := name.strip().strip("/")))
+        self._outputs = tuple(Output(uri, folders) for uri in outputs)
         wanted = dict.fromkeys(uri for argument in inputs for uri in self._objects_of(argument))
         placeholders = dict.fromkeys(uri for output in self._outputs for uri in self._standing(output))
         _in_parallel(self._download, wanted)
         for uri in placeholders:
             if uri not in wanted:
-                self._place(uri)
+                self._place(uri, lambda _uri, path: path.touch())
 
     @property
     def brought_bytes(self) -> int:
@@ -145,7 +137,9 @@ class Staging:
         Raises:
             StagingError: The job wrote to its outputs, but not to the partitions it has named.
         """
-        now = {path: _stamp(path) for path in _files(self.root) if not _is_bookkeeping(path)}
+        files = (Path(folder, name) for folder, _, names in os.walk(self.root) for name in names)
+        # Neither Hadoop's `_SUCCESS` nor its checksums.
+        now = {path: _stamp(path) for path in files if path.name != "_SUCCESS" and path.suffix != ".crc"}
         changed = [path for path, stamp in now.items() if self._seen.get(path) != stamp]
         self._require_inside(changed)
         removed = [path for path in self._seen if path not in now]
@@ -159,7 +153,7 @@ class Staging:
             if any(output.excludes(uri) for output in self._outputs):
                 raise StagingError(f"The job wrote {uri}, which is in none of its {PARTITIONS_ARGUMENT}.")
 
-    def _standing(self, output: "Output") -> Iterator[ObjectUri]:
+    def _standing(self, output: Output) -> Iterator[ObjectUri]:
         """What stands in the partitions of an output; in all of it, where none are named."""
         if not output.partitions:
             yield from self._below(output.uri)
@@ -177,16 +171,16 @@ class Staging:
             yield from self._below(uri)
             return
         yield uri
-        yield from manifest_urls(self._body(uri), source=str(uri))
+        yield from manifest_urls(self._open(uri).read(), source=str(uri))
 
-    def _below(self, uri: ObjectUri) -> list[ObjectUri]:
+    def _below(self, uri: ObjectUri) -> Iterator[ObjectUri]:
         """The object itself, where there is one, and everything below it as a folder."""
         prefix = literal_prefix(uri.key)
         folder = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
-        found = [ObjectUri(uri.bucket, key) for key in self._list(uri.bucket, folder)]
-        if prefix != folder and self._exists(uri):
-            found.append(uri)
-        return found
+        if prefix != folder and next(self._list(uri.bucket, prefix), None) == prefix:
+            yield uri
+        for key in self._list(uri.bucket, folder):
+            yield ObjectUri(uri.bucket, key)
 
     def _list(self, bucket: str, prefix: str, after: str = "") -> Iterator[str]:
         lister = self.s3.get_paginator("list_objects_v2")
@@ -199,50 +193,32 @@ class Staging:
             if refusal.response["Error"]["Code"] != "NoSuchBucket":
                 raise
 
-    def _exists(self, uri: ObjectUri) -> bool:
+    def _open(self, uri: ObjectUri) -> "StreamingBody":
         try:
-            self.s3.head_object(Bucket=uri.bucket, Key=uri.key)
+            return self.s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
         except ClientError as refusal:
-            if refusal.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
-                return False
-            raise
-        return True
-
-    def _body(self, uri: ObjectUri) -> bytes:
-        try:
-            return self.s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
-        except ClientError as refusal:
-            raise StagingError(_unreadable(uri, refusal)) from refusal
-
-    def _path(self, uri: ObjectUri) -> Path:
-        return self.root / uri.bucket / local_path(uri.key)
+            missing = refusal.response["Error"]["Code"] in ("NoSuchKey", "NoSuchBucket")
+            what = "does not exist" if missing else f"can't be read: {refusal}"
+            raise StagingError(f"{uri} {what}") from refusal
 
     def _download(self, uri: ObjectUri) -> None:
         if self.cancelled.is_set():
             raise StagingError("The run was stopped while its objects were brought.")
-        path = self._path(uri)
-        if uri.key.endswith("/"):
-            path.mkdir(parents=True, exist_ok=True)
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._copy(uri, path)
-        self._seen[path] = _stamp(path)
+        self._place(uri, self._copy)
 
     def _copy(self, uri: ObjectUri, path: Path) -> None:
-        try:
-            body = self.s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
-            with path.open("wb") as file:
-                shutil.copyfileobj(body, file, 1 << 20)
-        except ClientError as refusal:
-            raise StagingError(_unreadable(uri, refusal)) from refusal
+        body = self._open(uri)
+        with path.open("wb") as file:
+            shutil.copyfileobj(body, file, 1 << 20)
 
-    def _place(self, uri: ObjectUri) -> None:
-        path = self._path(uri)
+    def _place(self, uri: ObjectUri, fill: Callable[[ObjectUri, Path], None]) -> None:
+        """Make an object's file, or its folder where its key is one's."""
+        path = self.root / uri.bucket / local_path(uri.key)
         if uri.key.endswith("/"):
             path.mkdir(parents=True, exist_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        fill(uri, path)
         self._seen[path] = _stamp(path)
 
     def _uri(self, path: Path) -> ObjectUri:
@@ -283,12 +259,6 @@ def split_arguments(arguments: Mapping[str, str]) -> tuple[list[ObjectUri], list
     return inputs, outputs
 
 
-def partitions_in(arguments: Mapping[str, str]) -> tuple[str, ...]:
-    """The folders of its outputs that a run says it writes to."""
-    names = (name.strip().strip("/") for name in arguments.get(PARTITIONS_ARGUMENT, "").split(","))
-    return tuple(name for name in names if name)
-
-
 def manifest_urls(body: bytes, *, source: str) -> list[ObjectUri]:
     """The objects a Redshift-style manifest lists: `{"entries": [{"url": "s3://…"}]}`.
 
@@ -321,29 +291,12 @@ def local_path(key: str) -> Path:
     return Path(*segments)
 
 
-def _unreadable(uri: ObjectUri, refusal: ClientError) -> str:
-    if refusal.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
-        return f"{uri} does not exist"
-    return f"{uri} can't be read: {refusal}"
-
-
 def _in_parallel(move: Callable[[T], None], items: Iterable[T]) -> None:
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="glue-staging") as threads:
         for _ in threads.map(move, items):
             pass
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(root):
-        for name in names:
-            yield Path(folder, name)
-
-
 def _stamp(path: Path) -> tuple[int, int, int]:
     state = path.stat()
     return state.st_ino, state.st_mtime_ns, state.st_size
-
-
-def _is_bookkeeping(path: Path) -> bool:
-    """Whether Hadoop wrote the file for itself: `_SUCCESS` and checksums."""
-    return path.name == "_SUCCESS" or path.suffix == ".crc"

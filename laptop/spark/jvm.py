@@ -9,30 +9,21 @@ is idle. With it a worker has its session in 3 s and is warmed up 6 s later, wit
 import argparse
 import contextlib
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-import threading
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from airline_platform.errors import StackUnavailable
-from laptop.spark.java import find_java, java_home
+from laptop.files import write_whole
+from laptop.spark.java import find_java
 
-HEAP = "1g"
-JVM_OPTIONS = (
-    f"-Xmx{HEAP}",
-    "-XX:+UseSerialGC",
-    "-Xss4m",
-    "-XX:-UsePerfData",
-    "-Dfile.encoding=UTF-8",
-)
+JVM_OPTIONS = ("-Xmx1g", "-XX:+UseSerialGC", "-Xss4m", "-XX:-UsePerfData", "-Dfile.encoding=UTF-8")
 """The serial collector: the others' threads would take the job's cores."""
 
 QUICK = "-XX:TieredStopAtLevel=1"
@@ -54,8 +45,6 @@ OPENED = (
 SHARING_VARIABLE = "AIRLINE_JVM_SHARING"
 """One JVM option the launcher takes from its environment: which class archive to use, or to record."""
 
-NO_ARCHIVE = "-Xshare:auto"
-
 COMPILER_VARIABLE = "AIRLINE_JVM_COMPILER"
 """Another such option: `QUICK` or `THOROUGH`. The archive is the same for both."""
 
@@ -70,37 +59,28 @@ class SparkJvm:
             StackUnavailable: There is no Java 17.
         """
         self.java = find_java()
-        self._jars = spark_jars()
-        self._command = [
-            str(self.java),
-            *JVM_OPTIONS,
-            *(f"--add-opens={name}=ALL-UNNAMED" for name in OPENED),
-        ]
-        key = hashlib.sha256(
-            repr((self._command, self._jars, importlib.metadata.version("pyspark"))).encode()
-        ).hexdigest()[:16]
-        self.home = folder / key
+        pyspark = distribution("pyspark")  # found without importing it
+        self._jars = f"{pyspark.locate_file('pyspark/jars')}/*"
+        opened = [f"--add-opens={name}=ALL-UNNAMED" for name in OPENED]
+        self._command = [str(self.java), *JVM_OPTIONS, *opened]
+        made_for = repr((self._command, self._jars, pyspark.version))
+        self.home = folder / hashlib.sha256(made_for.encode()).hexdigest()[:16]
         self.archive = self.home / "spark.jsa"
         self._write_launcher()
 
     def environment(self, compiler: str = QUICK) -> dict[str, str]:
         """What a process needs so that pyspark starts this JVM, and Python workers this Python."""
+        sharing = f"-XX:SharedArchiveFile={self.archive}" if self.archive.exists() else "-Xshare:auto"
         return {
-            "JAVA_HOME": str(java_home(self.java)),
+            "JAVA_HOME": str(self.java.parent.parent),
             "SPARK_HOME": str(self.home),
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_DRIVER_PYTHON": sys.executable,
             "SPARK_LOCAL_IP": "127.0.0.1",
             "LC_ALL": "C.UTF-8",
             COMPILER_VARIABLE: compiler,
-            SHARING_VARIABLE: f"-XX:SharedArchiveFile={self.archive}"
-            if self.archive.exists()
-            else NO_ARCHIVE,
+            SHARING_VARIABLE: sharing,
         }
-
-    def builder(self) -> list[str]:
-        """The command that builds the archive, and ends when its standard input does."""
-        return [sys.executable, "-m", "laptop.spark.jvm", str(self.home.parent), "--guarded"]
 
     def build(self) -> None:
         """Record the classes a warm-up loads, then archive them; nothing half-made is left under the name."""
@@ -141,28 +121,8 @@ class SparkJvm:
         options = f'"${COMPILER_VARIABLE}" "${SHARING_VARIABLE}" "-Djava.io.tmpdir=${{TMPDIR:-/tmp}}"'
         words = [shlex.join(self._command), options, "-cp", shlex.quote(self._jars)]
         text = f'#!/bin/sh\nexec {" ".join(words)} org.apache.spark.deploy.SparkSubmit "$@"\n'
-        if launcher.exists() and launcher.read_text() == text:
-            return
-        launcher.parent.mkdir(parents=True, exist_ok=True)
-        fresh = launcher.with_name(f"spark-submit-{os.getpid()}")
-        fresh.write_text(text)
-        fresh.chmod(0o700)
-        fresh.replace(launcher)
-
-
-def spark_jars() -> str:
-    """The class path of pyspark's jars, found without importing pyspark.
-
-    Raises:
-        StackUnavailable: pyspark isn't installed.
-    """
-    spec = importlib.util.find_spec("pyspark")
-    if spec is None or spec.origin is None:
-        raise StackUnavailable(
-            "Glue jobs on a laptop need pyspark.",
-            remedy="install the platform with its extra: `pip install .[local]`",
-        )
-    return f"{Path(spec.origin).parent / 'jars'}/*"
+        if not launcher.exists() or launcher.read_text() != text:
+            write_whole(launcher, text, mode=0o700)
 
 
 def session_options(scratch: Path) -> dict[str, str]:
@@ -183,26 +143,14 @@ def session_options(scratch: Path) -> dict[str, str]:
     }
 
 
-def _end_with_input() -> None:
-    """End this process and its JVM when whoever started it is gone."""
-    from laptop.spark.worker import end_process_group  # noqa: PLC0415 - it imports pyspark
-
-    sys.stdin.read()
-    end_process_group()
-
-
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--guarded", action="store_true", help="end when standard input ends")
-    options = parser.parse_args()
-    if options.guarded:
-        threading.Thread(target=_end_with_input, daemon=True).start()
+    folder = parser.parse_args().folder.resolve()
     with contextlib.suppress(OSError):
         os.nice(19)
-    jvm = SparkJvm(options.folder.resolve())
-    if not jvm.archive.exists():
+    if not (jvm := SparkJvm(folder)).archive.exists():
         jvm.build()
 
 

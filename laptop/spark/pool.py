@@ -11,14 +11,16 @@ import sys
 import threading
 import time
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from airline_platform.errors import StackUnavailable
 from laptop.spark.jvm import QUICK, THOROUGH, SparkJvm, session_options
 
 logger = logging.getLogger(__name__)
 
+JVM_MODULE = "laptop.spark.jvm"
 WORKER_SCRIPT = Path(__file__).with_name("worker.py")
 SHIM_FOLDER = Path(__file__).parents[1] / "glue" / "awsglue_shim"
 
@@ -67,24 +69,18 @@ class Worker:
         folder.mkdir(parents=True)
         self.stdout = folder / "stdout"
         self.stderr = folder / "stderr"
-        self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._results: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._ready = threading.Event()
-        self._process = self._start(environment, str(folder / "warm") if warm else "")
+        self.process = self._start(environment, str(folder / "warm") if warm else "")
 
     def _start(self, environment: dict[str, str], warm_folder: str) -> subprocess.Popen[bytes]:
         reading, writing = os.pipe()
-        command = [
-            sys.executable,
-            "-P",
-            str(WORKER_SCRIPT),
-            str(writing),
-            json.dumps(session_options(self.folder)),
-            warm_folder,
-        ]
+        arguments = [str(writing), json.dumps(session_options(self.folder)), warm_folder]
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=out, stderr=err, pass_fds=[writing], cwd=self.folder,
+                [sys.executable, "-P", str(WORKER_SCRIPT), *arguments], pass_fds=[writing], cwd=self.folder,
                 env=environment | {"TMPDIR": str(self.folder)}, start_new_session=True,
+                stdin=subprocess.PIPE, stdout=out, stderr=err,
             )  # fmt: skip
         os.close(writing)
         threading.Thread(target=self._listen, args=(reading,), daemon=True).start()
@@ -97,19 +93,14 @@ class Worker:
                 if message["event"] == "ready":
                     self._ready.set()
                 else:
-                    self._messages.put(message)
-        self._messages.put(None)
+                    self._results.put(message)
+        self._results.put(None)
         self._ready.set()
-
-    @property
-    def pid(self) -> int:
-        """Process id, which is also the id of the process group with its JVM in it."""
-        return self._process.pid
 
     @property
     def alive(self) -> bool:
         """Whether the process has not ended."""
-        return self._process.poll() is None
+        return self.process.poll() is None
 
     @property
     def ready(self) -> bool:
@@ -135,26 +126,29 @@ class Worker:
         """Hand the worker a job; a dead worker shows in `result`."""
         self.jobs += 1
         self.spent = True  # until its result says otherwise
-        stdin = self._process.stdin
+        stdin = self.process.stdin
         try:
             if stdin:
                 stdin.write(json.dumps(job).encode() + b"\n")
                 stdin.flush()
         except BrokenPipeError:
-            logger.warning("Spark worker %d died before it got its job", self.pid)
+            logger.warning("Spark worker %d died before it got its job", self.process.pid)
 
-    def result(self, seconds: float) -> dict[str, Any] | None:
-        """How the job ended: `{"error": None or text}`, or None when the process died without a word.
+    def result(self, seconds: float) -> str | None:
+        """What went wrong with the job; None where it succeeded.
 
         Raises:
-            TimeoutError: Nothing came within `seconds`.
+            TimeoutError: The job has not ended within `seconds`.
         """
         try:
-            result = self._messages.get(timeout=seconds)
+            result = self._results.get(timeout=seconds)
         except queue.Empty:
             raise TimeoutError from None
-        self.spent = result is None or result["spent"]
-        return result
+        if result is None:
+            return "The Spark process died while it ran the job: killed, or out of memory."
+        self.spent = result["spent"]
+        error: str | None = result["error"]
+        return error
 
     @property
     def reusable(self) -> bool:
@@ -163,7 +157,7 @@ class Worker:
 
     def interrupt(self) -> None:
         """End the process, its JVM and its Python workers; its log files stay."""
-        _end_group(self._process)
+        _end_group(self.process)
 
     def end(self) -> None:
         """End the process and remove its folder."""
@@ -171,52 +165,47 @@ class Worker:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+@dataclass
 class SparkPool:
-    """Warm workers, `size` of them."""
+    """Warm workers, `size` of them; none is started before `start`.
 
-    def __init__(self, folder: Path, *, size: int, environment: dict[str, str], jvm_folder: Path) -> None:
-        """Say what workers are to be like; none is started before `start`.
+    Args:
+        folder: Where the workers' scratch folders go.
+        size: Workers kept warm; 0 starts each one when its job comes.
+        environment: Environment of the workers; Java's and Spark's part is added.
+        jvm_folder: Where the JVM's launcher and class archive are kept, for this and later lives.
+    """
 
-        Args:
-            folder: Where the workers' scratch folders go.
-            jvm_folder: Where the JVM's launcher and class archive are kept, for this and later lives.
-            size: Workers kept warm; 0 starts each one when its job comes.
-            environment: Environment of the workers; Java's and Spark's part is added.
-        """
-        self._folder = folder
-        self._jvm_folder = jvm_folder
-        self._builder: subprocess.Popen[bytes] | None = None
-        self._quiet_since = time.monotonic()
-        self._size = size
-        self._environment = environment
-        self._idle: list[Worker] = []
-        self._taken: set[Worker] = set()
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._missing = threading.Event()
+    folder: Path
+    size: int
+    environment: dict[str, str]
+    jvm_folder: Path
+    _builder: subprocess.Popen[bytes] | None = None
+    _quiet_since: float = field(default_factory=time.monotonic)
+    _idle: list[Worker] = field(default_factory=list)
+    _taken: set[Worker] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _closed: threading.Event = field(default_factory=threading.Event)
+    _missing: threading.Event = field(default_factory=threading.Event)
 
-    def start(self) -> Self:
+    def start(self) -> None:
         """Start the warm workers in the background, and keep their number."""
         threading.Thread(target=self._keep_warm, daemon=True, name="spark-pool").start()
-        return self
 
     def ready_count(self) -> int:
         """Workers that wait for a job."""
         with self._lock:
             return sum(worker.ready for worker in self._idle)
 
-    def take(self, size: int = 0) -> Worker:
+    def take(self, bytes_to_read: int = 0) -> Worker:
         """A worker for a job, the warmest there is; a new one, not warmed up, where none of its kind is idle.
-
-        Args:
-            size: Bytes the job has to read.
 
         Raises:
             StackUnavailable: No Java 17, or the pool was closed.
         """
-        large = size >= LARGE_BYTES
+        large = bytes_to_read >= LARGE_BYTES
         with self._lock:
-            self._drop_dead()
+            self._drop_useless()
             idle = sorted(self._of_kind(large=large), key=lambda worker: not worker.ready)
             worker = idle[0] if idle else self._new_worker(large=large, warm=False)
             if idle:
@@ -229,7 +218,7 @@ class SparkPool:
         with self._lock:
             self._taken.discard(worker)
             self._quiet_since = worker.used = time.monotonic()
-            room = len(self._of_kind(large=worker.large)) < self._size
+            room = len(self._of_kind(large=worker.large)) < self.size
             if worker.reusable and room and not self._closed.is_set():
                 self._idle.append(worker)
                 return
@@ -256,21 +245,19 @@ class SparkPool:
     def _new_worker(self, *, large: bool = False, warm: bool = True) -> Worker:
         if self._closed.is_set():
             raise StackUnavailable("The Glue engine is stopping.", remedy="start the stack: `airline up`")
-        folder = self._folder / uuid.uuid4().hex[:12]
-        java = SparkJvm(self._jvm_folder).environment(THOROUGH if large else QUICK)
-        return Worker(folder, self._environment | java, large=large, warm=warm)
+        folder = self.folder / uuid.uuid4().hex[:12]
+        java = SparkJvm(self.jvm_folder).environment(THOROUGH if large else QUICK)
+        return Worker(folder, self.environment | java, large=large, warm=warm)
 
-    def _drop_unused(self) -> None:
-        for worker in self._of_kind(large=True):
-            if time.monotonic() - worker.used >= LARGE_IDLE_SECONDS:
+    def _drop_useless(self) -> None:
+        """End idle workers that have died, or that no large job has used for long."""
+        now = time.monotonic()
+        for worker in [*self._idle]:
+            if not worker.alive:
+                logger.warning("Spark worker %d died while it waited", worker.process.pid)
+            if not worker.alive or (worker.large and now - worker.used >= LARGE_IDLE_SECONDS):
                 self._idle.remove(worker)
                 worker.end()
-
-    def _drop_dead(self) -> None:
-        for worker in [w for w in self._idle if not w.alive]:
-            logger.warning("Spark worker %d died while it waited", worker.pid)
-            self._idle.remove(worker)
-            worker.end()
 
     def _keep_warm(self) -> None:
         while not self._closed.is_set():
@@ -287,12 +274,10 @@ class SparkPool:
 
     def _fill(self) -> None:
         with self._lock:
-            self._drop_dead()
-            self._drop_unused()
-            while (
-                len(self._of_kind(large=False)) < self._size and not self._taken and not self._closed.is_set()
-            ):
-                self._idle.append(self._new_worker())
+            self._drop_useless()
+            missing = self.size - len(self._of_kind(large=False))
+            if not self._taken and not self._closed.is_set():
+                self._idle += [self._new_worker() for _ in range(missing)]
 
     def _build_archive_when_idle(self) -> None:
         """Build the class archive once, when there is time for it."""
@@ -301,15 +286,14 @@ class SparkPool:
                 self._builder.poll()  # reaps it once it has ended
                 return
             quiet = time.monotonic() - self._quiet_since >= ARCHIVE_IDLE_SECONDS and not self._taken
-            if self._closed.is_set() or not quiet or not self._size:
+            if self._closed.is_set() or not quiet or not self.size:
                 return
-            jvm = SparkJvm(self._jvm_folder)
-            if jvm.archive.exists():
-                return
-            self._builder = subprocess.Popen(
-                jvm.builder(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                env=self._environment, start_new_session=True,
-            )  # fmt: skip
+            if not SparkJvm(self.jvm_folder).archive.exists():
+                self._builder = subprocess.Popen(
+                    [sys.executable, "-m", JVM_MODULE, str(self.jvm_folder)], env=self.environment,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )  # fmt: skip
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -39,6 +39,9 @@ RAW_LOCAL = "org.apache.hadoop.fs.RawLocalFileSystem"
 MOUNTED = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
 """Hadoop's own mount table under a foreign scheme: `s3://bucket/key` is read and written in a folder."""
 
+USUAL_IMPORTS = ("boto3", "dagster_pipes")
+"""Modules of the machine, not of the platform, that nearly every job imports."""
+
 ERROR_LENGTH = 2000
 """Most characters of a job run's ErrorMessage; a Spark stack trace belongs into the log."""
 
@@ -52,27 +55,22 @@ def main() -> NoReturn:
     """
     engine = os.fdopen(int(sys.argv[1]), "w", buffering=1)
     options, folder = json.loads(sys.argv[2]), sys.argv[3]
-    import_what_jobs_import()
+    for module in USUAL_IMPORTS:
+        if importlib.util.find_spec(module):
+            importlib.import_module(module)
     jvm = start_jvm()
-    forks = Forks([engine, jvm.stdin])
-    if forks.run(partial(make_ready, options, folder)) is None:
+    mine = [engine, jvm.stdin]
+    if run_fork(partial(make_ready, options, folder), mine) is None:
         end_process_group()
     engine.write(json.dumps({"event": "ready"}) + "\n")
     for line in sys.stdin:
         job = json.loads(line)
-        result = forks.run(partial(attach_and_run, job))
+        result = run_fork(partial(run_job, job), mine)
         if result is None:
             break
         end_python_workers(jvm.pid)
         engine.write(json.dumps({"event": "done", **result}) + "\n")
     end_process_group()
-
-
-def import_what_jobs_import() -> None:
-    """Modules of the machine, not of the platform, that nearly every job needs."""
-    for module in ("boto3", "dagster_pipes"):
-        if importlib.util.find_spec(module):
-            importlib.import_module(module)
 
 
 def start_jvm() -> Any:
@@ -91,47 +89,42 @@ def end_python_workers(jvm: int) -> None:
             process.kill()
 
 
-class Forks:
-    """Runs functions in forks of this process, one at a time.
+def run_fork(work: Callable[[], Result | None], mine: list[IO[Any]]) -> Result | None:
+    """Run a function in a fork of this process, which closes the files that are `mine`: they have readers.
 
-    Args:
-        mine: Open files that forks must not hold: whoever reads them waits for their end.
+    Returns:
+        What the function returned, `{}` for nothing; None where its process died without a word.
     """
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        _be_fork(work, mine, theirs)
+    theirs.close()
+    with ours, ours.makefile() as answer, selectors.DefaultSelector() as selector:
+        selector.register(sys.stdin, selectors.EVENT_READ)
+        selector.register(ours, selectors.EVENT_READ)
+        if any(key.fileobj is sys.stdin for key, _ in selector.select()):
+            end_process_group()  # the engine is gone: it sends nothing while a job runs
+        line = answer.readline()
+    os.waitpid(pid, 0)
+    return json.loads(line) if line else None
 
-    def __init__(self, mine: list[IO[Any]]) -> None:
-        self._mine = mine
 
-    def run(self, work: Callable[[], Result | None]) -> Result | None:
-        """What the function returned, `{}` for nothing; None where its process died without a word."""
-        ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            ours.close()
-            self._be_fork(work, theirs)
-        theirs.close()
-        with ours, ours.makefile() as answer, selectors.DefaultSelector() as selector:
-            selector.register(sys.stdin, selectors.EVENT_READ)
-            selector.register(ours, selectors.EVENT_READ)
-            if any(key.fileobj is sys.stdin for key, _ in selector.select()):
-                end_process_group()  # the engine is gone: it sends nothing while a job runs
-            line = answer.readline()
-        os.waitpid(pid, 0)
-        return json.loads(line) if line else None
-
-    def _be_fork(self, work: Callable[[], Result | None], parent: socket.socket) -> NoReturn:
-        try:
-            for file in self._mine:
-                file.close()
-            threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-            result = work() or {}
-            sys.stdout.flush()
-            sys.stderr.flush()
-            parent.sendall(json.dumps(result).encode() + b"\n")
-        except BaseException:  # noqa: BLE001 - a fork must never go on as if it were its parent
-            traceback.print_exc()
-            sys.stderr.flush()
-            os._exit(1)
-        os._exit(0)
+def _be_fork(work: Callable[[], Result | None], mine: list[IO[Any]], parent: socket.socket) -> NoReturn:
+    try:
+        for file in mine:
+            file.close()
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        result = work() or {}
+        sys.stdout.flush()
+        sys.stderr.flush()
+        parent.sendall(json.dumps(result).encode() + b"\n")
+    except BaseException:  # noqa: BLE001 - a fork must never go on as if it were its parent
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
 
 
 def _end_with(parent: socket.socket) -> NoReturn:
@@ -208,22 +201,17 @@ def warm_up(spark: SparkSession, folder: Path) -> None:
     other.unpersist()
 
 
-def attach_and_run(job: dict[str, Any]) -> Result:
-    """Run a job in the JVM that runs already."""
-    return run_job(attach_session(), job)
-
-
-def run_job(spark: SparkSession, job: dict[str, Any]) -> Result:
-    """Run the job's script as `__main__`.
+def run_job(job: dict[str, Any]) -> Result:
+    """Run the job's script as `__main__`, with a session of its own.
 
     Args:
-        spark: A session of the job's own.
         job: `script` (path), `argv` (without the script), `py_files` (paths), `mounts` (bucket → folder),
             `conf` (spark.sql.* options), `folder` (working directory) and `environment`.
 
     Returns:
         `error`: what went wrong, or None; `spent`: whether the JVM is not to be used for another job.
     """
+    spark = attach_session()
     os.environ.update(job["environment"])
     tempfile.tempdir = None  # found anew, in the job's own folder
     os.chdir(job["folder"])

@@ -14,8 +14,8 @@ from typing import Any
 from airline_platform.contract.drift import UNKNOWN_MARK
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.reading import Reading
-from airline_platform.files import csv_records
-from airline_platform.files.characters import trimmed
+from glue_jobs.records import csv_records
+from glue_jobs.records.characters import trimmed
 from resources.acceptance.json_heads import judge_json
 from resources.acceptance.verdicts import Accepted, Refused, Shape
 
@@ -82,8 +82,8 @@ def judge(
     except (zlib.error, EOFError) as error:
         return _broken(lines, error)
     except csv_records.LineTooLong as error:
-        found, wanted = f"a line longer than {csv_records.LONGEST_LINE:,} bytes", "shorter lines"
-        return Refused(error.line, found, wanted, "End the lines with LF.")
+        line = f"a line longer than {csv_records.LONGEST_LINE:,} bytes"
+        return Refused(error.line, line, "shorter lines", "End the lines with LF.")
     except UnicodeError as error:
         wanted, remedy = f"text in {reading.encoding}", "Declare the encoding the file has (Feed.reading)."
         return Refused(lines.line, f"bytes that are not {reading.encoding} ({error})", wanted, remedy)
@@ -258,9 +258,9 @@ def _counted(feed: Feed, verdict: Accepted, texts: Iterator[bytes], first: int) 
     layout = csv_records.Layout(first, verdict.header, len(verdict.columns), reading.delimiter, reading.quote)
     counted = csv_records.count(texts, layout)
     if not counted.adds_up:
-        found = f"lines that do not add up: {counted}"
+        sums = f"lines that do not add up: {counted}"
         return Refused(
-            1, found, "each line to be counted once", "Keep the file and report it: it is a defect."
+            1, sums, "each line to be counted once", "Keep the file and report it: it is a defect."
         )
     if not counted.rows and feed.no_rows == "refuse":
         return Refused(
@@ -300,12 +300,12 @@ def _match(feed: Feed, header: str, reading: Reading, line: int) -> Accepted | R
 def _columns(feed: Feed, names: Sequence[str], reading: Reading) -> tuple[str, ...]:
     """The feed's columns in the file's order; one it does not have as the file's own name, marked."""
     wanted = {column.name.casefold(): column.name for column in feed.columns}
-    found: list[str] = []
+    columns: list[str] = []
     for place, name in enumerate(names, start=1):
         given = wanted.get(_folded(name, reading))
         own = f"{UNKNOWN_MARK}{trimmed(name) or f'column_{place}'}"
-        found.append(given or (own if own not in found else f"{own}_{place}"))
-    return tuple(found)
+        columns.append(given or (own if own not in columns else f"{own}_{place}"))
+    return tuple(columns)
 
 
 def _names(header: str, delimiter: str, reading: Reading) -> list[str]:
@@ -336,18 +336,18 @@ def _problems(feed: Feed, names: list[str], reading: Reading) -> str:
 
     Where the header is missing, its place may hold a person: such a feed's strange columns are only counted.
     """
-    found = [_folded(name, reading) for name in names]
+    folded = [_folded(name, reading) for name in names]
     wanted = {column.name.casefold(): column.name for column in feed.columns}
     needed = [column for column in feed.columns if column.required or feed.drift == "refuse"]
-    missing = [column.name for column in needed if column.name.casefold() not in found]
+    missing = [column.name for column in needed if column.name.casefold() not in folded]
     extra = _extra(feed, names, reading) if feed.drift == "refuse" else []
-    doubled = sorted({name for name, times in Counter(found).items() if times > 1})
+    doubled = sorted({name for name, times in Counter(folded).items() if times > 1})
     hidden = 0
     if feed.personal or feed.drift != "refuse":
         doubled = [name for name in doubled if name in wanted]
     if feed.personal:
         hidden, extra = len(extra), []
-    if not set(found) & set(wanted):
+    if not set(folded) & set(wanted):
         missing = missing or list(wanted.values())
     named = [
         f"{label} {', '.join(repr(column[:100]) for column in columns[:20])}"

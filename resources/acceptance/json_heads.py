@@ -12,8 +12,8 @@ from typing import Any
 
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.reading import Reading
-from airline_platform.files.csv_records import lines_of
-from airline_platform.files.json_records import NotAnArray, elements
+from glue_jobs.records.csv_records import lines_of
+from glue_jobs.records.json_records import NotAnArray, elements
 from resources.acceptance.verdicts import Accepted, Refused
 
 _WHOLE = "Land the file again, complete."
@@ -43,8 +43,8 @@ def judge_json(
     text = head.decode("utf-8-sig", errors="replace")
     begins = text.lstrip(_BLANKS)[:1]
     if not begins:
-        found = "the file holds no text" if whole else f"{len(head):,} bytes of blanks"
-        return Refused(1, found, _wanted(feed), _WHOLE)
+        empty = "the file holds no text" if whole else f"{len(head):,} bytes of blanks"
+        return Refused(1, empty, _wanted(feed), _WHOLE)
     line = len(_LINE_END.split(text[: text.index(begins)]))
     verdict = Accepted("", _names(feed), reading=reading)
     if begins == "[":
@@ -64,11 +64,11 @@ def judge_json(
 
 def _count_lines(texts: Iterator[bytes], verdict: Accepted) -> Accepted:
     rows = lines = 0
-    for _, found in lines_of(texts):
+    for _, some in lines_of(texts):
         if not lines:
-            found[0] = found[0].removeprefix(codecs.BOM_UTF8)
-        lines += len(found)
-        rows += sum(1 for line in found if line and not line.isspace())
+            some[0] = some[0].removeprefix(codecs.BOM_UTF8)
+        lines += len(some)
+        rows += sum(1 for line in some if line and not line.isspace())
     return replace(verdict, rows=rows, lines=lines)
 
 
@@ -90,10 +90,10 @@ def _count_array(feed: Feed, pieces: Iterable[bytes], verdict: Accepted) -> Acce
 
 def _judge_first(feed: Feed, reading: Reading, first: str, line: int) -> Refused | None:
     """Refuse what is another feed's by its first object; one that can't be read is its row's fault."""
-    found = _parsed(first)
-    if not isinstance(found, dict) or not found:
+    row = _parsed(first)
+    if not isinstance(row, dict) or not row:
         return None
-    if {reading.column_of(name) for name in found} & {column.name for column in feed.columns}:
+    if {reading.column_of(name) for name in row} & {column.name for column in feed.columns}:
         return None
     return Refused(
         line,

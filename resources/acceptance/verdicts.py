@@ -46,5 +46,5 @@ class Refused:
     remedy: str
 
     def __str__(self) -> str:
-        """One sentence for alerts and the ledger."""
+        """Put the refusal into one sentence for alerts and the ledger."""
         return f"line {self.line}: {self.found}; expected {self.expected}. {self.remedy}"

@@ -1,4 +1,4 @@
-"""A resource that says which run uses it, so that what the run calls can be told from everything else."""
+"""Resources that call AWS in the name of the run that uses them, so that its calls can be found."""
 
 from typing import Any, Literal, Self
 
@@ -19,7 +19,7 @@ class AwsConfig(Config):
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The access of these settings."""
+        """Return what these settings say of AWS."""
         return cls(
             stage=settings.stage,
             region=settings.region,
@@ -29,12 +29,12 @@ class AwsConfig(Config):
         )
 
     def credentials(self) -> dict[str, str]:
-        """Credentials for boto3, as `Settings.credentials` has them."""
+        """Return credentials for boto3, as `Settings.credentials` does."""
         return credentials(self.stage)
 
 
 class AuditedResource(ConfigurableResource[Any]):
-    """A part of AWS. While a run has it set up, this process calls in the run's name; sensors have no run."""
+    """A resource that calls AWS: in the name of the run that has set it up, or in nobody's, for a sensor."""
 
     aws: AwsConfig
 

@@ -23,7 +23,7 @@ _under_way: list[str] = []
 
 
 def begin(run_id: str) -> None:
-    """From now on this process calls for a run; each call is answered by one of `end`."""
+    """Let this process call in a run's name from now on; each `begin` needs an `end`."""
     _under_way.append(_name(run_id))
 
 
@@ -33,7 +33,7 @@ def end(run_id: str) -> None:
 
 
 def current_run() -> str | None:
-    """The run this process calls for, as it is written into user agents and session names."""
+    """Return the run this process calls for, as it is written into user agents and session names."""
     return next(iter(_under_way[-1:]), None)
 
 
@@ -47,15 +47,15 @@ def sign(request: Any, **_: Any) -> None:
 
 
 def job_arguments() -> dict[str, str]:
-    """Arguments with which a Glue job and its Spark call AWS in the name of the current run."""
+    """Return arguments with which a Glue job and its Spark call AWS in the name of the current run."""
     run = current_run()
     return {"caller": f"{MARK}{run}", "conf": f"{SPARK_AGENT}={MARK}{run}"} if run else {"caller": "nobody"}
 
 
 def agent_of(conf: str) -> str:
-    """The user agent in which a Glue job's `--conf` names a run; empty where it names none."""
-    found = _SPARK_AGENT.search(conf)
-    return found[1] if found else ""
+    """Return the user agent in which a Glue job's `--conf` names a run; empty where it names none."""
+    named = _SPARK_AGENT.search(conf)
+    return named[1] if named else ""
 
 
 def _name(run_id: str) -> str:

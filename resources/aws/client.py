@@ -93,7 +93,7 @@ def make_client(access: AwsAccess, service: Literal["secretsmanager"]) -> "Secre
 @overload
 def make_client(access: AwsAccess, service: Literal["cloudformation"]) -> "CloudFormationClient": ...
 def make_client(access: AwsAccess, service: Any) -> Any:
-    """A client for one service, cached: boto3 clients are thread-safe and slow to make.
+    """Return a client for one service, cached: boto3 clients are thread-safe and slow to make.
 
     Raises:
         StackNotStarted: The stage is a laptop and no stack was started there. A laptop never falls back
@@ -148,7 +148,7 @@ def _session(region: str, endpoint_url: str | None, role: RunRole | None) -> bot
 
 
 def parse_moment(value: Any) -> datetime:
-    """A time as AWS writes it: ISO, seconds since 1970, or as in a mail.
+    """Read a time as AWS writes it: ISO, seconds since 1970, or as in a mail.
 
     botocore guesses which for each of them, and in a listing of a thousand objects that is most of the call.
     """
@@ -179,12 +179,12 @@ class _RunRoleProvider(CredentialProvider):
 
     def _assume(self) -> dict[str, str]:
         given = self._sts().assume_role(RoleArn=self._role.arn, RoleSessionName=self._role.session_name)
-        found = given["Credentials"]
+        credentials = given["Credentials"]
         return {
-            "access_key": found["AccessKeyId"],
-            "secret_key": found["SecretAccessKey"],
-            "token": found["SessionToken"],
-            "expiry_time": found["Expiration"].isoformat(),
+            "access_key": credentials["AccessKeyId"],
+            "secret_key": credentials["SecretAccessKey"],
+            "token": credentials["SessionToken"],
+            "expiry_time": credentials["Expiration"].isoformat(),
         }
 
 

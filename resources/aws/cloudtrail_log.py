@@ -52,7 +52,7 @@ _NAMED_BY = (
 
 @dataclass(frozen=True)
 class Call:
-    """One AWS call.
+    """A call to AWS, as CloudTrail has recorded it.
 
     Args:
         time: When it was answered, UTC, to the second: `2013-02-01T06:00:00Z`.
@@ -76,24 +76,24 @@ class Call:
 
 
 def file_key(account: str, region: str, written: datetime, unique: str) -> str:
-    """Key of a log file."""
+    """Return the key of a log file."""
     name = f"{account}_CloudTrail_{region}_{written:{_MINUTE}}_{unique}.json.gz"
     return f"{day_prefix(account, region, written)}{name}"
 
 
 def day_prefix(account: str, region: str, day: datetime) -> str:
-    """What the keys of a day's log files begin with."""
+    """Return what the keys of a day's log files begin with."""
     return f"{PREFIX}{account}/CloudTrail/{region}/{day:%Y/%m/%d}/"
 
 
 def written_at(key: str) -> datetime | None:
-    """When a log file was written, to the minute; None for a key that is no log file's."""
-    found = _WRITTEN.search(key)
-    return datetime.strptime(found[1], _MINUTE).replace(tzinfo=UTC) if found else None
+    """Return when a log file was written, to the minute; None for a key that is no log file's."""
+    name = _WRITTEN.search(key)
+    return datetime.strptime(name[1], _MINUTE).replace(tzinfo=UTC) if name else None
 
 
 def days(first: datetime, last: datetime) -> Iterator[datetime]:
-    """The midnights that begin the days from `first` to `last`."""
+    """Yield the midnights that begin the days from `first` to `last`."""
     day = first.replace(hour=0, minute=0, second=0, microsecond=0)
     while day <= last:
         yield day
@@ -101,12 +101,12 @@ def days(first: datetime, last: datetime) -> Iterator[datetime]:
 
 
 def pack(records: Sequence[Record]) -> bytes:
-    """A log file's bytes."""
+    """Return the bytes of a log file with these records."""
     return gzip.compress(json.dumps({"Records": records}, separators=(",", ":")).encode(), mtime=0)
 
 
 def unpack(body: bytes, run_id: str) -> list[Record]:
-    """Records of a log file; none where nothing in it has the run's id, which is cheap to see.
+    """Return the records of a log file; none where nothing in it has the run's id, which is cheap to see.
 
     Raises:
         ValueError: It is not a log file's content.
@@ -124,7 +124,7 @@ def unpack(body: bytes, run_id: str) -> list[Record]:
 
 
 def is_of(run_id: str, record: Record) -> bool:
-    """Whether a run made the call: its id is in the user agent, or names the role's session."""
+    """Say whether a run made the call: its id is in the user agent, or names the role's session."""
     if re.search(rf"{re.escape(MARK + run_id)}(?![\w-])", str(record.get("userAgent") or "")):
         return True
     identity = record.get("userIdentity") or {}
@@ -134,7 +134,7 @@ def is_of(run_id: str, record: Record) -> bool:
 
 
 def calls_of(run_id: str, records: Iterable[Record]) -> list[Call]:
-    """The run's calls in the order of their times, each once; in the order they come within a second."""
+    """Return the run's calls by time, each once; within a second they keep the order in which they come."""
     mine = {str(r.get("eventID") or id(r)): r for r in records if is_of(run_id, r)}
     return sorted(map(_call, mine.values()), key=lambda call: call.time)
 
@@ -159,18 +159,18 @@ def _resource(record: Record) -> str:
     if given.get("bucketName"):
         return f"s3://{given['bucketName']}/{given.get('key') or given.get('prefix') or ''}"
     for names in _NAMED_BY:
-        found = [_word(_at(given, name)) for name in names]
-        if all(found):
-            return "/".join(found)
+        words = [_word(_at(given, name)) for name in names]
+        if all(words):
+            return "/".join(words)
     return ", ".join(_word(each["ARN"]) for each in record.get("resources") or () if each.get("ARN"))
 
 
 def _at(given: Mapping[str, Any], path: str) -> Any:
     """A parameter, or one within another: `tableInput.name`."""
-    found: Any = given
+    value: Any = given
     for name in path.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _word(value: Any) -> str:

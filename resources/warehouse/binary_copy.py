@@ -11,7 +11,7 @@ ROWS = 50_000
 
 
 def binary_rows(content: bytes) -> bytes:
-    """Rows of a Parquet file, as `COPY … (FORMAT binary)` reads them: its columns in their order.
+    """Return the rows of a Parquet file as `COPY … (FORMAT binary)` reads them, its columns in their order.
 
     Args:
         content: The file. Its columns have the types that PostgreSQL's have; an int64 is a bigint.

@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Login:
-    """What the warehouse's secret says; `engine` is `redshift` or `postgres`."""
+    """A login, as the warehouse's secret holds it; `engine` is `redshift` or `postgres`."""
 
     engine: str
     host: str
@@ -44,7 +44,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Connection:
-    """A connection, to which engine, and which process has made it.
+    """A connection that knows its engine, and the process that has made it.
 
     Args:
         psycopg: psycopg2's own.
@@ -60,7 +60,7 @@ class Connection:
 
     @property
     def usable(self) -> bool:
-        """Whether this process has made it, lately, and nothing is known to be wrong with it."""
+        """Whether this process has made it and used it lately, and nothing is known to be wrong with it."""
         rested = time.monotonic() - self.used
         return self.process == os.getpid() and rested < KEPT_SECONDS and not self.psycopg.closed
 
@@ -76,7 +76,7 @@ class Connections:
 
     @contextmanager
     def opened(self) -> Iterator[Connection]:
-        """A connection of the caller's own, closed behind it.
+        """Open a connection for the caller alone, and close it behind the block.
 
         Raises:
             StackUnavailable: There is no login, or the warehouse does not answer.
@@ -88,7 +88,7 @@ class Connections:
             connection.psycopg.close()
 
     def read(self, ask: Callable[[Connection], _T]) -> _T:
-        """Ask over the connection this thread has kept; over a new one where that is gone, or was lost.
+        """Ask over the connection that this thread has kept; over a new one where there is none, or it broke.
 
         Args:
             ask: Reads, and changes nothing: it is called again when the kept connection was lost meanwhile.
@@ -110,7 +110,7 @@ class Connections:
         return answer
 
     def _take(self) -> Connection | None:
-        """The connection this thread has kept, if it is usable; it is kept no more."""
+        """Return the connection this thread has kept, if it is usable; it is kept no more."""
         kept: Connection | None = self._kept.__dict__.pop("connection", None)
         if kept is None or kept.usable:
             return kept
@@ -119,7 +119,7 @@ class Connections:
         return None
 
     def _open(self) -> Connection:
-        """A new connection with the login that is known; with the secret's present one where that fails."""
+        """Connect with the login that is known; with the secret's present one where that fails."""
         known, failure = self._login, None
         if known:
             try:
@@ -138,7 +138,7 @@ class Connections:
 
 
 def connections_to(aws: AwsAccess, secret_id: str) -> Connections:
-    """This process's connections to the warehouse that a secret describes."""
+    """Return this process's connections to the warehouse that a secret describes."""
     key = (aws.stage, aws.region, aws.endpoint_url, secret_id)
     with _lock:
         return _connections.setdefault(key, Connections(aws, secret_id))
@@ -163,7 +163,7 @@ def _connect(login: Login) -> Connection:
 
 
 def _read_login(aws: AwsAccess, secret_id: str) -> Login:
-    """What the secret says now.
+    """Read what the secret says now.
 
     Raises:
         StackUnavailable: There is no secret, or Secrets Manager does not answer.

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal, Self
 
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.errors import LoadRefused
 from resources.landing import LandedObject, Version, VersionTag
+from resources.warehouse.own_tables import INGESTED_FILES
 from resources.warehouse.session import Reader, Session
 
 State = Literal["loaded", "rejected", "superseded"]
@@ -158,7 +158,7 @@ class Entry:
         rows_rejected: int | None = None,
         glue_job_run_id: str | None = None,
     ) -> Self:
-        """The row for a landed object version on which the verdict is given now."""
+        """Make the row of a landed object version on which the verdict is given now."""
         return cls(
             feed=feed,
             day=landed.day,
@@ -184,14 +184,14 @@ class Entry:
         return self.rows_read is None or self.rows_read == (self.rows_loaded or 0) + (self.rows_rejected or 0)
 
     def as_row(self) -> dict[str, Any]:
-        """A value for each column of the table."""
+        """Return a value for each column of the table."""
         row = asdict(self)
         return {"partition_date": row.pop("day"), **row}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What became of one landed object version, as the ledger says it.
+    """A verdict says what became of one landed object version.
 
     Args:
         day: The file's ISO day; None for a feed without days.
@@ -214,7 +214,7 @@ class Verdict:
 
     @property
     def tag(self) -> VersionTag:
-        """Which version the verdict is on."""
+        """The version on which the verdict is."""
         return VersionTag(self.key, self.etag)
 
     @property
@@ -330,7 +330,7 @@ def supersede(session: Session, key: str, reason: str) -> None:
 
 
 def known_versions(reader: Reader, feed: str, keys: Collection[str]) -> set[VersionTag]:
-    """Versions of the keys with which nothing is left to do; a loaded one whose source is deleted is none."""
+    """Return the versions of the keys that need no run; one whose source is marked as deleted may."""
     if not keys:
         return set()
     rows = reader.query(KNOWN_VERSIONS, {"feed": feed, "keys": tuple(keys)})
@@ -338,7 +338,7 @@ def known_versions(reader: Reader, feed: str, keys: Collection[str]) -> set[Vers
 
 
 def states_of(reader: Reader, feed: str, keys: Collection[str]) -> dict[VersionTag, State]:
-    """Whether each version of the keys was loaded or rejected; superseded ones are left out."""
+    """Say of each version of the keys whether it was loaded or rejected; superseded ones are left out."""
     if not keys:
         return {}
     rows = reader.query(STATES_OF_KEYS, {"feed": feed, "keys": tuple(keys)})
@@ -346,39 +346,39 @@ def states_of(reader: Reader, feed: str, keys: Collection[str]) -> dict[VersionT
 
 
 def of_days(reader: Reader, feed: str, days: Collection[str]) -> list[Verdict]:
-    """Every verdict on files of ISO days, superseded ones too, by day, key and time of landing."""
+    """Return every verdict on files of ISO days, superseded ones too, by day, key and time of landing."""
     return _verdicts(reader, ALL_OF_DAYS, {"feed": feed, "days": tuple(days)}) if days else []
 
 
 def loaded_files(reader: Reader, feed: str, days: Collection[str] | None = None) -> list[Verdict]:
-    """The files whose rows the feed's table holds; of ISO days only, where they are given."""
+    """Return the files whose rows the feed's table holds; where ISO days are given, those of the days."""
     if days is None:
         return _verdicts(reader, LOADED, {"feed": feed})
     return _verdicts(reader, LOADED_OF_DAYS, {"feed": feed, "days": tuple(days)}) if days else []
 
 
 def loaded_file(reader: Reader, key: str) -> Verdict | None:
-    """The version of a key whose rows stand; None where none do."""
+    """Return the version of a key whose rows stand; None where none do."""
     return next(iter(_verdicts(reader, LOADED_OF_KEY, {"key": key})), None)
 
 
 def loaded_with_source(reader: Reader, keys: Collection[str]) -> list[Verdict]:
-    """Files among the keys whose rows stand, and of which nobody knows yet that their source is deleted."""
+    """Return the files among the keys whose rows stand and whose source is not known to be deleted."""
     return _verdicts(reader, LOADED_WITH_SOURCE, {"keys": tuple(keys)}) if keys else []
 
 
 def between(reader: Reader, first: str, last: str) -> list[Verdict]:
-    """Verdicts on loaded and rejected versions of the keys behind the first, up to and with the last."""
+    """Return the verdicts on loaded and rejected versions of the keys behind `first`, up to `last`."""
     return _verdicts(reader, JUDGED_BETWEEN_KEYS, {"first": first, "last": last})
 
 
 def judged(reader: Reader) -> list[Verdict]:
-    """Verdicts on all loaded and rejected versions of all feeds."""
+    """Return the verdicts on all loaded and rejected versions of all feeds."""
     return _verdicts(reader, JUDGED, {})
 
 
 def judged_days(reader: Reader, first: date, last: date) -> dict[str, set[date]]:
-    """Days from the first to the last of which a file was loaded or rejected, by the feed's name."""
+    """Return the days from the first to the last that have a loaded or rejected file, by the feed's name."""
     days: dict[str, set[date]] = {}
     for row in reader.query(JUDGED_DAYS, {"first": first, "last": last}):
         days.setdefault(row["feed"], set()).add(row["partition_date"])
@@ -388,7 +388,7 @@ def judged_days(reader: Reader, first: date, last: date) -> dict[str, set[date]]
 def newest_verdicts(
     reader: Reader, feed: str, day: str | None = None, *, with_rejects: bool = False
 ) -> list[Verdict]:
-    """The newest verdict on each file of a feed, newest day first, then by key.
+    """Return the newest verdict on each file of a feed, newest day first, then by key.
 
     Args:
         reader: The warehouse, or a transaction.
@@ -404,13 +404,13 @@ def newest_verdicts(
 
 
 def rows_of_loaded_days(reader: Reader, feed: str, first: date, last: date) -> dict[date, RowTotals]:
-    """Rows of the loaded files by day, from the first day to the last."""
+    """Add up the rows of the loaded files by day, from the first day to the last."""
     rows = reader.query(ROWS_OF_LOADED_DAYS, {"feed": feed, "first": first, "last": last})
     return {row["partition_date"]: RowTotals(**_row_totals(row)) for row in rows}
 
 
 def balance(reader: Reader) -> list[Balance]:
-    """The whole ledger, added up by feed and state."""
+    """Add up the whole ledger by feed and state."""
     return [
         Balance(row["feed"], row["state"], row["files"], **_row_totals(row)) for row in reader.query(BALANCE)
     ]

@@ -1,4 +1,4 @@
-"""Alerts that outlive a crash: written in the transaction of what they tell of, published after its commit.
+"""Alerts that outlive a crash: each is written in the transaction it reports, and published after its commit.
 
 At least once: whoever is killed between publishing and saying so leaves a row that is published again, with
 the same `alert_id`.
@@ -11,9 +11,9 @@ from typing import Any
 import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airline_platform.contract.table import ALERT_OUTBOX
 from airline_platform.errors import StackUnavailable
 from resources.topic import Alert, Notifier
+from resources.warehouse.own_tables import ALERT_OUTBOX
 from resources.warehouse.session import Session, Warehouse
 
 _TABLE = ALERT_OUTBOX.qualified_name
@@ -29,7 +29,7 @@ SENT = f"UPDATE {_TABLE} SET sent_at = %(now)s WHERE alert_id = %(alert_id)s"  #
 
 
 def put(session: Session, alerts: Sequence[Alert]) -> None:
-    """Write alerts that are not there yet; the caller's transaction decides whether they happened."""
+    """Write the alerts that the outbox lacks; they happened if the caller's transaction commits."""
     wanted = {alert.alert_id: alert for alert in alerts}
     if not wanted:
         return
@@ -46,7 +46,7 @@ def send(
     *,
     at_least_old: timedelta = timedelta(),
 ) -> int:
-    """Publish what is written and not sent; return how many alerts.
+    """Publish the alerts that are written and not sent; return how many there were.
 
     Args:
         warehouse: Holds the outbox.
@@ -69,7 +69,7 @@ def send(
 
 
 def try_to_send(warehouse: Warehouse, notifier: Notifier, run_id: str | None = None) -> str | None:
-    """As `send`, for whom an alert that waits is no failure; return why it waits, if it does."""
+    """Send what waits; return the reason instead of raising where the warehouse or SNS refuses."""
     try:
         send(warehouse, notifier, run_id)
     except (StackUnavailable, BotoCoreError, ClientError, psycopg2.Error) as error:
@@ -77,8 +77,8 @@ def try_to_send(warehouse: Warehouse, notifier: Notifier, run_id: str | None = N
     return None
 
 
-def tell(alert: Alert, warehouse: Warehouse, notifier: Notifier) -> None:
-    """Write one alert and send it; where the warehouse is what fails, send it all the same.
+def write_and_send(alert: Alert, warehouse: Warehouse, notifier: Notifier) -> None:
+    """Write one alert and send it; send it all the same where the warehouse is what fails.
 
     Raises:
         StackUnavailable: SNS does not answer.
@@ -94,7 +94,7 @@ def tell(alert: Alert, warehouse: Warehouse, notifier: Notifier) -> None:
 
 
 def forget_sent(session: Session, arrived: Collection[str]) -> None:
-    """Take back that alerts were sent, within the last 30 days, where they are not among the arrived."""
+    """Mark alerts of the last 30 days as not sent, except for those that arrived."""
     since = {"since": datetime.now(UTC) - timedelta(days=30)}
     lost = [row["alert_id"] for row in session.execute(SENT_SINCE, since) if row["alert_id"] not in arrived]
     if lost:

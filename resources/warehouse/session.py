@@ -17,17 +17,13 @@ import sqlglot
 from psycopg2.extras import RealDictCursor, execute_values
 from sqlglot import expressions as exp
 
-from airline_platform.contract.table import (
-    LOAD_LOCK,
-    Column,
-    Table,
-    column_definitions,
-)
+from airline_platform.contract.table import Column, Table, column_definitions
 from airline_platform.errors import WrongCall
 from airline_platform.settings import Settings
 from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import AwsAccess, make_client, reaching
 from resources.warehouse.connections import Connection, Connections, connections_to
+from resources.warehouse.own_tables import LOAD_LOCK
 from resources.warehouse.table_changes import (
     COLUMNS,
     Changes,
@@ -54,15 +50,15 @@ COPY_PARQUET = "COPY {table} FROM %(manifest)s IAM_ROLE default FORMAT AS PARQUE
 
 
 class Reader(Protocol):
-    """What answers queries: a transaction, or a warehouse, which opens one for each."""
+    """Something that answers queries: a transaction, or a warehouse, which opens one for each."""
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of one statement of Redshift SQL with bound `%(name)s` values."""
+        """Return the rows of one statement of Redshift SQL with bound `%(name)s` values."""
         ...
 
 
 class Session:
-    """One transaction on the warehouse: committed when its block ends well, rolled back otherwise."""
+    """A transaction on the warehouse; it is committed when its block ends well, and rolled back otherwise."""
 
     def __init__(self, connection: "PsycopgConnection", engine: str, aws: AwsAccess) -> None:
         self._connection = connection
@@ -76,7 +72,7 @@ class Session:
             return [dict(row) for row in cursor.fetchall()] if cursor.description else []
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of one statement of Redshift SQL with bound `%(name)s` values, as `Warehouse.query` has it."""
+        """Return the rows of one statement of Redshift SQL with bound `%(name)s` values."""
         return self.execute(sql, parameters)
 
     def change(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
@@ -98,7 +94,7 @@ class Session:
             )
 
     def columns(self) -> dict[str, dict[str, TableColumn]]:
-        """The columns that every table of the schema has, by name, by the table's name."""
+        """Return the columns of every table of the schema, by table and name."""
         return columns_by_table(self.execute(COLUMNS, {"schema": Table.SCHEMA}))
 
     def add_columns(self, table: Table, columns: Sequence[Column]) -> list[str]:
@@ -112,8 +108,8 @@ class Session:
         """
 
         def missing() -> list[Column]:
-            found = self.columns().get(table.name, {})
-            return [column for column in columns if column.name not in found]
+            existing = self.columns().get(table.name, {})
+            return [column for column in columns if column.name not in existing]
 
         if not missing():
             return []
@@ -124,7 +120,7 @@ class Session:
         return [column.name for column in lacking]
 
     def changes(self, tables: Sequence[Table]) -> Changes:
-        """What the tables that exist need to have what they are declared to have.
+        """Return what the existing tables need to become what they are declared to be.
 
         Raises:
             TableDiffers: Some column can't be made what it is declared to be.
@@ -132,11 +128,11 @@ class Session:
         return changes_of(tables, self.columns(), self._engine)
 
     def index(self, table: Table) -> None:
-        """Where sort keys mean nothing, index by them: replacing a day is 8 times faster (58 ms, not 467).
+        """Index by the sort key where the engine does not sort: a day is replaced in 58 ms instead of 467.
 
-        Of a bulky table it is indexed which days each 128 pages hold: its rows' index took 40 % of an INSERT.
-        A day of a year's 7.3 million rows is found with 0.02 s of CPU instead of 0.01. Where others have
-        taken the place of replaced days, `multi` keeps 16 of them apart.
+        Of a bulky table, what is indexed is which days each 128 pages hold, because an index of its rows
+        took 40 % of an INSERT. Finding a day among a year's 7.3 million rows takes 0.02 s of CPU instead of
+        0.01. Where others have taken the place of replaced days, `multi` keeps 16 of them apart.
         """
         if self._engine != "postgres":
             return
@@ -218,18 +214,18 @@ def _made_ahead(make: Callable[[str], _T], items: Iterable[str]) -> Iterator[_T]
 
 
 class Warehouse(AuditedResource):
-    """The warehouse, reached by the secret that describes it."""
+    """The warehouse, which is reached by the secret that describes it."""
 
     secret_id: str
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The warehouse of these settings, which need not be this process's."""
+        """Return the warehouse of these settings, which need not be this process's."""
         return cls(secret_id=settings.warehouse_secret, aws=AwsConfig.of(settings))
 
     @contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Session]:
-        """One transaction, on a connection of its own.
+        """Open a transaction on a connection of its own.
 
         Raises:
             StackUnavailable: The warehouse does not answer.
@@ -241,7 +237,7 @@ class Warehouse(AuditedResource):
 
     @contextmanager
     def exclusive_transaction(self) -> Iterator[Session]:
-        """One transaction that keeps every other exclusive one out until it ends, whoever runs it.
+        """Open a transaction that keeps every other exclusive one out until it ends, whoever runs it.
 
         Loads, verdicts and whatever else decides by what it finds go through it: it waits until it is alone,
         and then sees all that those before it have committed. A run that was given up for dead may still
@@ -256,7 +252,7 @@ class Warehouse(AuditedResource):
             yield Session(connection.psycopg, connection.engine, self.aws)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of one read-only statement of Redshift SQL, on a connection that the thread keeps.
+        """Return the rows of one read-only statement of Redshift SQL, on a connection that the thread keeps.
 
         Raises:
             StackUnavailable: The warehouse does not answer.
@@ -268,6 +264,15 @@ class Warehouse(AuditedResource):
                 return Session(connection.psycopg, connection.engine, self.aws).execute(sql, parameters)
 
         return self._connections().read(ask)
+
+    def require_turn(self) -> None:
+        """See that the warehouse lets a load begin.
+
+        Raises:
+            StackUnavailable: It does not answer.
+        """
+        with self.exclusive_transaction():
+            pass
 
     def alter(self, statement: str) -> None:
         """Run one statement of Redshift SQL outside of a transaction.
@@ -295,7 +300,7 @@ def _keep_others_out(connection: Connection) -> None:
 
 
 def require_one_query(sql: str) -> None:
-    """Let one query through, and nothing that could end the read-only transaction it will run in.
+    """Let one query pass, and nothing that could end the read-only transaction it will run in.
 
     Raises:
         WrongCall: It is something else than one SELECT.
@@ -311,7 +316,7 @@ def require_one_query(sql: str) -> None:
 
 @cache
 def to_postgres(sql: str) -> str:
-    """Redshift SQL as PostgreSQL: distribution and sort keys drop out."""
+    """Translate Redshift SQL into PostgreSQL's; distribution and sort keys drop out."""
     statements = []
     for statement in sqlglot.parse(sql, read="redshift"):
         if statement is None:

@@ -41,14 +41,14 @@ class TableColumn:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "TableColumn":
-        """A row of `COLUMNS`."""
+        """Read a row of `COLUMNS`."""
         needs = row["is_nullable"] == "NO" and row["column_default"] is None
         return cls(row["column_name"], _type(row), needs)
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What has to be done to tables, and what stays although nothing declares it.
+    """The changes that tables need, and what stays although nothing declares it.
 
     Args:
         statements: One change each, in Redshift's dialect.
@@ -60,11 +60,11 @@ class Changes:
 
 
 def columns_by_table(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, TableColumn]]:
-    """The rows of `COLUMNS` as columns by name, by the table's name."""
-    found: dict[str, dict[str, TableColumn]] = defaultdict(dict)
+    """Return the rows of `COLUMNS` as columns by table and name."""
+    tables: dict[str, dict[str, TableColumn]] = defaultdict(dict)
     for row in rows:
-        found[row["table_name"]][row["column_name"]] = TableColumn.of(row)
-    return dict(found)
+        tables[row["table_name"]][row["column_name"]] = TableColumn.of(row)
+    return dict(tables)
 
 
 def changes_of(
@@ -88,13 +88,13 @@ def changes_of(
     kept: list[tuple[str, str]] = []
     problems: list[str] = []
     for table in tables:
-        found = existing.get(table.name)
-        if not found:
+        there = existing.get(table.name)
+        if not there:
             continue
         declared = {column.name: column for column in table.columns}
-        statements += additions(table, table.columns, found)
-        kept += [(table.qualified_name, name) for name in found if name not in declared]
-        for column in found.values():
+        statements += additions(table, table.columns, there)
+        kept += [(table.qualified_name, name) for name in there if name not in declared]
+        for column in there.values():
             changes, problem = _alterations(table, column, declared.get(column.name), engine)
             statements += changes
             problems += [problem] if problem else []
@@ -111,8 +111,8 @@ def changes_of(
     return Changes(tuple(statements), tuple(kept))
 
 
-def additions(table: Table, columns: Sequence[Column], found: Mapping[str, TableColumn]) -> list[str]:
-    """Statements that add the columns a table lacks.
+def additions(table: Table, columns: Sequence[Column], existing: Mapping[str, TableColumn]) -> list[str]:
+    """Return statements that add the columns a table lacks.
 
     They may be empty, also where the declaration requires a value: rows that are there have none. Redshift
     adds one column in a statement, and none that requires a value.
@@ -120,7 +120,7 @@ def additions(table: Table, columns: Sequence[Column], found: Mapping[str, Table
     return [
         f"ALTER TABLE {table.qualified_name} ADD COLUMN {column.name} {column.redshift_type}"
         for column in columns
-        if column.name not in found
+        if column.name not in existing
     ]
 
 

@@ -15,15 +15,17 @@ from laptop.spark.worker import mount_buckets, start_session
 
 # Glue has its own library; a laptop's worker puts the stand-in on the path just like this.
 sys.path.extend([str(SHIM_FOLDER), str(Path(__file__).parent)])
-from spark_lake import Lake, Transform
+from spark_lake import Lake
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The session a laptop's worker gives a job: with its JVM, its options and its way to S3."""
     folder = tmp_path_factory.mktemp("spark")
+    # With the class archive that `make jvm` builds.
+    jvm = SparkJvm(Path(sys.prefix) / "var" / "spark-jvm")
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in SparkJvm(folder / "jvm").environment().items():
+        for name, value in jvm.environment().items():
             environment.setenv(name, value)
         session = start_session(session_options(folder))
         gateway: Any = session.sparkContext._gateway
@@ -35,16 +37,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 
 @pytest.fixture(scope="session")
-def new_lake(
-    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Feed, Transform], Lake]:
+def new_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Feed], Lake]:
     """Makes an empty lake; the buckets are mounted once, as Hadoop keeps what it has mounted."""
     root = tmp_path_factory.mktemp("buckets")
     mount_buckets(spark, {"landing": str(root / "current/landing"), "lake": str(root / "current/lake")})
 
-    def make(feed: Feed, transform: Transform) -> Lake:
+    def make(feed: Feed) -> Lake:
         if (root / "current").exists():
             (root / "current").rename(root / f"old-{len(list(root.iterdir()))}")
-        return Lake(spark, root / "current", feed, transform)
+        return Lake(spark, root / "current", feed)
 
     return make

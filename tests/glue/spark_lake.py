@@ -3,14 +3,19 @@
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+from pyarrow import parquet
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from airline_platform.contract.feed import Feed
-from airline_platform.feeds.airports import AIRPORTS
+from airline_platform.contract.feed import WHOLE, Feed
+from airline_platform.feeds import FEEDS
 from airline_platform.files.names import is_gzip
+from glue_jobs.rows import transform_of
 from glue_jobs.runner import FeedRun
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Refused
@@ -20,16 +25,37 @@ SLICE = 1 << 20
 
 LANDED = "2013-01-02T03:04:05+00:00"
 
-Transform = Callable[..., DataFrame]
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run made of many files: a run costs seconds, a file in it next to nothing.
+
+    Args:
+        counts: What the job reports, by the file's name.
+        rows: Loaded rows, by the file's name and by line.
+        rejects: As `rows`.
+    """
+
+    counts: dict[str, dict[str, Any]]
+    rows: dict[str, dict[int, Row]]
+    rejects: dict[str, dict[int, dict[str, Any]]]
+
+    def of(self, name: str) -> tuple[int, int, int]:
+        """Rows read, loaded and rejected of a file."""
+        count = self.counts[name]
+        return count["read"], count["loaded"], count["rejected"]
+
+    def reasons(self, name: str) -> dict[int, str]:
+        """Why lines of a file are rejected."""
+        return {line: reject["reject_reason"] for line, reject in self.rejects[name].items()}
 
 
 class Lake:
     """A landing and a lake bucket on this disk, which Spark knows as `s3://landing` and `s3://lake`."""
 
-    def __init__(self, spark: SparkSession, folder: Path, feed: Feed, transform: Transform) -> None:
+    def __init__(self, spark: SparkSession, folder: Path, feed: Feed) -> None:
         self.spark = spark
         self.feed = feed
-        self.transform = transform
         self.landing = folder / "landing"
         self.lake = folder / "lake"
         for bucket in (self.landing, self.lake):
@@ -54,7 +80,7 @@ class Lake:
             return verdict
         return {
             "url": f"s3://landing/{key}",
-            "partition": key.partition("date=")[2][:10],
+            "partition": key.partition("date=")[2][:10] or WHOLE,
             "landed_at": at,
             "header": verdict.header,
             "columns": verdict.columns,
@@ -82,10 +108,10 @@ class Lake:
         }
 
     def run(
-        self, *entries: Mapping[str, Any], airports: str = "none", passed: Sequence[Any] = ()
+        self, *entries: Mapping[str, Any], airports: str = "none", secret: str = ""
     ) -> dict[str, tuple[int, int, int]]:
         """Run the feed over landed files; rows read, loaded and rejected by key."""
-        counts = self.counts(*entries, airports=airports, passed=passed)
+        counts = self.counts(*entries, airports=airports, secret=secret)
         return {
             count["url"].removeprefix("s3://landing/"): (count["read"], count["loaded"], count["rejected"])
             for count in counts
@@ -95,22 +121,40 @@ class Lake:
         self,
         *entries: Mapping[str, Any],
         airports: str = "none",
-        passed: Sequence[Any] = (),
+        secret: str = "",
         max_rejected_share: float = 1,
         evolved: str = "none",
+        transform: Callable[[DataFrame], DataFrame] | None = None,
     ) -> list[dict[str, Any]]:
-        """What the job reports of each file."""
+        """What the job reports of each file; rows are made as the feed declares, or by another transform."""
         arguments = self.arguments(*entries) | {
             "max_rejected_share": str(max_rejected_share),
             "evolved": evolved,
         }
         run = FeedRun(self.spark, self.feed, arguments)
-        known = [run.dimension(AIRPORTS, airports)] if self.feed.lookups else []
-        counts: Any = run.execute(lambda landed: self.transform(landed, *known, *passed))
+        dimensions = {
+            name: run.dimension(FEEDS[name].becomes, airports)  # type: ignore[arg-type]
+            for name in {lookup.dimension for lookup in self.feed.lookups}
+        }
+        counts: Any = run.execute(transform or transform_of(self.feed, dimensions, secret))
         return list(counts)
 
+    def outcome(self, *entries: Mapping[str, Any], **arguments: Any) -> Outcome:
+        """Run the feed over files of different names; what became of each."""
+        counts = {name_of(count["url"]): count for count in self.counts(*entries, **arguments)}
+        assert len(counts) == len(entries), "two files of one name"
+        rows: dict[str, dict[int, Row]] = {name: {} for name in counts}
+        rejects: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in counts}
+        for row in self.loaded():
+            assert rows[name_of(row.source_file)].setdefault(row.source_line, row) is row
+        for reject in self.rejects():
+            rejects[name_of(reject["source_file"])][reject["line_number"]] = reject
+        return Outcome(counts, rows, rejects)
+
     def loaded(self) -> list[Row]:
-        return self.spark.read.parquet("s3://lake/enriched/").collect()
+        """All rows of the lake, read by Arrow, as what loads them does; the day's folder comes last."""
+        assert (self.lake / "enriched").exists(), "nothing was written"
+        return [row for path in sorted((self.lake / "enriched").rglob("*.parquet")) for row in rows_of(path)]
 
     def rejects(self) -> list[dict[str, Any]]:
         found = (self.lake / "rejects").rglob("*.json")
@@ -120,3 +164,21 @@ class Lake:
     def files(self, dataset: str, day: str) -> dict[str, bytes]:
         folder = self.lake / dataset / f"date={day}"
         return {path.name: path.read_bytes() for path in folder.glob("*")} if folder.exists() else {}
+
+
+def name_of(url: str) -> str:
+    """A file's name, without its bucket and folders."""
+    return url.rpartition("/")[2]
+
+
+def rows_of(path: Path) -> list[Row]:
+    """The rows of one Parquet file of a day, with times as Spark gives them: UTC, without saying so."""
+    table = parquet.ParquetFile(path).read()
+    # Spark writes nanoseconds that are none.
+    times = [
+        pa.timestamp("us") if pa.types.is_timestamp(field.type) else field.type for field in table.schema
+    ]
+    table = table.cast(pa.schema(list(zip(table.schema.names, times, strict=True))))
+    folder = path.parent.name.removeprefix("date=")
+    day = None if folder == WHOLE else date.fromisoformat(folder)
+    return [Row(**values, date=day) for values in table.to_pylist()]

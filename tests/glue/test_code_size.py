@@ -5,13 +5,13 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
-from spark_lake import Lake, Transform
+from spark_lake import Lake
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
-from glue_jobs.flights_job import transform
 from glue_jobs.landing import REASON
+from glue_jobs.rows import transform_of
 from glue_jobs.runner import COMPILED, FeedRun
 
 
@@ -25,9 +25,9 @@ def largest_method(rows: DataFrame) -> int:
 
 
 def test_what_finds_good_flights_is_small_enough_to_be_compiled_as_it_tells_no_reasons(
-    spark: SparkSession, new_lake: Callable[[Feed, Transform], Lake]
+    spark: SparkSession, new_lake: Callable[[Feed], Lake]
 ) -> None:
-    lake = new_lake(FLIGHTS, transform)
+    lake = new_lake(FLIGHTS)
     entry = lake.land(f"{FLIGHTS.prefix}date=2013-01-01/file.csv", f"{FLIGHTS.header}\nUA,1,2,3,4\n")
     airports = "s3://lake/airports/"
     spark.sql("SELECT 1L airport_id, 'a' city, 'b' state, 'c' name").write.parquet(airports)
@@ -36,8 +36,8 @@ def test_what_finds_good_flights_is_small_enough_to_be_compiled_as_it_tells_no_r
 
     def good(*, told: bool) -> DataFrame:
         is_good = F.col(REASON).isNull()
-        known = run.dimension(AIRPORTS, airports)
-        seen = run._judged(run.files, lambda rows: transform(rows, known), told=told).observe(
+        known = run.dimension(AIRPORTS.becomes, airports)
+        seen = run.judged(run.files, transform_of(FLIGHTS, {"airports": known}), told=told).observe(
             Observation(), F.count("*").alias("read"), F.count_if(is_good).alias("good")
         )
         return seen.where(is_good).select(*(column.name for column in run.columns))

@@ -7,16 +7,12 @@ its row, which is told with the record's first line.
 from collections.abc import Callable
 
 import pytest
-from airport_files import judged
 from pyspark.sql import Row
-from spark_lake import Lake
+from spark_lake import Lake, Outcome
 
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
-from assets.ingest.airports import parse_airports
-from glue_jobs.bookings_job import transform
 from glue_jobs.runner import FeedRun
-from resources.landing import LandedObject
 
 pytestmark = pytest.mark.filterwarnings(
     # PySpark leaves the socket of every collect to the garbage collector, and compares pandas's version.
@@ -63,7 +59,7 @@ def file_of(header: str, row: Callable[[int, bytes], bytes], end: str, field: by
 @pytest.fixture(scope="module")
 def bookings(new_lake: Callable[..., Lake]) -> dict[str, dict[int, Row]]:
     """The judged rows of every case, by their line."""
-    lake = new_lake(BOOKINGS, transform)
+    lake = new_lake(BOOKINGS)
     entries = [
         lake.land(
             f"bookings/date=2013-01-01/{name}.csv",
@@ -71,11 +67,11 @@ def bookings(new_lake: Callable[..., Lake]) -> dict[str, dict[int, Row]]:
         )
         for name, (end, field, *_) in CASES.items()
     ]
-    counts = lake.counts(*entries, passed=["secret"])
+    counts = lake.counts(*entries, secret="secret")
     assert all(count["read"] == 3 == count["loaded"] + count["rejected"] for count in counts)
     run = FeedRun(lake.spark, BOOKINGS, lake.arguments(*entries))
     found: dict[str, dict[int, Row]] = {name: {} for name in CASES}
-    for row in run._judged(run.files, lambda rows: rows, told=True).collect():
+    for row in run.judged(run.files, lambda rows: rows, told=True).collect():
         found[row.source_file.rpartition("/")[2].removesuffix(".csv")][row.source_line] = row
     return found
 
@@ -97,16 +93,28 @@ def test_a_passengers_name_is_read_as_the_suite_says_and_so_are_the_rows_around_
         assert (rows[3].passenger_name, rows[3].reject_reason) == (value, None)
 
 
+@pytest.fixture(scope="module")
+def airports(new_lake: Callable[..., Lake]) -> Outcome:
+    """What became of every case."""
+    lake = new_lake(AIRPORTS)
+    return lake.outcome(
+        *(
+            lake.land(
+                f"airport_codes/{name}.csv",
+                file_of(AIRPORTS.header, lambda n, field: b"%d,Atlanta,GA,%s" % (n, field), end, field),
+            )
+            for name, (end, field, *_) in CASES.items()
+        )
+    )
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_an_airports_name_is_read_as_the_suite_says_and_has_no_line_break(case: str) -> None:
-    end, field, value, why_not = CASES[case]
-    body = file_of(AIRPORTS.header, lambda n, name: b"%d,Atlanta,GA,%s" % (n, name), end, field)
-    landed = judged("airport_codes/a.csv", body)
-    assert isinstance(landed, LandedObject)
+def test_an_airports_name_is_read_as_the_suite_says_and_has_no_line_break(
+    airports: Outcome, case: str
+) -> None:
+    _, _, value, why_not = CASES[case]
+    names = {row.airport_id: row.name for row in airports.rows[f"{case}.csv"].values()}
 
-    good, bad = parse_airports(landed, body)
-
-    names = {row["airport_id"]: row["name"] for row in good}
     assert (names.pop(1), names.pop(3)) == ("Ann", "Ann")
     assert names == ({} if why_not else {2: value})
-    assert [(row["line_number"], row["reject_reason"]) for row in bad] == ([(3, why_not)] if why_not else [])
+    assert airports.reasons(f"{case}.csv") == ({3: why_not} if why_not else {})

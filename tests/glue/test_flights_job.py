@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
-from spark_lake import Lake, Transform
+from spark_lake import Lake, Outcome
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.flights import FLIGHTS
-from glue_jobs.flights_job import transform
+from glue_jobs.rows import transform_of
 from glue_jobs.runner import FeedRun
 
-NewLake = Callable[[Feed, Transform], Lake]
+NewLake = Callable[[Feed], Lake]
 
 # PySpark leaves the socket of every collect to the garbage collector.
 pytestmark = [
@@ -35,7 +35,7 @@ ATLANTA, NEWARK = 10397, 11618
 
 @pytest.fixture
 def lake(new_lake: NewLake) -> Lake:
-    return new_lake(FLIGHTS, transform)
+    return new_lake(FLIGHTS)
 
 
 def csv_file(*rows: str, header: str = HEADER, end: str = "\n") -> str:
@@ -82,8 +82,13 @@ def airports(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(rows, "airport_id bigint, city string, state string, name string")
 
 
+def facts(landed: DataFrame, airports: DataFrame) -> DataFrame:
+    """The fact's rows, of judged ones."""
+    return transform_of(FLIGHTS, {"airports": airports})(landed)
+
+
 def test_both_airports_are_spelled_out(landed: DataFrame, airports: DataFrame) -> None:
-    (flight,) = transform(landed, airports).where("carrier = 'UA'").collect()
+    (flight,) = facts(landed, airports).where("carrier = 'UA'").collect()
 
     assert (flight.dep_airport, flight.dep_city, flight.dep_state) == ("Hartsfield-Jackson", "Atlanta", "GA")
     assert (flight.arr_city, flight.arr_state) == ("Newark", "NJ")
@@ -98,7 +103,7 @@ def test_both_airports_are_spelled_out(landed: DataFrame, airports: DataFrame) -
 def test_unknown_airports_stay_unnamed_and_doubled_ids_multiply_nothing(
     landed: DataFrame, airports: DataFrame
 ) -> None:
-    flights = {row.origin_airport_id: row for row in transform(landed, airports).collect()}
+    flights = {row.origin_airport_id: row for row in facts(landed, airports).collect()}
 
     assert sorted(flights) == [ATLANTA, NEWARK, 99999]
     assert flights[NEWARK].dep_city == "Newark"
@@ -108,13 +113,13 @@ def test_unknown_airports_stay_unnamed_and_doubled_ids_multiply_nothing(
 
 
 def test_without_any_airport_every_flight_stays(landed: DataFrame, airports: DataFrame) -> None:
-    assert transform(landed, airports.limit(0)).count() == 3
+    assert facts(landed, airports.limit(0)).count() == 3
 
 
 def test_the_columns_are_the_facts_in_its_order_then_where_the_row_came_from(
     landed: DataFrame, airports: DataFrame
 ) -> None:
-    found = transform(landed, airports)
+    found = facts(landed, airports)
 
     fact = [(column.name, column.glue_type) for column in FLIGHTS.table.columns]
     assert found.dtypes[: len(fact)] == fact
@@ -188,7 +193,7 @@ BAD = {
 @pytest.fixture(scope="module")
 def many_lines(spark: SparkSession, new_lake: NewLake) -> FeedRun:
     """The lines above, landed in one file."""
-    lake = new_lake(FLIGHTS, transform)
+    lake = new_lake(FLIGHTS)
     entry = lake.land(key("lines.csv"), csv_file(*GOOD, "", *BAD))
     return FeedRun(spark, FLIGHTS, lake.arguments(entry))
 
@@ -200,7 +205,7 @@ def judged(many_lines: FeedRun) -> dict[str, Row]:
 
 
 def parsed(run: FeedRun, *, told: bool) -> list[Row]:
-    return run._judged(run.files, lambda rows: rows, told=told).collect()
+    return run.judged(run.files, lambda rows: rows, told=told).collect()
 
 
 def test_the_same_lines_are_good_whether_reasons_are_told_or_not(
@@ -241,7 +246,7 @@ def test_a_bad_line_says_which_column_what_came_and_what_was_expected(
 # --- the whole run
 
 
-class Outcome(NamedTuple):
+class Mixed(NamedTuple):
     """What a run reported and left in the lake."""
 
     counts: dict[str, tuple[int, int, int]]
@@ -250,27 +255,10 @@ class Outcome(NamedTuple):
     rejects: list[dict[str, Any]]
 
 
-ODD_QUOTES = ('"UA,1,2,3,4', 'UA",1,2,3,4', 'UA,1,2,3,"4', '"UA,1')
-
-
-def test_a_quote_opened_by_mistake_costs_its_own_line_alone(lake: Lake) -> None:
-    counts = lake.run(
-        *(
-            lake.land(key(f"{n}.csv"), csv_file("AA,1,2,3,4", odd, "AA,1,2,3,4"))
-            for n, odd in enumerate(ODD_QUOTES)
-        )
-    )
-
-    assert counts == {key(f"{n}.csv"): (3, 2, 1) for n in range(len(ODD_QUOTES))}
-    assert [(r["line_number"], r["raw_text"], r["reject_reason"]) for r in lake.rejects()] == [
-        (3, odd, QUOTES) for odd in ODD_QUOTES
-    ]
-
-
 @pytest.fixture(scope="module")
-def mixed(spark: SparkSession, new_lake: NewLake) -> Outcome:
+def mixed(spark: SparkSession, new_lake: NewLake) -> Mixed:
     """One run over two days' files of every kind, with a dimension of one airport."""
-    lake = new_lake(FLIGHTS, transform)
+    lake = new_lake(FLIGHTS)
     airports = [(1, "Atlanta", "GA", "Hartsfield-Jackson", "s3://landing/airports.csv")]
     schema = "airport_id bigint, city string, state string, name string, source_file string"
     spark.createDataFrame(airports, schema).write.parquet("s3://lake/dim/")
@@ -287,10 +275,10 @@ def mixed(spark: SparkSession, new_lake: NewLake) -> Outcome:
         airports="s3://lake/dim/",
     )
     copied = spark.read.parquet(f"s3://lake/enriched/date={NEW_YEAR}/")
-    return Outcome(counts, lake.loaded(), copied.dtypes, lake.rejects())
+    return Mixed(counts, lake.loaded(), copied.dtypes, lake.rejects())
 
 
-def test_every_row_read_is_loaded_or_rejected_and_counted_by_file(mixed: Outcome) -> None:
+def test_every_row_read_is_loaded_or_rejected_and_counted_by_file(mixed: Mixed) -> None:
     assert mixed.counts == {
         key("documented.csv"): (2, 2, 0),
         key("marked.csv"): (1, 1, 0),
@@ -301,7 +289,7 @@ def test_every_row_read_is_loaded_or_rejected_and_counted_by_file(mixed: Outcome
     }
 
 
-def test_each_file_is_read_by_its_own_header_order_line_end_and_mark(mixed: Outcome) -> None:
+def test_each_file_is_read_by_its_own_header_order_line_end_and_mark(mixed: Mixed) -> None:
     assert sorted((str(row.flight_date), row.carrier) for row in mixed.loaded) == [
         *[(NEW_YEAR, carrier) for carrier in ("AA", "AA", "BB", "CC", "DD", "EE")],
         *[(SECOND, "FF")] * 2,
@@ -311,18 +299,18 @@ def test_each_file_is_read_by_its_own_header_order_line_end_and_mark(mixed: Outc
     } == {(1, 2, 3, 4)}
 
 
-def test_a_loaded_row_names_its_file_and_the_airports_that_are_known(mixed: Outcome) -> None:
+def test_a_loaded_row_names_its_file_and_the_airports_that_are_known(mixed: Mixed) -> None:
     (row,) = (row for row in mixed.loaded if row.carrier == "BB")
 
     assert row.source_file == f"s3://landing/{key('reordered.csv')}"
     assert (row.dep_airport, row.arr_airport) == ("Hartsfield-Jackson", None)
 
 
-def test_what_is_loaded_is_laid_out_as_copy_takes_it(mixed: Outcome) -> None:
+def test_what_is_loaded_is_laid_out_as_copy_takes_it(mixed: Mixed) -> None:
     assert mixed.types == [(column.name, column.glue_type) for column in FLIGHTS.table.columns]
 
 
-def test_a_reject_carries_its_file_line_text_and_reason(mixed: Outcome) -> None:
+def test_a_reject_carries_its_file_line_text_and_reason(mixed: Mixed) -> None:
     assert mixed.rejects == [
         {
             "flight_date": day,
@@ -393,45 +381,7 @@ def test_running_the_same_files_again_gives_the_same_rows(lake: Lake) -> None:
     assert lake.rejects() == rejects
 
 
-def test_just_the_files_of_the_manifest_are_read_whatever_their_keys_are_made_of(lake: Lake) -> None:
-    names = [
-        "JFK + LGA.csv",
-        "é ü 東京 ✈.csv",
-        "100%.csv",
-        "a%20b.csv",
-        "[ab]{c,d}*?.csv",
-        "a?.csv",
-        "back\\slash.csv",
-        "12:30.csv",
-        "#1 & 2=3;'x'.csv",
-    ]
-    entries = [
-        lake.land(key(name), csv_file("UA,1,2,3,4", *["UA,x,2,3,4"] * n)) for n, name in enumerate(names)
-    ]
-
-    assert lake.run(*entries) == {key(name): (n + 1, 1, n) for n, name in enumerate(names)}
-    assert {row.source_file for row in lake.loaded()} == {f"s3://landing/{key(name)}" for name in names}
-    assert {reject["source_file"] for reject in lake.rejects()} == {
-        f"s3://landing/{key(name)}" for name in names[1:]
-    }
-
-
-@pytest.mark.parametrize(("commas", "reason"), [(20_000, FIELDS), (20_001, TOO_LONG), (30_000, TOO_LONG)])
-def test_a_line_of_garbage_is_rejected_and_does_not_stop_the_job(
-    lake: Lake, commas: int, reason: str
-) -> None:
-    counts = lake.run(lake.land(key("a.csv"), csv_file("UA,1,2,3,4", "," * commas)))
-
-    assert counts == {key("a.csv"): (2, 1, 1)}
-    assert lake.rejects()[0]["reject_reason"] == reason
-
-
-@pytest.mark.parametrize("carrier", [b"\xe9A", b"U\0A"], ids=["Latin-1", "NUL"])
-def test_text_no_warehouse_takes_is_rejected(lake: Lake, carrier: bytes) -> None:
-    body = csv_file("UA,1,2,3,4").encode() + carrier + b",1,2,3,4\n"
-
-    assert lake.run(lake.land(key("a.csv"), body)) == {key("a.csv"): (2, 1, 1)}
-
+# --- odd files of every kind, in one run
 
 MARK = b"\xef\xbb\xbf"
 FOUR = csv_file("AA,1,2,3,4", "BB,1,2,3,4", "CC,1,x,3,4").encode()
@@ -450,29 +400,83 @@ ODD_FILES: dict[str, tuple[bytes, tuple[int, int, int], list[int]]] = {
         (5, 2, 3),
         [4, 5, 6],
     ),
+    "latin-1.csv": (csv_file("UA,1,2,3,4").encode() + b"\xe9A,1,2,3,4\n", (2, 1, 1), [3]),
+    "nul.csv": (csv_file("UA,1,2,3,4", "U\0A,1,2,3,4").encode(), (2, 1, 1), [3]),
     "long-line.csv": (csv_file("AA,1,2,3,4", f"{LONG},1,2,3,4", "BB,1,2,3,4").encode(), (3, 2, 1), [3]),
     # The first 20,000 characters of which would be a good row.
     "long-spaces.csv": (csv_file(f"AA,1,2,3,4{' ' * 20_000}", "BB,1,2,3,4").encode(), (2, 1, 1), [2]),
     "long-quote.csv": (csv_file("AA,1,2,3,4", f'"{LONG}', "BB,1,2,3,4").encode(), (3, 2, 1), [3]),
 }
+ODD_QUOTES = ('"UA,1,2,3,4', 'UA",1,2,3,4', 'UA,1,2,3,"4', '"UA,1')
+GARBAGE = {20_000: FIELDS, 20_001: TOO_LONG, 30_000: TOO_LONG}
+"""Why a line of so many commas is rejected."""
+
+NAMES = [
+    "JFK + LGA.csv",
+    "é ü 東京 ✈.csv",
+    "100%.csv",
+    "a%20b.csv",
+    "[ab]{c,d}*?.csv",
+    "a?.csv",
+    "back\\slash.csv",
+    "12:30.csv",
+    "#1 & 2=3;'x'.csv",
+]
 
 
 @pytest.fixture(scope="module")
-def odd(new_lake: NewLake) -> tuple[dict[str, tuple[int, int, int]], list[dict[str, Any]]]:
-    """One run over all of the above: what was counted, and the rejects."""
-    lake = new_lake(FLIGHTS, transform)
-    counts = lake.run(*(lake.land(key(name), body) for name, (body, _, _) in ODD_FILES.items()))
-    return counts, lake.rejects()
+def odd(new_lake: NewLake) -> Outcome:
+    """What became of all of the above, beside two files in no manifest that names of some would match."""
+    lake = new_lake(FLIGHTS)
+    for stranger in ("acx.csv", "ax.csv"):
+        lake.land(key(stranger), csv_file("AA,1,2,3,4"))
+    bodies: dict[str, bytes | str] = {name: body for name, (body, _, _) in ODD_FILES.items()}
+    bodies |= {
+        f"quote-{n}.csv": csv_file("AA,1,2,3,4", quote, "AA,1,2,3,4") for n, quote in enumerate(ODD_QUOTES)
+    }
+    bodies |= {f"garbage-{commas}.csv": csv_file("UA,1,2,3,4", "," * commas) for commas in GARBAGE}
+    bodies |= {name: csv_file("UA,1,2,3,4", *["UA,x,2,3,4"] * n) for n, name in enumerate(NAMES)}
+    return lake.outcome(*(lake.land(key(name), body) for name, body in bodies.items()))
 
 
 @pytest.mark.parametrize("name", ODD_FILES)
-def test_odd_files_are_read_line_by_line(odd: Any, name: str) -> None:
-    counts, rejects = odd
+def test_odd_files_are_read_line_by_line(odd: Outcome, name: str) -> None:
     _, rows, lines = ODD_FILES[name]
 
-    assert counts[key(name)] == rows
-    assert [r["line_number"] for r in rejects if r["source_file"].endswith(f"/{name}")] == lines
+    assert odd.of(name) == rows
+    assert sorted(odd.rejects[name]) == lines
 
 
-def test_a_reject_is_never_longer_than_a_reader_takes(odd: Any) -> None:
-    assert max(len(json.dumps(reject)) for reject in odd[1]) < 100_000
+@pytest.mark.parametrize("number", range(len(ODD_QUOTES)))
+def test_a_quote_opened_by_mistake_costs_its_own_line_alone(odd: Outcome, number: int) -> None:
+    name = f"quote-{number}.csv"
+
+    assert odd.of(name) == (3, 2, 1)
+    assert odd.reasons(name) == {3: QUOTES}
+    assert odd.rejects[name][3]["raw_text"] == ODD_QUOTES[number]
+
+
+@pytest.mark.parametrize("commas", GARBAGE)
+def test_a_line_of_garbage_is_rejected_and_does_not_stop_the_job(odd: Outcome, commas: int) -> None:
+    name = f"garbage-{commas}.csv"
+
+    assert odd.of(name) == (2, 1, 1)
+    assert odd.reasons(name) == {3: GARBAGE[commas]}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_just_the_files_of_the_manifest_are_read_whatever_their_keys_are_made_of(
+    odd: Outcome, name: str
+) -> None:
+    bad = NAMES.index(name)
+
+    assert odd.of(name) == (bad + 1, 1, bad)
+    assert {row.source_file for row in odd.rows[name].values()} == {f"s3://landing/{key(name)}"}
+    assert {reject["source_file"] for reject in odd.rejects[name].values()} <= {f"s3://landing/{key(name)}"}
+    assert len(odd.rejects[name]) == bad
+
+
+def test_a_reject_is_never_longer_than_a_reader_takes(odd: Outcome) -> None:
+    rejects = [reject for some in odd.rejects.values() for reject in some.values()]
+
+    assert max(len(json.dumps(reject)) for reject in rejects) < 100_000

@@ -6,13 +6,12 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from airport_files import Bodies, judged
 from fuzz import FuzzedFile, fuzzed_runs
 from spark_lake import Lake
 
@@ -22,11 +21,8 @@ from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
-from airline_platform.files.characters import first_hidden, trimmed
-from assets.ingest.airports import read_airports
-from glue_jobs import bookings_job, flights_job, shipments_to_parquet_job
+from glue_jobs.records.characters import first_hidden, trimmed
 from resources.acceptance.verdicts import Refused
-from resources.landing import LandedObject, Landing
 
 pytestmark = [
     pytest.mark.timeout(3600),
@@ -41,34 +37,32 @@ SEED = int(os.environ["AIRLINE_FUZZ_SEED"]) if "AIRLINE_FUZZ_SEED" in os.environ
 AT_ONCE = 20
 """Runs that share one Spark job, each on a day of its own."""
 
-JOBS: dict[str, tuple[Feed, Callable[..., Any], Sequence[str]]] = {
-    "flights": (FLIGHTS, flights_job.transform, ()),
-    "bookings": (BOOKINGS, bookings_job.transform, ("secret",)),
-    "shipments": (SHIPMENTS, shipments_to_parquet_job.transform, ()),
-}
+FEEDS = {feed.name: feed for feed in (FLIGHTS, BOOKINGS, SHIPMENTS, AIRPORTS)}
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", FEEDS)
 def test_no_file_stops_another_one(
     new_lake: Callable[..., Lake], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    feed, transform, passed = JOBS[name]
+    feed = FEEDS[name]
     tried: Counter[str] = Counter()
     found = fuzzed_runs(feed, RUNS, SEED)
     for number, runs in enumerate(found[start : start + AT_ONCE] for start in range(0, len(found), AT_ONCE)):
-        lake = new_lake(feed, transform)
+        lake = new_lake(feed)
         bodies: dict[str, FuzzedFile] = {}
         entries: dict[str, dict[str, Any]] = {}
         for place, files in enumerate(runs):
             for file in files:
-                key = feed.key(file.name, date(2013, 1, 1) + timedelta(place))
+                day = date(2013, 1, 1) + timedelta(place) if feed.daily else None
+                key = feed.key(file.name if feed.daily else f"{place}-{file.name}", day)
                 verdict = lake.judged(key, file.body)
                 tried["refused" if isinstance(verdict, Refused) else "read"] += 1
                 if isinstance(verdict, dict):
                     entries[verdict["url"]], bodies[verdict["url"]] = verdict, file
         share = (1.0, 0.05)[number % 2]
-        counts = {count["url"]: count for count in without_error(lake, list(entries.values()), passed, share)}
-        rows = Counter(row.source_file for row in lake.loaded())
+        counts = {count["url"]: count for count in without_error(lake, list(entries.values()), share)}
+        loaded = lake.loaded()
+        rows = Counter(row.source_file for row in loaded)
         for url, entry in entries.items():
             count = counts[url]
             told = (url, bodies[url].body, count)
@@ -76,45 +70,23 @@ def test_no_file_stops_another_one(
             assert rows[url] == (0 if count["refused"] else count["loaded"]), told
             if bodies[url].good:
                 assert (count["loaded"], count["rejected"], count["refused"]) == (2, 0, ""), told
-        wrong = [problem for row in lake.loaded() for problem in problems(feed, row.asDict())]
+        wrong = [problem for row in loaded for problem in problems(feed, row.asDict())]
         assert wrong == []
         tried["rows loaded"] += sum(rows.values())
         tried["rows rejected"] += sum(count["rejected"] for count in counts.values())
+    assert all(tried[what] for what in ("refused", "read", "rows loaded", "rows rejected")), tried
     with capsys.disabled():
         print(f"\n{name}: {dict(tried)}")  # noqa: T201 - how much was tried is worth knowing
 
 
-def test_no_airport_file_stops_another_one(capsys: pytest.CaptureFixture[str]) -> None:
-    tried: Counter[str] = Counter()
-    for files in fuzzed_runs(AIRPORTS, 10 * RUNS, SEED):
-        bodies = {AIRPORTS.key(file.name, None): file.body for file in files}
-        verdicts = [judged(key, body) for key, body in bodies.items()]
-        landed = [found for found in verdicts if isinstance(found, LandedObject)]
-        read = read_airports(cast("Landing", Bodies(bodies)), landed, 1.0)
-
-        tried["refused"] += len(files) - len(landed)
-        tried["read"] += len(landed)
-        for found in landed:
-            count, told = read.counts[found.url], (found.key, bodies[found.key])
-            assert count.read == found.rows == count.loaded + count.rejected, told
-            assert not read.refused.get(found.url, "").startswith("it can't be read"), (told, read.refused)
-        good = next(found for found in landed if found.key.endswith("/good.csv"))
-        assert (read.counts[good.url].loaded, good.url in read.refused) == (2, False)
-        assert [problem for row in read.airports.values() for problem in problems(AIRPORTS, row)] == []
-    with capsys.disabled():
-        print(f"\nairports: {dict(tried)}")  # noqa: T201
-
-
-def without_error(
-    lake: Lake, entries: list[dict[str, Any]], passed: Sequence[str], share: float
-) -> list[dict[str, Any]]:
+def without_error(lake: Lake, entries: list[dict[str, Any]], share: float) -> list[dict[str, Any]]:
     """The job's counts; where it raises, the smallest set of files for which it does is told."""
     try:
-        return lake.counts(*entries, passed=passed, max_rejected_share=share)
+        return lake.counts(*entries, secret="secret", max_rejected_share=share)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
         for half in (entries[: len(entries) // 2], entries[len(entries) // 2 :]):
             if 0 < len(half) < len(entries):
-                without_error(lake, half, passed, share)
+                without_error(lake, half, share)
         path = [lake.landing / entry["url"].removeprefix("s3://landing/") for entry in entries]
         told = [(str(file), file.read_bytes()) for file in path]
         pytest.fail(f"the job raised {str(error)[:2000]} for {told}")
@@ -122,15 +94,13 @@ def without_error(
 
 # --- what is declared, said once more
 
-NAMES = {"flights": {mine: theirs for theirs, mine in flights_job.COLUMNS.items()}}
-"""Columns of a feed whose table calls them otherwise."""
-
 
 def problems(feed: Feed, row: dict[str, Any]) -> list[str]:
     """What of a loaded row is not as its feed declares."""
     found = []
+    mine = {theirs: name for name, theirs in feed.sources}
     for column in feed.columns:
-        name = NAMES.get(feed.name, {}).get(column.name, column.name)
+        name = mine.get(column.name, column.name)
         if name in row and (problem := _problem(column, row[name])):
             found.append(f"{column.name} is {row[name]!r}: {problem}")
     return found

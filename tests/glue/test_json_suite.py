@@ -7,17 +7,14 @@ apart, and those of the other files always.
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from json_suite import EITHER, INVALID, VALID
-from pyspark.sql import Row
-from spark_lake import Lake
+from spark_lake import Lake, Outcome
 
 from airline_platform.feeds.shipments import SHIPMENTS
-from glue_jobs.shipments_to_parquet_job import transform
 from resources.acceptance.verdicts import Refused
 
 pytestmark = pytest.mark.filterwarnings(
@@ -133,22 +130,6 @@ def with_value(field: str, value: bytes) -> bytes:
 VALUES = [value for value in dict.fromkeys(values()) if not re.search(rb"[\r\n]", value.strip())]
 
 
-@dataclass
-class Outcome:
-    """What became of every file."""
-
-    refused: dict[str, Refused]
-    entries: dict[str, dict[str, Any]]
-    counts: dict[str, dict[str, Any]]
-    rows: dict[str, dict[int, Row]]
-    rejects: dict[str, dict[int, str]]
-
-    def of(self, name: str) -> tuple[int, int, int]:
-        """Rows read, loaded and rejected of a file."""
-        count = self.counts[name]
-        return count["read"], count["loaded"], count["rejected"]
-
-
 FILES = {
     "rows.json": b"\n".join(line for text in EVERY for line in (ROW, text)) + b"\n" + ROW,
     "texts.json": b"\n".join(with_value("customer_name", value.strip(b"\n")) for value in VALUES),
@@ -159,23 +140,27 @@ FILES = {
 }
 
 
+class Judged(NamedTuple):
+    """The verdicts of the landing by file's name, and what became of those that were not refused."""
+
+    refused: dict[str, Refused]
+    entries: dict[str, dict[str, Any]]
+    outcome: Outcome
+
+
 @pytest.fixture(scope="module")
-def outcome(new_lake: Callable[..., Lake]) -> Outcome:
+def judged(new_lake: Callable[..., Lake]) -> Judged:
     """All of it, in one job."""
-    lake = new_lake(SHIPMENTS, transform)
-    refused, entries = {}, {}
-    for name, body in FILES.items():
-        found = lake.judged(f"shipments/date=2013-01-01/{name}", body)
-        (refused if isinstance(found, Refused) else entries)[name] = found
-    found = Outcome(refused, entries, {}, {}, {})
-    for count in lake.counts(*entries.values()):
-        found.counts[count["url"].rpartition("/")[2]] = count
-    for row in lake.loaded():
-        found.rows.setdefault(row.source_file.rpartition("/")[2], {})[row.source_line] = row
-    for reject in lake.rejects():
-        name = reject["source_file"].rpartition("/")[2]
-        found.rejects.setdefault(name, {})[reject["line_number"]] = reject["reject_reason"]
-    return found
+    lake = new_lake(SHIPMENTS)
+    verdicts = {name: lake.judged(f"shipments/date=2013-01-01/{name}", body) for name, body in FILES.items()}
+    entries = {name: found for name, found in verdicts.items() if not isinstance(found, Refused)}
+    refused = {name: found for name, found in verdicts.items() if isinstance(found, Refused)}
+    return Judged(refused, entries, lake.outcome(*entries.values()))
+
+
+@pytest.fixture(scope="module")
+def outcome(judged: Judged) -> Outcome:
+    return judged.outcome
 
 
 def test_the_good_file_beside_all_of_them_is_loaded(outcome: Outcome) -> None:
@@ -183,10 +168,10 @@ def test_the_good_file_beside_all_of_them_is_loaded(outcome: Outcome) -> None:
     assert outcome.counts["good.json"]["refused"] == ""
 
 
-def test_every_row_of_every_file_is_loaded_or_rejected(outcome: Outcome) -> None:
-    assert set(outcome.counts) == set(outcome.entries)
-    for name, entry in outcome.entries.items():
-        read, loaded, rejected = outcome.of(name)
+def test_every_row_of_every_file_is_loaded_or_rejected(judged: Judged) -> None:
+    assert set(judged.outcome.counts) == set(judged.entries) < set(FILES)
+    for name, entry in judged.entries.items():
+        read, loaded, rejected = judged.outcome.of(name)
         assert read == entry["rows"] == loaded + rejected, (name, FILES[name])
 
 
@@ -226,29 +211,29 @@ PYTHONS_OWN = (b"[NaN]", b"[Infinity]", b"[-Infinity]")
 
 @pytest.mark.parametrize("kind", CASES)
 def test_a_text_among_an_arrays_elements_is_a_reject_where_its_end_is_known_else_the_array_is_broken(
-    outcome: Outcome, kind: str
+    judged: Judged, kind: str
 ) -> None:
     for text in CASES[kind]:
         name = f"element-{EVERY.index(text)}.json"
-        if name in outcome.refused:
-            refused = outcome.refused[name]
+        if name in judged.refused:
+            refused = judged.refused[name]
             assert kind != "valid", text
             assert refused.line >= 1
             assert refused.expected == "a complete JSON array"
         else:
             assert kind != "invalid" or text in PYTHONS_OWN, text
-            assert outcome.of(name) == (3, 2, 1), text
-            assert list(outcome.rejects[name]) == [2]
+            assert judged.outcome.of(name) == (3, 2, 1), text
+            assert list(judged.outcome.rejects[name]) == [2]
 
 
 @pytest.mark.parametrize("kind", CASES)
 def test_a_text_that_is_a_file_of_its_own_is_refused_or_all_of_it_is_rejected(
-    outcome: Outcome, kind: str
+    judged: Judged, kind: str
 ) -> None:
     for text in CASES[kind]:
         name = f"file-{EVERY.index(text)}.json"
-        if name in outcome.refused:
-            assert str(outcome.refused[name]).startswith(f"line {outcome.refused[name].line}: ")
+        if name in judged.refused:
+            assert str(judged.refused[name]).startswith(f"line {judged.refused[name].line}: ")
         else:
-            assert outcome.counts[name]["loaded"] == 0, text
-            assert outcome.counts[name]["refused"] == "expected a row that can be used, found none"
+            assert judged.outcome.counts[name]["loaded"] == 0, text
+            assert judged.outcome.counts[name]["refused"] == "expected a row that can be used, found none"

@@ -9,18 +9,15 @@ from decimal import Decimal
 
 import pytest
 from pyspark.sql import functions as F  # noqa: N812 - PySpark's own convention
-from spark_lake import Lake, Transform
+from spark_lake import Lake
 
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.reading import Reading
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
-from glue_jobs import shipments_to_parquet_job
-from glue_jobs.bookings_job import transform as bookings_transform
-from glue_jobs.flights_job import transform
 
-NewLake = Callable[[Feed, Transform], Lake]
+NewLake = Callable[[Feed], Lake]
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
@@ -63,7 +60,7 @@ def test_files_are_read_as_their_feed_declares_by_key(new_lake: NewLake) -> None
     feed = replace(
         FLIGHTS, readings=tuple((f"*/{names[name]}.csv", how) for name, (how, _) in READINGS.items())
     )
-    lake = new_lake(feed, transform)
+    lake = new_lake(feed)
     counts = lake.run(*(lake.land(key(f"{names[name]}.csv"), body) for name, (_, body) in READINGS.items()))
 
     assert counts == {key(f"{name}.csv"): (1, 1, 0) for name in names.values()}
@@ -87,14 +84,14 @@ def booking_key(name: str) -> str:
 
 def test_dates_decimals_and_line_breaks_in_quotes_of_another_coding(new_lake: NewLake) -> None:
     reading = Reading(delimiter=";", decimal_comma=True, dates="DD.MM.YYYY")
-    lake = new_lake(replace(BOOKINGS, reading=reading), bookings_transform)
+    lake = new_lake(replace(BOOKINGS, reading=reading))
     header = BOOKINGS.header.replace(",", ";")
     second = (
         BOOKING.replace("B1;", "B2;").replace("Jörg Müller", '"Jörg\nMüller"').replace("Jo\u0308rg", "jörg")
     )
     third = BOOKING.replace("B1;", "B3;").replace("31.12.2013", "2013-12-31").replace("31.12", "12-31")
     body = "\r\n".join([header, BOOKING, second, BOOKING.replace("B1;", "B4;").replace("31.", "32."), third])
-    counts = lake.run(lake.land(booking_key("a.csv"), body), passed=["secret"])
+    counts = lake.run(lake.land(booking_key("a.csv"), body), secret="secret")
 
     assert counts == {booking_key("a.csv"): (4, 3, 1)}
     rows = {row.booking_id: row for row in lake.loaded()}
@@ -107,10 +104,10 @@ def test_dates_decimals_and_line_breaks_in_quotes_of_another_coding(new_lake: Ne
 
 
 def test_a_name_may_be_empty_in_a_file_that_has_other_letters_than_ascii(new_lake: NewLake) -> None:
-    lake = new_lake(BOOKINGS, bookings_transform)
+    lake = new_lake(BOOKINGS)
     line = "B{},2013-01-01 10:00:00,{},a@b.org,UA,1,1,2,2013-12-31,ECONOMY,129.90,USD,CONFIRMED"
     rows = [line.format(n, name) for n, name in enumerate(["Zoë", "", " \u200b"])]
-    counts = lake.run(lake.land(booking_key("a.csv"), "\n".join([BOOKINGS.header, *rows])), passed=["secret"])
+    counts = lake.run(lake.land(booking_key("a.csv"), "\n".join([BOOKINGS.header, *rows])), secret="secret")
 
     assert counts == {booking_key("a.csv"): (3, 3, 0)}
 
@@ -125,10 +122,10 @@ ODD_BOOKINGS = {
 
 
 def test_times_that_no_calendar_of_aviation_has_are_rejects_of_their_rows(new_lake: NewLake) -> None:
-    lake = new_lake(BOOKINGS, bookings_transform)
+    lake = new_lake(BOOKINGS)
     line = "B{},{},A B,a@b.org,UA,1,1,2,2013-12-31,ECONOMY,129.90,USD,CONFIRMED"
     rows = [line.format(n, at) for n, at in enumerate(["1900-01-01 00:00:00", *ODD_BOOKINGS])]
-    counts = lake.run(lake.land(booking_key("a.csv"), "\n".join([BOOKINGS.header, *rows])), passed=["secret"])
+    counts = lake.run(lake.land(booking_key("a.csv"), "\n".join([BOOKINGS.header, *rows])), secret="secret")
 
     assert counts == {booking_key("a.csv"): (len(rows), 1, len(rows) - 1)}
     reasons = [reject["reject_reason"] for reject in lake.rejects()]
@@ -140,12 +137,12 @@ def test_times_that_no_calendar_of_aviation_has_are_rejects_of_their_rows(new_la
 def test_unknown_columns_are_left_out_or_rescued_as_the_feed_says(new_lake: NewLake) -> None:
     header = f"{HEADER.removesuffix(',ArrDelay')},Tail Number,gate"
     body = f'{header}\nUA,1,2,3,N123,\nAA,1,2,3,,\nDL,1,2,3,"a""b",G7\n'
-    lake = new_lake(replace(FLIGHTS, drift="ignore"), transform)
+    lake = new_lake(replace(FLIGHTS, drift="ignore"))
     assert lake.run(lake.land(key("a.csv"), body)) == {key("a.csv"): (3, 3, 0)}
     assert {row.arr_delay for row in lake.loaded()} == {None}
     assert "rescued" not in lake.loaded()[0]
 
-    lake = new_lake(replace(FLIGHTS, drift="rescue"), transform)
+    lake = new_lake(replace(FLIGHTS, drift="rescue"))
     assert lake.run(lake.land(key("a.csv"), body)) == {key("a.csv"): (3, 3, 0)}
     rescued = {row.carrier: row.rescued and json.loads(row.rescued) for row in lake.loaded()}
     assert rescued == {"UA": {"Tail Number": "N123"}, "AA": None, "DL": {"Tail Number": 'a"b', "gate": "G7"}}
@@ -153,7 +150,7 @@ def test_unknown_columns_are_left_out_or_rescued_as_the_feed_says(new_lake: NewL
 
 def test_an_evolved_column_is_written_for_files_with_and_without_it(new_lake: NewLake) -> None:
     feed = replace(FLIGHTS, drift="evolve")
-    lake = new_lake(feed, transform)
+    lake = new_lake(feed)
     counts = lake.counts(
         lake.land(key("new.csv"), f"{HEADER},Tail Number\nUA,1,2,3,4,N123\n"),
         lake.land(key("old.csv"), f"{HEADER}\nAA,1,2,3,4\n"),
@@ -170,7 +167,7 @@ def test_unknown_fields_of_json_objects_are_rescued_where_the_feed_names_nobody(
     shipments = replace(
         SHIPMENTS, columns=columns, drift="ignore", reading=Reading(names=(("quantity", "qty"),))
     )
-    lake = new_lake(shipments, shipments_to_parquet_job.transform)
+    lake = new_lake(shipments)
     row = {
         "shipping_id": 1,
         "shipping_date": "2013/01/01",
@@ -197,7 +194,7 @@ CITIES = {
 
 
 def test_a_city_is_a_name_with_a_letter_trimmed_and_composed(new_lake: NewLake) -> None:
-    lake = new_lake(SHIPMENTS, shipments_to_parquet_job.transform)
+    lake = new_lake(SHIPMENTS)
     rows = [
         {
             "shipping_id": n,
@@ -216,3 +213,22 @@ def test_a_city_is_a_name_with_a_letter_trimmed_and_composed(new_lake: NewLake) 
     loaded = {row.shipping_id: row.destination_city for row in lake.loaded()}
     assert loaded == {n: city for n, city in enumerate(CITIES.values()) if city}
     assert lake.spark.read.parquet("s3://lake/enriched/").where(F.col("source_line").isNull()).count() == 0
+
+
+def test_a_date_with_a_separator_of_its_own_is_read_as_the_files_write_it(new_lake: NewLake) -> None:
+    shipment = {
+        "shipping_id": 1,
+        "shipping_date": "31.12.2013",
+        "customer_name": "A",
+        "street_address": "B",
+        "destination_city": "Rome",
+        "shipping_cost": 1,
+        "shipping_distance": 2,
+        "quantity": 3,
+        "product_id": 4,
+    }
+    lake = new_lake(replace(SHIPMENTS, reading=Reading(dates="DD.MM.YYYY")))
+    at = f"shipments/date={DAY}/a.json"
+
+    assert lake.run(lake.land(at, json.dumps(shipment).encode())) == {at: (1, 1, 0)}
+    assert [row.shipping_date for row in lake.loaded()] == [date(2013, 12, 31)]

@@ -3,20 +3,19 @@
 import gzip
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from pyspark.sql import Row, SparkSession
-from spark_lake import Lake, Transform
+from spark_lake import Lake, Outcome
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds.shipments import SHIPMENTS
-from glue_jobs.shipments_normalized_job import normalize
-from glue_jobs.shipments_to_parquet_job import transform
+from glue_jobs.lake_table_job import replace_days
 
-NewLake = Callable[[Feed, Transform], Lake]
+NewLake = Callable[[Feed], Lake]
 
 pytestmark = [
     # PySpark leaves the socket of every collect to the garbage collector.
@@ -58,46 +57,7 @@ def key(name: str, day: str = NEW_YEAR) -> str:
 
 @pytest.fixture
 def lake(new_lake: NewLake) -> Lake:
-    return new_lake(SHIPMENTS, transform)
-
-
-def typed(lake: Lake) -> dict[int, Row]:
-    rows = lake.loaded()
-    found = {row.shipping_id: row for row in rows}
-    assert len(found) == len(rows)
-    return found
-
-
-@pytest.mark.parametrize("write", [lines, array])
-@pytest.mark.parametrize("packed", [False, True])
-def test_every_shipment_is_typed_with_its_people_and_its_place(
-    lake: Lake, write: Callable[..., str], packed: bool
-) -> None:
-    text = write(shipment(1), shipment(2, shipping_cost=15000000.0, customer_name=None), shipment(3)).encode()
-    name = "day.json.gz" if packed else "day.json"
-
-    counts = lake.run(lake.land(key(name), gzip.compress(text) if packed else text))
-
-    assert counts == {key(name): (3, 3, 0)}
-    found = typed(lake)
-    assert found[1].asDict() | {"date": None} == {
-        "file_date": date(2013, 1, 1),
-        "shipping_id": 1,
-        "shipping_date": date(2013, 1, 1),
-        "customer_name": NAME,
-        "street_address": STREET,
-        "destination_city": "Newark",
-        "shipping_cost": Decimal("129.900"),
-        "shipping_distance": Decimal("50.500"),
-        "quantity": Decimal("2500.000"),
-        "product_id": 67890,
-        "landed_at": found[1].landed_at,
-        "source_file": f"s3://landing/{key(name)}",
-        "source_line": 1,
-        "date": None,
-    }
-    assert (found[2].shipping_cost, found[2].customer_name) == (Decimal("15000000.000"), None)
-    assert [found[number].source_line for number in (1, 2, 3)] == [1, 2, 3]
+    return new_lake(SHIPMENTS)
 
 
 FIELDS = ", ".join(column.name for column in SHIPMENTS.columns)
@@ -149,23 +109,85 @@ OF_LINES_ONLY = [text for text, reason in BAD.items() if reason == NOT_JSON]
 """In an array they refuse the file, before any job."""
 
 
-@pytest.mark.parametrize("shape", ["lines", "array"])
-def test_what_is_no_shipment_is_rejected_with_its_place_and_reason_and_names_nobody(
-    lake: Lake, shape: str
-) -> None:
-    bad = [text for text in BAD if shape == "lines" or text not in OF_LINES_ONLY]
-    write = lines if shape == "lines" else array
-    entry = lake.land(key("day.json"), write(shipment(100), *bad, shipment(101)))
+SHAPES = {"lines": lines, "array": array}
+EVERY = shipment(1), shipment(2, shipping_cost=15000000.0, customer_name=None), shipment(3)
+BAD_OF = {shape: [text for text in BAD if shape == "lines" or text not in OF_LINES_ONLY] for shape in SHAPES}
 
-    assert lake.run(entry) == {key("day.json"): (len(bad) + 2, 2, len(bad))}
-    rejects = lake.rejects()
-    assert [(reject["line_number"], reject["reject_reason"]) for reject in rejects] == [
-        (number, BAD[text]) for number, text in enumerate(bad, start=2)
-    ]
-    told = json.dumps(rejects)
+
+def latin_1(write: Callable[..., str]) -> bytes:
+    """Three shipments, one of which has a byte that is not UTF-8."""
+    text = write(shipment(1), shipment(2, street_address="X"), shipment(3))
+    return text.encode().replace(b"X", b"\xff")
+
+
+FILES: dict[str, bytes | str] = {
+    **{f"every-{shape}.json": write(*EVERY) for shape, write in SHAPES.items()},
+    **{f"every-{shape}.json.gz": gzip.compress(write(*EVERY).encode()) for shape, write in SHAPES.items()},
+    **{
+        f"bad-{shape}.json": write(shipment(100), *BAD_OF[shape], shipment(101))
+        for shape, write in SHAPES.items()
+    },
+    **{f"latin-1-{shape}.json": latin_1(write) for shape, write in SHAPES.items()},
+    "odd.json": lines(
+        "\ufeff" + json.dumps(shipment(3)),
+        dict(reversed(shipment(1).items())),
+        "",
+        "  \t ",
+        json.dumps(shipment(2)).replace("2500.0", "1.5E+3"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def landed(new_lake: NewLake) -> Outcome:
+    """What became of all of them, in one run."""
+    lake = new_lake(SHIPMENTS)
+    return lake.outcome(*(lake.land(key(name), body) for name, body in FILES.items()))
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("every")])
+def test_every_shipment_is_typed_with_its_people_and_its_place(landed: Outcome, name: str) -> None:
+    found = landed.rows[name]
+
+    assert landed.of(name) == (3, 3, 0)
+    assert found[1].asDict() == {
+        "file_date": date(2013, 1, 1),
+        "shipping_id": 1,
+        "shipping_date": date(2013, 1, 1),
+        "customer_name": NAME,
+        "street_address": STREET,
+        "destination_city": "Newark",
+        "shipping_cost": Decimal("129.900"),
+        "shipping_distance": Decimal("50.500"),
+        "quantity": Decimal("2500.000"),
+        "product_id": 67890,
+        "landed_at": datetime(2013, 1, 2, 3, 4, 5),  # noqa: DTZ001 - Spark's, in UTC
+        "source_file": f"s3://landing/{key(name)}",
+        "source_line": 1,
+        "date": date(2013, 1, 1),
+    }
+    assert (found[2].shipping_cost, found[2].customer_name) == (Decimal("15000000.000"), None)
+    assert [found[place].shipping_id for place in (1, 2, 3)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_no_shipment_is_rejected_with_its_place_and_reason_and_names_nobody(
+    landed: Outcome, shape: str
+) -> None:
+    name, bad = f"bad-{shape}.json", BAD_OF[shape]
+
+    assert landed.of(name) == (len(bad) + 2, 2, len(bad))
+    assert dict(sorted(landed.reasons(name).items())) == {
+        number: BAD[text] for number, text in enumerate(bad, start=2)
+    }
+    told = json.dumps(list(landed.rejects[name].values()))
     for secret in (*NAME.split(), "Heart of Gold", "Newark"):
         assert secret not in told
-    (negative,) = [json.loads(each["raw_text"]) for each in rejects if "or more" in each["reject_reason"]]
+    (negative,) = [
+        json.loads(each["raw_text"])
+        for each in landed.rejects[name].values()
+        if "or more" in each["reject_reason"]
+    ]
     assert negative == {
         "shipping_id": "14",
         "shipping_date": "2013/01/01",
@@ -179,25 +201,19 @@ def test_what_is_no_shipment_is_rejected_with_its_place_and_reason_and_names_nob
     }
 
 
-def test_a_byte_that_is_not_utf_8_costs_its_row_alone(lake: Lake) -> None:
-    text = lines(shipment(1), shipment(2, street_address="X"), shipment(3)).encode().replace(b"X", b"\xff")
-    one = lake.land(key("lines.json"), text)
-    text = array(shipment(4), shipment(5, street_address="X"), shipment(6)).encode().replace(b"X", b"\xff")
-    other = lake.land(key("array.json"), text)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_byte_that_is_not_utf_8_costs_its_row_alone(landed: Outcome, shape: str) -> None:
+    name = f"latin-1-{shape}.json"
 
-    assert lake.run(one, other) == {key("lines.json"): (3, 2, 1), key("array.json"): (3, 2, 1)}
-    assert sorted(typed(lake)) == [1, 3, 4, 6]
+    assert landed.of(name) == (3, 2, 1)
+    assert sorted(row.shipping_id for row in landed.rows[name].values()) == [1, 3]
 
 
-def test_numbers_may_have_exponents_and_fields_any_order(lake: Lake) -> None:
-    turned = dict(reversed(shipment(1).items()))
-    exponent = json.dumps(shipment(2)).replace("2500.0", "1.5E+3")
-    bom = "\ufeff" + json.dumps(shipment(3))
+def test_numbers_may_have_exponents_and_fields_any_order(landed: Outcome) -> None:
+    found = {row.shipping_id: row.quantity for row in landed.rows["odd.json"].values()}
 
-    assert lake.run(lake.land(key("day.json"), lines(bom, turned, "", "  \t ", exponent))) == {
-        key("day.json"): (3, 3, 0)
-    }
-    assert typed(lake)[2].quantity == Decimal("1500.000")
+    assert landed.of("odd.json") == (3, 3, 0)
+    assert found == {1: Decimal("2500.000"), 2: Decimal("1500.000"), 3: Decimal("2500.000")}
 
 
 # --- normalized
@@ -211,7 +227,7 @@ def normalized(lake: Lake, *entries: dict[str, Any]) -> dict[str, tuple[int, int
         for day in {entry["partition"] for entry in entries}
         for path in (lake.lake / "enriched" / f"date={day}").glob("*.parquet")
     ]
-    counts = normalize(lake.spark, lake.manifest(urls), "s3://lake/normalized/")
+    counts = replace_days(lake.spark, SHIPMENTS, lake.manifest(urls), "s3://lake/normalized/")
     return {
         str(count["url"]).removeprefix("s3://landing/"): (count["read"], count["loaded"])  # type: ignore[misc]
         for count in counts
@@ -225,7 +241,7 @@ def rows_of(spark: SparkSession) -> list[Row]:
 def test_over_no_files_the_second_job_runs_and_leaves_what_is_there(lake: Lake, spark: SparkSession) -> None:
     normalized(lake, lake.land(key("day.json"), lines(shipment(1))))
 
-    assert normalize(spark, lake.manifest([]), "s3://lake/normalized/") == []
+    assert replace_days(spark, SHIPMENTS, lake.manifest([]), "s3://lake/normalized/") == []
     assert len(rows_of(spark)) == 1
 
 

@@ -149,8 +149,12 @@ def declared(table: CatalogTable) -> list[tuple[str, str]]:
 
 
 def test_a_deployment_makes_every_table_as_it_is_declared(catalog: Catalog) -> None:
-    for name, table in catalog_tables(catalog.settings).items():
-        assert catalog.columns(name) == declared(table)
+    tables = catalog_tables(catalog.settings)
+
+    assert FLIGHTS_TABLE in tables
+    assert {name: catalog.columns(name) for name in tables} == {
+        name: declared(table) for name, table in tables.items()
+    }
 
 
 def test_a_second_deployment_writes_no_table(catalog: Catalog) -> None:
@@ -206,7 +210,11 @@ def test_a_crawl_of_good_files_warns_of_nothing(catalog: Catalog) -> None:
     catalog.land("daily_flights/date=2013-01-01/good.csv")
     catalog.land("daily_flights/date=2013-01-02/good.csv.gz", gzip.compress(GOOD))
 
-    assert catalog.crawl("flights").warnings() == []
+    crawl = catalog.crawl("flights")
+
+    crawl.require_success()
+    assert list(catalog.partitions(FLIGHTS_TABLE)) == ["2013-01-01", "2013-01-02"]
+    assert crawl.warnings() == []
 
 
 def test_what_lies_in_no_folder_of_a_day_is_left_out_and_told(catalog: Catalog) -> None:

@@ -26,7 +26,6 @@ import assets.ingest.sinks.dimension
 import assets.ingest.sinks.lake_table
 import assets.marts.assets
 from airline_platform.contract.feed import WHOLE, Feed
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
@@ -49,6 +48,7 @@ from resources.lake import Lake
 from resources.landing import LandedObject, Landing
 from resources.topic import Notifier
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from resources.warehouse.session import Session, Warehouse
 
 LAST = {found.node_def.name: found for found in FEED_ASSETS}

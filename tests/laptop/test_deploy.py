@@ -137,9 +137,13 @@ def test_whatever_lands_is_a_message_within_a_second(deployed: Settings, key: st
 
 
 def test_what_is_written_to_the_lake_is_no_landing_event(deployed: Settings) -> None:
-    make_client(deployed, "s3").put_object(Bucket=deployed.lake_bucket, Key="daily_flights/x.csv", Body=b"x")
+    s3 = make_client(deployed, "s3")
+    s3.put_object(Bucket=deployed.lake_bucket, Key="daily_flights/x.csv", Body=b"x")
+    s3.put_object(Bucket=deployed.landing_bucket, Key="daily_flights/then.csv", Body=b"x")
 
-    assert receive(deployed, deployed.landing_queue, seconds=0.5) == []
+    (event,) = receive(deployed, deployed.landing_queue, seconds=1)
+    assert event["detail"]["object"]["key"] == "daily_flights/then.csv"
+    assert receive(deployed, deployed.landing_queue, seconds=0.2) == []
 
 
 def test_an_alert_reaches_the_inbox_with_subject_id_and_time(deployed: Settings) -> None:

@@ -12,7 +12,6 @@ from dagster import DagsterInstance, materialize
 from pyarrow import parquet
 
 from airline_platform.contract.feed import WHOLE
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
@@ -28,6 +27,7 @@ from resources.aws.client import make_client
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
 from resources.topic import Notifier
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from resources.warehouse.session import Warehouse, apply_schema
 
 (DIMENSION,) = [found for found in FEED_ASSETS if found.node_def.name == AIRPORTS.last_asset]

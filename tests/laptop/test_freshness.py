@@ -17,7 +17,6 @@ from dagster import (
 )
 
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
@@ -25,11 +24,12 @@ from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.files.keys import UNKNOWN
 from airline_platform.jobs import FRESHNESS_CHECKS, FRESHNESS_JOB
 from airline_platform.settings import Settings, get_settings
-from assets.checks.freshness import find_overdue, landed_in_time, last_due, write_alerts
+from assets.freshness import find_overdue, landed_in_time, last_due, write_alerts
 from resources.aws.client import make_client
 from resources.landing import LandedObject, Landing
 from resources.topic import Notifier
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from resources.warehouse.session import Warehouse
 from sensors import schedules
 from sensors.schedules import tick

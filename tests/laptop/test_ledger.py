@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from airline_platform.contract.table import INGESTED_FILES, Table
+from airline_platform.contract.table import Table
 from resources.landing import LandedObject, Version, VersionTag
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import INGESTED_FILES
 from resources.warehouse.session import Session, Warehouse
 
 FILES = 20_000

@@ -8,7 +8,6 @@ from typing import Any, cast
 import pytest
 from dagster import DagsterRun
 
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
 from assets.ingest.refusals import Refusal, blocked_days, record_refusals
@@ -16,6 +15,7 @@ from assets.ingest.step import Step
 from resources.aws.client import make_client
 from resources.landing import LandedObject, Landing
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
 from resources.warehouse.session import Warehouse
 
 DAY = "2013-02-04"

@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import psutil
 import pytest
+import requests
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from airline_platform.contract.feed import Feed
@@ -35,7 +36,7 @@ AIRLINE = [str(Path(sys.executable).with_name("airline"))]
 
 
 PLACES = {"chaos": 0, "test_refused_first.py": 0, "test_marts.py": 1, "browser": 2, "test_audit.py": 4}
-"""First who wants a stack of its own, or one without a history; last who kills and restarts it."""
+"""First who wants a stack without a history, or one of its own; last who kills and restarts it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -118,6 +119,16 @@ class Laptop:
             lambda: queue_depth(self.settings, self.settings.landing_queue) + client.unfinished_runs()
         )
 
+    def ask_dagster(self, query: str, **variables: Any) -> dict[str, Any]:
+        """What Dagster's API answers: the value of the query's only field."""
+        url = self.settings.running_stack()["ui_url"]
+        asked = {"query": query, "variables": variables}
+        answer = requests.post(f"{url}/graphql", json=asked, timeout=60).json()
+        assert "errors" not in answer, answer
+        (found,) = answer["data"].values()
+        assert found["__typename"] != "PythonError", found
+        return dict(found)
+
     def launch(self, feed: Feed, first: str, last: str, assets: Sequence[str] = ()) -> None:
         """What the UI sends when somebody materializes a range of days: a run at once, not by the daemon.
 
@@ -179,7 +190,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
         yield up
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fresh_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """A stack nothing has ever landed on."""
     with started(tmp_path_factory.mktemp("fresh")) as up:

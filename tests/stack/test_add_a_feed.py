@@ -165,11 +165,12 @@ def test_a_wrong_declaration_is_told_with_its_file_and_line(
     tmp_path: Path, right: str, wrong: str, told: str
 ) -> None:
     (declaration,) = [block for block in blocks() if block.file.endswith("feeds/weather.py")]
-    shutil.copytree(REPOSITORY / "airline_platform", tmp_path / "airline_platform")
+    for package in ("airline_platform", "command"):
+        shutil.copytree(REPOSITORY / package, tmp_path / package)
     (tmp_path / declaration.file).write_text(declaration.text.replace(right, wrong), encoding="utf-8")
 
     done = subprocess.run(
-        [sys.executable, "-c", "import airline_platform.feeds"],
+        [sys.executable, "-m", "command", "status"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,
@@ -177,4 +178,5 @@ def test_a_wrong_declaration_is_told_with_its_file_and_line(
         check=False,
     )
 
-    assert re.search(rf"DeclarationError: airline_platform/feeds/weather\.py:\d+: .*{told}", done.stderr)
+    assert done.returncode == 2
+    assert re.match(rf"airline_platform/feeds/weather\.py:\d+: .*{told}.*\nWhat to do: ", done.stderr)

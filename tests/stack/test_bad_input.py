@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -441,8 +442,10 @@ class Landed:
 def put(stack: Any, objects: Mapping[str, bytes]) -> None:
     """Land them together, so that few ticks of the sensor see all of them."""
     s3, bucket = stack.client("s3"), stack.settings.landing_bucket
-    # Whoever listens takes the first few: days with gaps between them, a run for each.
-    with stack.nobody_listening(), ThreadPoolExecutor(8) as pool:
+    # Whoever listens takes the first few: days with gaps between them, a run for each. To stop it costs
+    # seconds, which one object is not worth.
+    together = stack.nobody_listening() if len(objects) > 1 else nullcontext()
+    with together, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda key: s3.put_object(Bucket=bucket, Key=key, Body=objects[key]), objects))
 
 
@@ -571,6 +574,7 @@ def test_all_of_it_took_a_few_runs(landed: Landed) -> None:
             if entry["partition_date"] and entry["partition_date"] >= FIRST_DAY:
                 days_of_runs[entry["run_id"]].add(entry["partition_date"])
 
+    assert {day for days in days_of_runs.values() for day in days} >= set(NEIGHBOURS)
     assert len(days_of_runs) < len(CASES) / 3
 
 
@@ -607,43 +611,55 @@ def ask_athena(stack: Any, sql: str) -> list[list[str]]:
     return [[cell.get("VarCharValue", "") for cell in row] for row in rows[1:]]
 
 
-@pytest.mark.usefixtures("landed")
-def test_two_files_of_a_day_both_belong_to_it_also_when_one_comes_late(stack: Any) -> None:
-    day = NEIGHBOURS[-1] + timedelta(2)
-    put(stack, {FLIGHTS.key("early.csv", day): file(GOOD, GOOD)})
+# --- what comes later; each on a day with none beside it, and so in a run of its own
+
+TWICE, SOME_REJECTS, BRACES, UNSTORED, MARKED = (NEIGHBOURS[-1] + timedelta(2 * n) for n in range(1, 6))
+REJECTS_KEY = FLIGHTS.key("some rejects.csv", SOME_REJECTS)
+# Who reads the first 256 KiB of these rejects ends in the middle of one, behind a brace.
+LONG = [*["\U0001f600" * 20_001] * 3, *["}" * 20_001] * 5]
+
+
+@pytest.fixture(scope="module")
+def later(stack: Any, landed: Landed) -> None:  # noqa: ARG001 - it landed
+    """Three days and an airport land at once, and then one more file of one of the days."""
+    put(
+        stack,
+        {
+            FLIGHTS.key("early.csv", TWICE): file(GOOD, GOOD),
+            REJECTS_KEY: file(*FORTY, "B6,12478,12892,late,5", "B6,12478"),
+            FLIGHTS.key("braces.csv", BRACES): file(*FORTY * 5, *LONG),
+            "airport_codes/later.csv": b"airport_id,city,state,name\n77777,Erewhon,ER,Nowhere Intl\n",
+        },
+    )
     stack.wait()
-    put(stack, {f"daily_flights/{day}.csv": file(GOOD)})
-    stack.wait()
-
-    assert loaded_rows(stack, day) == 3
-
-
-@pytest.mark.usefixtures("landed")
-def test_the_alert_of_a_load_names_the_first_rejects_with_file_line_and_reason(stack: Any) -> None:
-    day = NEIGHBOURS[-1] + timedelta(3)
-    key = FLIGHTS.key("some rejects.csv", day)
-    put(stack, {key: file(*FORTY, "B6,12478,12892,late,5", "B6,12478")})
+    assert loaded_rows(stack, TWICE) == 2
+    put(stack, {f"daily_flights/{TWICE}.csv": file(GOOD)})
     stack.wait()
     stack.wait_until_idle()
 
-    (told,) = [alert["message"] for alert in stack.alerts("loaded") if f"{day}" in alert["subject"]]
-    url = f"s3://{stack.settings.landing_bucket}/{key}"
+
+@pytest.mark.usefixtures("later")
+def test_two_files_of_a_day_both_belong_to_it_also_when_one_comes_late(stack: Any) -> None:
+    assert loaded_rows(stack, TWICE) == 3
+
+
+@pytest.mark.usefixtures("later")
+def test_the_alert_of_a_load_names_the_first_rejects_with_file_line_and_reason(stack: Any) -> None:
+    (told,) = [alert["message"] for alert in stack.alerts("loaded") if f"{SOME_REJECTS}" in alert["subject"]]
+    url = f"s3://{stack.settings.landing_bucket}/{REJECTS_KEY}"
     assert "Rejected:  2 rows" in told
     assert f"{url}, line 42: DepDelay is 'late'; expected a whole number" in told
     assert f"{url}, line 43: {FIELDS}" in told
     assert "What to do:" in told
 
 
+@pytest.mark.usefixtures("later")
 def test_an_airport_that_comes_later_is_spelled_out_in_the_rows_that_lacked_it(
     stack: Any, landed: Landed
 ) -> None:
     (case,) = [case for case in LOADED if case.name == "unknown airports"]
     (before,) = landed.rows[DAY_OF[case.name]]
     assert [before[name] for name in ("dep_airport", "dep_city", "dep_state", "arr_airport")] == [None] * 4
-
-    airport = b"airport_id,city,state,name\n77777,Erewhon,ER,Nowhere Intl\n"
-    put(stack, {"airport_codes/later.csv": airport})
-    stack.wait()
 
     (after,) = stack.query(
         f"SELECT * FROM airlines.daily_flights_processed WHERE flight_date = '{DAY_OF[case.name]}'"
@@ -652,15 +668,9 @@ def test_an_airport_that_comes_later_is_spelled_out_in_the_rows_that_lacked_it(
     assert after == before | spelled
 
 
-@pytest.mark.usefixtures("landed")
+@pytest.mark.usefixtures("later")
 def test_rejects_that_look_like_the_end_of_a_record_do_not_stop_the_load(stack: Any) -> None:
-    day = NEIGHBOURS[-1] + timedelta(4)
-    # Who reads the first 256 KiB of these rejects ends in the middle of one, behind a brace.
-    long = [*["\U0001f600" * 20_001] * 3, *["}" * 20_001] * 5]
-    put(stack, {FLIGHTS.key("braces.csv", day): file(*FORTY * 5, *long)})
-    stack.wait()
-
-    assert loaded_rows(stack, day) == 200
+    assert loaded_rows(stack, BRACES) == 200
 
 
 UNSTORABLE = {
@@ -673,9 +683,9 @@ UNSTORABLE = {
 """Objects of events as S3 never tells them; the queue takes them from anybody."""
 
 
-@pytest.mark.usefixtures("landed")
+@pytest.mark.usefixtures("later")
 def test_events_no_warehouse_could_store_are_told_and_stop_nothing(stack: Any) -> None:
-    day = NEIGHBOURS[-1] + timedelta(5)
+    day = UNSTORED
     sqs = stack.client("sqs")
     queue = sqs.get_queue_url(QueueName=stack.settings.landing_queue)["QueueUrl"]
     before = len(stack.alerts("unknown_key"))
@@ -697,9 +707,9 @@ def test_events_no_warehouse_could_store_are_told_and_stop_nothing(stack: Any) -
     )
 
 
-@pytest.mark.usefixtures("landed")
+@pytest.mark.usefixtures("later")
 def test_markers_and_s3_trying_the_queue_are_passed_over_in_silence(stack: Any) -> None:
-    day = NEIGHBOURS[-1] + timedelta(6)
+    day = MARKED
     sqs, before = stack.client("sqs"), len(stack.alerts("unknown_key"))
     queue = sqs.get_queue_url(QueueName=stack.settings.landing_queue)["QueueUrl"]
     names = ("", "_SUCCESS", ".flights.csv.crc", "_temporary/0/task/flights.csv", "Thumbs.db")

@@ -224,8 +224,8 @@ def test_events_that_come_twice_late_and_in_the_wrong_order_change_nothing(stack
 @pytest.mark.usefixtures("story")
 def test_a_bad_header_is_refused_at_the_first_run_and_never_retried(stack):
     stack.wait_until_idle()
-    runs = DagsterClient.of(stack.settings)._ask(
-        """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) {
+    runs = stack.ask_dagster(
+        """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) { __typename
             ... on Runs { results { status stats { ... on RunStatsSnapshot { stepsFailed } } } } } }""",
         tags=[{"key": "dagster/partition", "value": "2013-04-12"}],
     )["results"]
@@ -241,8 +241,8 @@ def test_two_runs_of_the_same_days_at_once_load_them_once(stack):
         for _ in range(2):
             stack.launch(FLIGHTS, first, last)
     stack.wait_until_idle()
-    runs = DagsterClient.of(stack.settings)._ask(
-        """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) {
+    runs = stack.ask_dagster(
+        """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) { __typename
             ... on Runs { results { status startTime endTime } } } }""",
         tags=[{"key": RANGE_TAGS[0], "value": first}],
     )["results"]
@@ -269,9 +269,9 @@ def test_a_load_whose_files_another_run_has_replaced_meanwhile_takes_the_new_one
         stack.launch(FLIGHTS, day, day, ["flights_enriched"])
         stack.until(lambda: asked.unfinished_runs() == 1)
     stack.wait_until_idle()
-    runs = asked._ask(
-        """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) { ... on Runs { results {
-            status eventConnection { events { __typename } } } } } }""",
+    runs = stack.ask_dagster(
+        """query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) { __typename
+            ... on Runs { results { status eventConnection { events { __typename } } } } } }""",
         tags=[{"key": "dagster/partition", "value": day}],
     )["results"]
     assert [run["status"] for run in runs] == ["SUCCESS"] * 3
@@ -292,4 +292,5 @@ def test_nothing_is_left_untold(stack):
         )
     )
     ids = [alert["id"] for alert in stack.json("alerts")]
+    assert ids
     assert len(ids) == len(set(ids))

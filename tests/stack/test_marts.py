@@ -51,7 +51,7 @@ def marts_are_made(stack: Any) -> bool:
 
 def automatic_runs(stack: Any, day: str | None) -> list[dict[str, Any]]:
     """Runs nobody asked for but an asset's condition: for a day alone, or of assets without days."""
-    runs = DagsterClient.of(stack.settings)._ask(RUNS)["results"]
+    runs = stack.ask_dagster(RUNS)["results"]
     tags = [({tag["key"]: tag["value"] for tag in run["tags"]}, run) for run in runs]
     return [run for of_run, run in tags if of_run.get("dagster/partition") == day]
 

@@ -18,8 +18,9 @@ import pytest
 from pyarrow import parquet
 from tenacity import Retrying, retry_if_result, wait_fixed
 
+from airline_platform.contract.sink import LakeTable
 from airline_platform.feeds.shipments import SHIPMENTS
-from assets.ingest.totals import Totals, read_totals, totals_sql
+from assets.ingest.sinks.totals import Totals, read_totals, totals_sql
 from command import follow
 from command.dagster_client import DagsterClient, days_between
 from command.generators.files import Order, generate_files, summary
@@ -36,7 +37,11 @@ LARGE_DAY, LARGE_BYTES = "2013-08-29", 100_000_000
 BROKEN_LAKE = "2013-08-31"
 WAVE_SECONDS = 400
 
-Numbers = tuple[int, Decimal, Decimal, Decimal]
+Numbers = tuple[int | Decimal, ...]
+"""Rows, cost, distance and quantity."""
+
+assert isinstance(SHIPMENTS.becomes, LakeTable)
+SINK = SHIPMENTS.becomes
 
 
 def shipment(number: int, **values: Any) -> dict[str, Any]:
@@ -251,7 +256,7 @@ def ask(stack: Any, sql: str) -> list[dict[str, str | None]]:
 
 def totals(stack: Any) -> dict[str | None, Totals]:
     """What the lake holds, by day; over all days under None."""
-    return read_totals(QueryResult("", ask(stack, totals_sql(FIRST, LAST)), 0, 0.0, ""))
+    return read_totals(SINK, QueryResult("", ask(stack, totals_sql(SINK, FIRST, LAST)), 0, 0.0, ""))
 
 
 ORACLE = """
@@ -299,11 +304,14 @@ def oracle(stack: Any, folder: Path, days: Sequence[str] = CLEAN) -> dict[str, N
     return {row[0]: tuple(row[1:]) for row in rows}
 
 
+def said(found: Totals) -> str:
+    """As an alert says it."""
+    return found.words(SHIPMENTS.noun, SINK.sums)
+
+
 def clean(found: dict[str | None, Totals]) -> dict[str, Numbers]:
     """The clean days' totals."""
-    return {
-        day: (it.shipments, it.cost, it.distance, it.quantity) for day, it in found.items() if day in CLEAN
-    }
+    return {day: (it.rows, *it.sums) for day, it in found.items() if day in CLEAN}
 
 
 def verdict(stack: Any, place: str) -> tuple[Any, ...]:
@@ -317,16 +325,16 @@ def verdict(stack: Any, place: str) -> tuple[Any, ...]:
 
 def test_the_totals_are_those_of_what_landed(stack, story: Story, tmp_path: Path):
     assert clean(story.totals) == oracle(stack, tmp_path)
-    assert all(it.shipments == 294 for day, it in story.totals.items() if day in CLEAN)
+    assert all(it.rows == 294 for day, it in story.totals.items() if day in CLEAN)
     all_days = [it for day, it in story.totals.items() if day]
-    assert story.totals[None].shipments == sum(it.shipments for it in all_days)
-    assert story.totals[None].cost == sum(it.cost for it in all_days)
+    assert story.totals[None].rows == sum(it.rows for it in all_days)
+    assert story.totals[None].sums == tuple(map(sum, zip(*(it.sums for it in all_days), strict=True)))
 
 
 def test_the_alert_has_the_figures_the_query_and_its_price(stack, story: Story):
     (told,) = [a["message"] for a in stack.alerts("loaded") if f"{CLEAN[0]}: cost" in a["message"]]
-    assert f"{CLEAN[0]}: {story.totals[CLEAN[0]]}" in told
-    assert f"All days:   {story.totals[None]}" in told
+    assert f"{CLEAN[0]}: {said(story.totals[CLEAN[0]])}" in told
+    assert f"All days:   {said(story.totals[None])}" in told
     query = re.search(r"Query: +(\S+)", told)
     assert query
     done = stack.client("athena").get_query_execution(QueryExecutionId=query[1])["QueryExecution"]
@@ -354,10 +362,10 @@ def test_malformed_json_gets_its_verdict(stack, case: str):
 
 
 def test_an_array_of_a_hundred_megabytes_is_loaded_whole(stack, story: Story):
-    rows = story.totals[LARGE_DAY].shipments
+    rows = story.totals[LARGE_DAY].rows
     assert verdict(stack, key(LARGE_DAY)) == ("loaded", rows, rows, 0, None)
     assert rows > LARGE_BYTES // 3_000
-    assert story.totals[LARGE_DAY].quantity == 2500 * rows
+    assert story.totals[LARGE_DAY].sums[2] == 2500 * rows
     assert verdict(stack, key("2013-08-30", "day.json.gz")) == ("loaded", 40, 40, 0, None)
 
 
@@ -368,7 +376,7 @@ def test_every_dirty_row_is_rejected_and_no_other(stack, story: Story):
         f"AND '{DIRTY[1]}'"
     )
     days = [str(day) for day in days_between(*DIRTY)]
-    kept = sum(story.totals[day].shipments for day in days)
+    kept = sum(story.totals[day].rows for day in days)
     (found,) = ask(
         stack,
         f"SELECT COUNT(*) AS n FROM shipments_rejects WHERE \"date\" BETWEEN '{days[0]}' AND '{days[-1]}'",
@@ -550,4 +558,4 @@ def test_a_query_that_fails_is_told_with_athenas_reason_and_no_figures(stack):
     stack.launch(SHIPMENTS, day, day)
     stack.until(lambda: stack.query(written))
     assert verdict(stack, place)[:4] == ("loaded", 1, 1, 0)
-    assert totals(stack)[day].shipments == 41
+    assert totals(stack)[day].rows == 41

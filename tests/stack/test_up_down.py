@@ -1,5 +1,6 @@
 """The laptop stack's life: real PostgreSQL and Dagster, mostly with a stand-in gateway and deployment."""
 
+import importlib
 import json
 import os
 import signal
@@ -82,11 +83,10 @@ BROKEN = "import no_such_airline"
 COMPONENTS = {"supervisor", "postgres", "gateway", "code-server", "webserver", "daemon", "run-server"}
 
 
-@pytest.fixture
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module with the stand-in compositions, importable here and by the stack's processes."""
-    folder = tmp_path / "code"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the stand-ins' modules, importable here and by the stack's processes."""
+    folder = tmp_path_factory.mktemp("code")
     for name, text in (
         ("", STAND_IN),
         ("_gateway", GATEWAY),
@@ -94,19 +94,50 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         ("_broken", BROKEN),
     ):
         (folder / f"stand_in{name}.py").write_text(text)
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
-    sys.modules.pop("stand_in", None)
-    yield __import__("stand_in")
-    del sys.modules["stand_in"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        yield folder
+        sys.modules.pop("stand_in", None)
+
+
+@pytest.fixture(scope="module")
+def stand_in(code: Path) -> Any:  # noqa: ARG001 - it lies there
+    """The module with the stand-in compositions."""
+    return importlib.import_module("stand_in")
+
+
+@pytest.fixture
+def definitions(code: Path) -> Iterator[Path]:
+    """The source of the stand-in's assets, which a test may change."""
+    source = code / "stand_in_definitions.py"
+    yield source
+    source.write_text(DEFINITIONS)
+
+
+def settings_in(home: Path) -> Iterator[Settings]:
+    """A home whose stack is down in the end, with all its processes."""
+    found = Settings(home=home, ui_port=0)
+    yield found
+    stack.down(found)
+    processes.kill(processes.owned_by(found.home))
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
-    found = Settings(home=tmp_path / "home", ui_port=0)
-    yield found
-    stack.down(found)
-    processes.kill(processes.owned_by(found.home))
+    yield from settings_in(tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The home of the tests that want a running stack and leave it running: a start costs ten seconds."""
+    yield from settings_in(tmp_path_factory.mktemp("shared") / "home")
+
+
+@pytest.fixture
+def info(shared: Settings, stand_in: Any) -> StackInfo:
+    """The shared stack, up again where the test before left it down."""
+    return up(shared, stand_in.StandIn)
 
 
 def up(settings: Settings, plan: type[stack.Plan], told: list[str] | None = None) -> StackInfo:
@@ -140,11 +171,12 @@ def graphql(info: StackInfo, query: str, **variables: Any) -> dict[str, Any]:
     return answer["data"]
 
 
-def runs(info: StackInfo) -> list[tuple[str, str, bool]]:
-    """Every run: id, status, whether it retries another."""
+def attempts(info: StackInfo, run_id: str) -> tuple[str, list[str]]:
+    """Status of a run, and of the runs that retry it."""
     query = "{ runsOrError { ... on Runs { results { runId status parentRunId } } } }"
     found = graphql(info, query)["runsOrError"]["results"]
-    return [(run["runId"], run["status"], run["parentRunId"] is not None) for run in found]
+    (status,) = (run["status"] for run in found if run["runId"] == run_id)
+    return status, [run["status"] for run in found if run["parentRunId"] == run_id]
 
 
 def launch(info: StackInfo) -> str:
@@ -163,6 +195,104 @@ def launch(info: StackInfo) -> str:
     launched = graphql(info, mutation, params={"selector": selector, "runConfigData": {}})["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched
     return launched["run"]["runId"]
+
+
+# --- one stack for all that leave it running
+
+
+CANCEL = """mutation($id: String!) { terminateRun(runId: $id) { __typename } }"""
+
+
+def test_a_run_that_is_cancelled_ends_with_its_process(shared: Settings, info: StackInfo) -> None:
+    run_id = launch(info)
+    until(lambda: attempts(info, run_id) == ("STARTED", []))
+    (process,) = until(lambda: run_processes(shared.home))
+    graphql(info, CANCEL, id=run_id)
+    until(lambda: not processes.lives(process))
+    assert attempts(info, run_id) == ("CANCELED", [])
+
+
+def test_a_reload_in_the_ui_loads_changed_code(info: StackInfo, definitions: Path) -> None:
+    definitions.write_text(DEFINITIONS.replace("flights", "shipments"))
+    reload_location = """
+    mutation {
+      reloadRepositoryLocation(repositoryLocationName: "airline_platform") {
+        ... on WorkspaceLocationEntry { loadStatus }
+      }
+    }"""
+    assert graphql(info, reload_location)["reloadRepositoryLocation"]["loadStatus"] == "LOADED"
+    assets = graphql(info, "{ assetNodes { assetKey { path } } }")["assetNodes"]
+    assert [node["assetKey"]["path"] for node in assets] == [["shipments"]]
+
+
+@pytest.mark.usefixtures("info")
+def test_down_ends_what_a_killed_supervisor_left(shared: Settings) -> None:
+    alive = everyone(shared)
+    psutil.Process(shared.running_stack()["supervisor"]["pid"]).kill()
+    assert stack.down(shared) is True
+    assert [process for process in alive if processes.lives(process)] == []
+    assert not shared.stack_file.exists()
+
+
+# --- stacks of their own
+
+
+def ready_run_server(settings: Settings) -> psutil.Process | None:
+    """The process runs are forked from, once it listens."""
+    record = settings.running_stack()["components"]["run-server"]
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(address(settings.home / "dagster"))
+        except OSError:
+            return None
+    return ProcessId.from_record(record).process()
+
+
+def test_a_run_outlives_the_process_it_was_forked_from_and_is_still_watched(
+    settings: Settings, stand_in: Any
+) -> None:
+    info = up(settings, stand_in.StandIn)
+    server = until(lambda: ready_run_server(settings))
+    run_id = launch(info)
+    until(lambda: attempts(info, run_id) == ("STARTED", []))
+    (process,) = run_processes(settings.home)
+    assert process.ppid() == server.pid
+    server.kill()
+    until(lambda: ready_run_server(settings))
+    assert processes.lives(process)
+    process.kill()
+    until(lambda: attempts(info, run_id) == ("FAILURE", ["SUCCESS"]))
+
+
+def test_a_component_that_dies_is_started_again_and_so_is_what_it_held(
+    settings: Settings, stand_in: Any
+) -> None:
+    info = up(settings, stand_in.StandIn)
+    gateway = settings.running_stack()["components"]["gateway"]
+    worker = psutil.Process(gateway["pid"]).children()[0]
+    deployments = settings.home / "deployments"
+    psutil.Process(gateway["pid"]).kill()
+
+    until(lambda: deployments.read_text().count("deployed") == 2)
+    until(lambda: settings.running_stack()["components"]["gateway"]["pid"] != gateway["pid"])
+    assert requests.get(info.endpoint_url + "/_airline/health", timeout=5).ok
+    assert not processes.lives(worker)
+
+    postgres = settings.running_stack()["components"]["postgres"]
+    psutil.Process(postgres["pid"]).kill()
+    until(lambda: settings.running_stack()["components"]["postgres"]["pid"] != postgres["pid"])
+    until(lambda: graphql(info, "{ instance { id } }"))
+    until(lambda: set(states(settings).values()) == {"running"})
+
+
+def test_a_run_executes_what_is_on_disk(settings: Settings, stand_in: Any, definitions: Path) -> None:
+    info = up(settings, stand_in.StandIn)
+    first = until(lambda: ready_run_server(settings))
+    definitions.write_text(DEFINITIONS.replace("time.sleep(600)", "pass"))
+    run_id = launch(info)
+    until(lambda: attempts(info, run_id) == ("SUCCESS", []))
+    until(lambda: "has changed" in log_file(settings.home, "run-server").read_text())
+    assert until(lambda: ready_run_server(settings)) == first
 
 
 def test_up_answers_a_second_up_is_told_so_and_down_leaves_nothing(settings: Settings, stand_in: Any) -> None:
@@ -194,21 +324,6 @@ def test_up_answers_a_second_up_is_told_so_and_down_leaves_nothing(settings: Set
     assert up(settings, stand_in.StandIn).ports == info.ports
 
 
-def test_a_reload_in_the_ui_loads_changed_code(settings: Settings, stand_in: Any, tmp_path: Path) -> None:
-    info = up(settings, stand_in.StandIn)
-    code = tmp_path / "code" / "stand_in_definitions.py"
-    code.write_text(code.read_text().replace("flights", "shipments"))
-    reload_location = """
-    mutation {
-      reloadRepositoryLocation(repositoryLocationName: "airline_platform") {
-        ... on WorkspaceLocationEntry { loadStatus }
-      }
-    }"""
-    assert graphql(info, reload_location)["reloadRepositoryLocation"]["loadStatus"] == "LOADED"
-    assets = graphql(info, "{ assetNodes { assetKey { path } } }")["assetNodes"]
-    assert [node["assetKey"]["path"] for node in assets] == [["shipments"]]
-
-
 def test_two_stacks_come_up_at_once_and_end_apart(tmp_path: Path, settings: Settings, stand_in: Any) -> None:
     other = Settings(home=tmp_path / "other", ui_port=0)
     try:
@@ -222,33 +337,12 @@ def test_two_stacks_come_up_at_once_and_end_apart(tmp_path: Path, settings: Sett
         stack.down(other)
 
 
-def test_a_component_that_dies_is_started_again_and_so_is_what_it_held(
-    settings: Settings, stand_in: Any
-) -> None:
-    info = up(settings, stand_in.StandIn)
-    gateway = settings.running_stack()["components"]["gateway"]
-    worker = psutil.Process(gateway["pid"]).children()[0]
-    psutil.Process(gateway["pid"]).kill()
-
-    deployments = settings.home / "deployments"
-    until(lambda: deployments.read_text().count("deployed") == 2)
-    until(lambda: settings.running_stack()["components"]["gateway"]["pid"] != gateway["pid"])
-    assert requests.get(info.endpoint_url + "/_airline/health", timeout=5).ok
-    assert not processes.lives(worker)
-
-    postgres = settings.running_stack()["components"]["postgres"]
-    psutil.Process(postgres["pid"]).kill()
-    until(lambda: settings.running_stack()["components"]["postgres"]["pid"] != postgres["pid"])
-    until(lambda: graphql(info, "{ instance { id } }"))
-    until(lambda: set(states(settings).values()) == {"running"})
-
-
 def test_after_a_kill_of_everything_up_works_and_the_run_is_retried(
     settings: Settings, stand_in: Any
 ) -> None:
     info = up(settings, stand_in.StandIn)
     run_id = launch(info)
-    until(lambda: (run_id, "STARTED", False) in runs(info))
+    until(lambda: attempts(info, run_id) == ("STARTED", []))
     workers = run_processes(settings.home)
     assert workers
     stack_alone = [ProcessId.from_record(settings.running_stack()["supervisor"])] + [
@@ -261,69 +355,8 @@ def test_after_a_kill_of_everything_up_works_and_the_run_is_retried(
 
     info = up(settings, stand_in.StandIn)
     assert not any(map(processes.lives, workers))
-    assert (run_id, "FAILURE", False) in runs(info)
-    until(lambda: [retry for _, status, retry in runs(info) if status == "SUCCESS"] == [True])
-
-
-CANCEL = """mutation($id: String!) { terminateRun(runId: $id) { __typename } }"""
-
-
-def test_a_run_that_is_cancelled_ends_with_its_process(settings: Settings, stand_in: Any) -> None:
-    info = up(settings, stand_in.StandIn)
-    run_id = launch(info)
-    until(lambda: (run_id, "STARTED", False) in runs(info))
-    (process,) = until(lambda: run_processes(settings.home))
-    graphql(info, CANCEL, id=run_id)
-    until(lambda: not processes.lives(process))
-    assert runs(info) == [(run_id, "CANCELED", False)]
-
-
-def test_a_run_outlives_the_process_it_was_forked_from_and_is_still_watched(
-    settings: Settings, stand_in: Any
-) -> None:
-    info = up(settings, stand_in.StandIn)
-    server = until(lambda: ready_run_server(settings))
-    run_id = launch(info)
-    until(lambda: (run_id, "STARTED", False) in runs(info))
-    (process,) = run_processes(settings.home)
-    assert process.ppid() == server.pid
-    server.kill()
-    until(lambda: ready_run_server(settings))
-    assert processes.lives(process)
-    process.kill()
-    until(lambda: [retry for _, status, retry in runs(info) if status == "SUCCESS"] == [True])
-    assert (run_id, "FAILURE", False) in runs(info)
-
-
-def test_a_run_executes_what_is_on_disk(settings: Settings, stand_in: Any) -> None:
-    info = up(settings, stand_in.StandIn)
-    first = until(lambda: ready_run_server(settings))
-    source = Path(os.environ["PYTHONPATH"]) / "stand_in_definitions.py"
-    source.write_text(DEFINITIONS.replace("time.sleep(600)", "pass"))
-    run_id = launch(info)
-    until(lambda: runs(info) == [(run_id, "SUCCESS", False)])
-    until(lambda: "has changed" in log_file(settings.home, "run-server").read_text())
-    assert until(lambda: ready_run_server(settings)) == first
-
-
-def ready_run_server(settings: Settings) -> psutil.Process | None:
-    """The process runs are forked from, once it listens."""
-    record = settings.running_stack()["components"]["run-server"]
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(address(settings.home / "dagster"))
-        except OSError:
-            return None
-    return ProcessId.from_record(record).process()
-
-
-def test_down_ends_what_a_killed_supervisor_left(settings: Settings, stand_in: Any) -> None:
-    up(settings, stand_in.StandIn)
-    alive = everyone(settings)
-    psutil.Process(settings.running_stack()["supervisor"]["pid"]).kill()
-    assert stack.down(settings) is True
-    assert [process for process in alive if processes.lives(process)] == []
-    assert not settings.stack_file.exists()
+    assert attempts(info, run_id)[0] == "FAILURE"
+    until(lambda: attempts(info, run_id) == ("FAILURE", ["SUCCESS"]))
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from airline_platform.contract.feed import Feed
 from airline_platform.feeds import FEEDS, SUFFIXES
-from airline_platform.files.characters import trimmed
 from airline_platform.files.keys import LandedKey, NoLanding, UnknownKey, is_own, parse_key
 from airline_platform.files.markers import MARKERS, is_marker
+from glue_jobs.records.characters import trimmed
 from resources.acceptance.heads import Accepted, Refused, judge, unpack
 from resources.queue import Message, read_events
 from sensors.landing_plan import plan

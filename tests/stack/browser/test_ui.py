@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from airline_platform.feeds.flights import FLIGHTS
 from assets.marts.declarations import MARTS
-from command.dagster_client import REPOSITORY, DagsterClient
+from command.dagster_client import REPOSITORY
 from command.demo.new_york import write_flights
 
 DAYS = [date(2013, 1, day) for day in (8, 9, 10)]
@@ -85,7 +85,7 @@ def _reached(asset: str, following: dict[str, set[str]]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def listed(stack: Any) -> Listed:
-    found = DagsterClient.of(stack.settings)._ask(LISTED, repository=REPOSITORY)
+    found = stack.ask_dagster(LISTED, repository=REPOSITORY)
     parents, children = (
         {
             each["assetKey"]["path"][-1]: {key["path"][-1] for key in each[kind]}
@@ -173,7 +173,7 @@ def test_backfills_of_three_days_launched_from_the_page_and_by_the_command_succe
     _, complaints = by_command.communicate(timeout=150)
     assert by_command.returncode == 0, complaints
 
-    found = DagsterClient.of(stack.settings)._ask(BACKFILLS)["results"]
+    found = stack.ask_dagster(BACKFILLS)["results"]
     of_flights = {
         each["id"]: each for each in found if set(map(_name, each["assetSelection"])) == set(OF_FLIGHTS)
     }

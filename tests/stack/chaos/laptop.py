@@ -191,13 +191,13 @@ class ChaosLaptop:
         workers = [
             process
             for process in processes.owned_by(self.home, "gateway")
-            if any("spark_worker" in part for part in _cmdline(process))
+            if any(part.endswith("spark/worker.py") for part in _cmdline(process))
         ]
         return processes.family(workers)
 
     def postgres(self) -> list[psutil.Process]:
         """Every process of the PostgreSQL server."""
-        return self.server._processes()
+        return self.server.living_processes()
 
 
 def _cmdline(process: psutil.Process) -> list[str]:

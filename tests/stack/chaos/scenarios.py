@@ -22,7 +22,7 @@ from command.dagster_client import DagsterClient
 from laptop import processes, stack
 from resources.accounts import queue_depth
 from resources.inbox import read_alerts
-from resources.warehouse.session import CONNECT_SECONDS
+from resources.warehouse.connections import CONNECT_SECONDS
 
 Reach = Callable[[], None]
 Attack = Callable[[ChaosLaptop, date], None]

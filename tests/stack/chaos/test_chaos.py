@@ -25,6 +25,7 @@ def test_what_landed_is_loaded_and_told_once_in_spite_of(
             scenario.attack(laptop, day)
             ending.seconds = oracle.converge()
             ending.told = oracle.times_told(day)
+            assert ending.told, "nothing of this day has landed"
         except BaseException:
             oracle.forgive()
             raise

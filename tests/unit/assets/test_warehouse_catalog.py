@@ -19,12 +19,13 @@ from dagster import (
 )
 from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
-from airline_platform.contract.table import INGESTED_FILES, Column, Table
+from airline_platform.contract.table import Column, Table
 from airline_platform.definitions import defs
 from airline_platform.feeds.airports import AIRPORTS
 from assets import warehouse_catalog
 from assets.alerts.messages import stage_of
 from assets.warehouse_catalog import AUTOMATION_TAG, TABLES, code_version, differences
+from resources.warehouse.own_tables import INGESTED_FILES
 from sensors.automation import automation_sensor
 
 CATALOG, FACT, DIMENSION = "warehouse_catalog", "daily_flights_processed", "dim_airport_codes"

@@ -8,10 +8,11 @@ import pytest
 
 from airline_platform.contract.declaration import DeclarationError
 from airline_platform.contract.feed import Feed
-from airline_platform.contract.table import INGESTED_FILES, SOURCE_FILE, Column, Table, column_definitions
+from airline_platform.contract.table import SOURCE_FILE, Column, Table, column_definitions
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
+from resources.warehouse.own_tables import INGESTED_FILES
 
 TABLES = [INGESTED_FILES, *(table for feed in FEEDS.values() for table in feed.tables)]
 

@@ -1,7 +1,5 @@
 """The doctor names what is missing and the way to get it."""
 
-import socket
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,46 +13,44 @@ from laptop.doctor import Check
 
 def test_a_machine_that_runs_the_tests_has_what_it_takes(tmp_path: Path) -> None:
     found = {check.name: check for check in doctor.checks(Settings(home=tmp_path))}
-    for name in ("Python 3.11", "Python packages", "PostgreSQL", "Loopback"):
+    for name in ("Python 3.11", "Python packages", "PostgreSQL"):
         assert found[name].ok, found[name]
     assert "18" in found["PostgreSQL"].found
 
 
 def test_a_check_has_a_remedy_exactly_when_it_fails(tmp_path: Path) -> None:
-    for check in doctor.checks(Settings(home=tmp_path)):
-        assert check.ok is (check.remedy == ""), check
+    checks = list(doctor.checks(Settings(home=tmp_path)))
+
+    assert checks
+    assert [check for check in checks if check.ok is not (check.remedy == "")] == []
 
 
 def test_a_package_that_is_missing_or_of_another_version_is_named() -> None:
-    assert doctor._package_problem(Requirement("no-such-airline")) == "no-such-airline is missing"
-    assert "not <1" in (doctor._package_problem(Requirement("dagster<1")) or "")
-    assert doctor._package_problem(Requirement("dagster>=1")) is None
+    assert doctor.package_problem(Requirement("no-such-airline")) == "no-such-airline is missing"
+    assert "not <1" in (doctor.package_problem(Requirement("dagster<1")) or "")
+    assert doctor.package_problem(Requirement("dagster>=1")) is None
 
 
 def test_too_little_is_told_with_how_much_there_is() -> None:
-    assert doctor._at_least("Free disk", 1.25, 2, "Free some") == Check(
+    assert doctor.at_least("Free disk", 1.25e9, 2, "Free some") == Check(
         "Free disk", ok=False, found="1.2 GB of 2 GB needed", remedy="Free some"
     )
-    assert doctor._at_least("Free disk", 2.5, 2, "Free some").ok
+    assert doctor.at_least("Free disk", 2.5e9, 2, "Free some").ok
 
 
 def test_a_home_with_a_long_path_is_refused(tmp_path: Path) -> None:
-    assert doctor._home(tmp_path / "short").ok
-    check = doctor._home(tmp_path / ("x" * 200))
+    assert doctor.home_check(tmp_path / "short").ok
+    check = doctor.home_check(tmp_path / ("x" * 200))
     assert not check.ok
     assert "AIRLINE_HOME" in check.remedy
 
 
-def test_a_server_that_does_not_run_here_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_run_here_is_told_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def broken() -> str:
         raise StackUnavailable("no such library", remedy="install it")
 
     monkeypatch.setattr(doctor.postgres, "version_check", broken)
-    assert doctor._postgres() == Check("PostgreSQL", ok=False, found="no such library", remedy="install it")
-
-
-def test_a_taken_ui_port_is_told_and_no_obstacle() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        check = doctor._ui_port(server.getsockname()[1])
-    assert check.ok
-    assert "in use" in check.found
+    checks = doctor.checks(Settings(home=tmp_path))
+    assert Check("PostgreSQL", ok=False, found="no such library", remedy="install it") in checks

@@ -1,8 +1,7 @@
 """What the stack remembers and decides without starting anything."""
 
+import json
 import os
-import socket
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,10 @@ import pytest
 from airline_platform.errors import StackUnavailable
 from airline_platform.settings import Settings
 from laptop import processes, stack
-from laptop.processes import ProcessId, stop_waves
-from laptop.stack import Plan, PortClaims, Ports, choose_ports
+from laptop.plan import Plan
+from laptop.ports import Ports
+from laptop.processes import ProcessId
+from laptop.supervisor import Component
 
 
 @pytest.fixture
@@ -24,62 +25,17 @@ def plan(settings: Settings) -> Plan:
     return Plan(settings, Ports(gateway=1, warehouse=2, code_server=3, ui=4))
 
 
-def claims(tmp_path: Path) -> PortClaims:
-    return PortClaims(tmp_path / "claims")
-
-
 def ignore(_line: str) -> None:
     pass
 
 
-def test_ports_are_the_same_in_the_next_life(settings: Settings, tmp_path: Path) -> None:
-    with claims(tmp_path) as first:
-        ports = choose_ports(settings, first, ignore)
-    with claims(tmp_path) as second:
-        assert choose_ports(settings, second, ignore) == ports
-    assert len(set(ports.by_component().values())) == 4
-
-
-def test_a_remembered_port_that_is_taken_is_replaced(settings: Settings, tmp_path: Path) -> None:
-    with claims(tmp_path) as first:
-        ports = choose_ports(settings, first, ignore)
-    with closing(socket.create_server(("127.0.0.1", ports.gateway))), claims(tmp_path) as second:
-        found = choose_ports(settings, second, ignore)
-    assert found.gateway != ports.gateway
-    assert found.warehouse == ports.warehouse
-
-
-def test_a_taken_ui_port_gives_way_to_the_next_and_says_so(tmp_path: Path) -> None:
-    told: list[str] = []
-    with closing(socket.create_server(("127.0.0.1", 0))) as server, claims(tmp_path) as mine:
-        taken = server.getsockname()[1]
-        settings = Settings(home=tmp_path / "home", ui_port=taken)
-        found = choose_ports(settings, mine, told.append)
-    assert found.ui > taken
-    assert told == [f"port {taken} is taken: the Dagster UI is on {found.ui}"]
-
-
-def test_two_stacks_never_choose_the_same_port(settings: Settings, tmp_path: Path) -> None:
-    with claims(tmp_path) as first, claims(tmp_path) as second:
-        one = choose_ports(settings, first, ignore)
-        other = choose_ports(settings, second, ignore)
-    assert set(one.by_component().values()).isdisjoint(other.by_component().values())
-
-
-def test_a_damaged_memory_of_ports_is_no_obstacle(settings: Settings, tmp_path: Path) -> None:
-    settings.home.mkdir()
-    (settings.home / "ports.json").write_text('{"gateway": ')
-    with claims(tmp_path) as mine:
-        assert choose_ports(settings, mine, ignore).gateway > 0
-
-
 def test_postgres_and_the_gateway_outlive_what_uses_them(plan: Plan) -> None:
-    waves = [{node.name for node in wave} for wave in stop_waves(plan.nodes())]
-    assert waves == [{"webserver", "daemon", "code-server", "run-server"}, {"postgres", "gateway"}]
+    last = {node.name for node in plan.nodes() if isinstance(node, Component) and node.ends_last}
+    assert last == {"postgres", "gateway"}
 
 
 def test_processes_of_the_stack_know_where_everything_is_and_no_command_line_tells(plan: Plan) -> None:
-    environment = plan._environment
+    environment = plan.environment("daemon")
     password = plan.server.password("dagster")
     assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
     assert environment["DAGSTER_HOME"] == str(plan.settings.home / "dagster")
@@ -101,7 +57,7 @@ def test_a_detached_supervisor_gets_every_setting_and_belongs_to_no_stack(
 ) -> None:
     monkeypatch.setenv(processes.OWNER_VARIABLE, "another stack")
     settings = Settings(home=tmp_path, ui_port=4000, gateway_port=4001, warehouse_port=4002, name="other")
-    environment = stack._supervisor_environment(settings)
+    environment = stack.supervisor_environment(settings)
     assert processes.OWNER_VARIABLE not in environment
     for name in set(os.environ) - set(environment):
         monkeypatch.delenv(name)
@@ -125,7 +81,8 @@ def test_a_record_whose_processes_are_gone_shows_them_dead(settings: Settings) -
         "supervisor": gone,
         "components": {"gateway": {**gone, "port": 7, "log": "/tmp/gateway.log"}},
     }
-    stack._write(settings.stack_file, record)
+    settings.home.mkdir()
+    settings.stack_file.write_text(json.dumps(record))
     assert not stack.is_up(settings)
     found = [(one.name, one.state, one.address) for one in stack.components(settings)]
     assert found == [("supervisor", "dead", None), ("gateway", "dead", "127.0.0.1:7")]

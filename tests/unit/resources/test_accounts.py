@@ -65,6 +65,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 
     monkeypatch.setattr(accounts, "make_client", lambda _settings, _service: platform)
     monkeypatch.setattr(Warehouse, "transaction", transaction)
+    monkeypatch.setattr(Warehouse, "query", lambda _self, *asked: platform.execute(*asked))
     return platform
 
 

@@ -11,7 +11,7 @@ from airline_platform.feeds import FEEDS
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
-from airline_platform.feeds.shipments import SHIPMENTS, SHIPMENTS_TYPED
+from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import Settings
 from resources.catalog import CONFIRMED, CatalogTable, catalog_tables, ensure_table, landing_table
 
@@ -87,7 +87,7 @@ def test_an_empty_number_of_landed_csv_is_no_error_of_a_query(feed: Feed) -> Non
 @pytest.mark.parametrize(
     ("table", "location", "crawler"),
     [
-        (SHIPMENTS_TYPED, "s3://acme-air-landing/shipments/shipments_parquet/", "shipments"),
+        (SHIPMENTS.job_table, "s3://acme-air-landing/shipments/shipments_parquet/", "shipments"),
         (SHIPMENTS.table, "s3://acme-air-lake/shipments_normalized/", "shipments_normalized"),
     ],
     ids=["typed", "normalized"],
@@ -106,7 +106,7 @@ def test_shipments_are_parquet_by_day_where_their_jobs_write_them(
 def test_every_feed_has_its_tables() -> None:
     assert set(TABLES) == {
         *(f"{name}_rejects" for name in FEEDS),
-        *("flights_enriched", "bookings_enriched"),
+        *("airports_enriched", "flights_enriched", "bookings_enriched"),
         *("landing_airport_codes", "landing_daily_flights", "landing_bookings"),
         *("shipments_parquet", "shipments_normalized"),
     }
@@ -196,7 +196,7 @@ def test_what_a_crawl_has_confirmed_stays_so_until_the_declaration_changes() -> 
     "change",
     [
         {"columns": FLIGHTS.columns[:-1]},
-        {"columns": (*FLIGHTS.columns[:-1], replace(FLIGHTS.columns[-1], type="string"))},
+        {"columns": (*FLIGHTS.columns[:-1], Column(FLIGHTS.columns[-1].name, "string", "The same one."))},
         {"columns": FLIGHTS.columns[::-1]},
         {"location": "s3://elsewhere/"},
         {"format": "parquet"},

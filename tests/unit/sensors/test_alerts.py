@@ -55,7 +55,7 @@ def test_a_failed_run_is_told_with_its_steps_error_even_without_a_warehouse(
 ) -> None:
     run, postbox = failed_run(instance), Postbox.of(get_settings())
 
-    send_alerts_of(run, instance, Warehouse(secret_id="s"), postbox)
+    send_alerts_of(run, instance, Warehouse.of(get_settings()), postbox)
 
     (alert,) = postbox._kept
     assert (alert.event, alert.feed, alert.run_id) == ("failed", "flights", run.run_id)
@@ -68,7 +68,7 @@ def test_a_run_that_will_be_retried_is_no_failure_yet(instance: DagsterInstance)
     run, postbox = failed_run(instance, **{"dagster/will_retry": "true"}), Postbox.of(get_settings())
 
     with pytest.raises(StackNotStarted):  # its outbox is in the warehouse
-        send_alerts_of(run, instance, Warehouse(secret_id="s"), postbox)
+        send_alerts_of(run, instance, Warehouse.of(get_settings()), postbox)
 
     assert postbox._kept == []
 
@@ -77,6 +77,6 @@ def test_what_could_not_be_told_leaves_the_run_untold(instance: DagsterInstance)
     run = failed_run(instance)
 
     with pytest.raises(StackNotStarted):
-        send_alerts_of(run, instance, Warehouse(secret_id="s"), Notifier(topic="t"))
+        send_alerts_of(run, instance, Warehouse.of(get_settings()), Notifier.of(get_settings()))
 
     assert ALERTED_TAG not in instance.get_run_by_id(run.run_id).tags  # type: ignore[union-attr]

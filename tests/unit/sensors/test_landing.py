@@ -9,7 +9,7 @@ import pytest
 from dagster import DagsterInstance, ResourceDefinition, SensorResult, SkipReason, build_sensor_context
 from pydantic import PrivateAttr
 
-from airline_platform.settings import Settings
+from airline_platform.settings import Settings, get_settings
 from resources.landing import Landing
 from resources.queue import LandingEvents, Message, read_events
 from resources.topic import Notifier
@@ -68,10 +68,10 @@ def instance() -> Iterator[DagsterInstance]:
 
 def tick(instance: DagsterInstance, queue: LandingEvents, cursor: str | None = None) -> Any:
     resources = {
-        "landing": Landing(bucket="landing"),
+        "landing": Landing.of(get_settings()),
         "landing_events": queue,
-        "warehouse": Ledger(secret_id="none"),
-        "notifier": Notifier(topic="none"),
+        "warehouse": Ledger.of(get_settings()),
+        "notifier": Notifier.of(get_settings()),
     }
     hardcoded = {name: ResourceDefinition.hardcoded_resource(it) for name, it in resources.items()}
     context = build_sensor_context(instance=instance, cursor=cursor, resources=hardcoded)
@@ -82,7 +82,7 @@ def tick(instance: DagsterInstance, queue: LandingEvents, cursor: str | None = N
 def test_what_landed_is_asked_for_and_its_receipt_is_kept_for_the_next_tick(
     instance: DagsterInstance,
 ) -> None:
-    queue = Queue(queue="q").hold(FLIGHTS)
+    queue = Queue.of(get_settings()).hold(FLIGHTS)
     done, _ = tick(instance, queue)
 
     assert isinstance(done, SensorResult)
@@ -92,7 +92,7 @@ def test_what_landed_is_asked_for_and_its_receipt_is_kept_for_the_next_tick(
 
 
 def test_what_the_tick_before_has_used_is_acknowledged_and_forgotten(instance: DagsterInstance) -> None:
-    queue = Queue(queue="q")
+    queue = Queue.of(get_settings())
     done, cursor = tick(instance, queue, cursor='["used"]')
 
     assert queue.acknowledged == ["used"]
@@ -100,7 +100,7 @@ def test_what_the_tick_before_has_used_is_acknowledged_and_forgotten(instance: D
 
 
 def test_what_waits_for_a_dimension_is_given_back_and_not_acknowledged(instance: DagsterInstance) -> None:
-    queue = Queue(queue="q").hold(FLIGHTS, AIRPORTS)
+    queue = Queue.of(get_settings()).hold(FLIGHTS, AIRPORTS)
     done, _ = tick(instance, queue)
 
     assert [request.job_name for request in done.run_requests] == ["airports_job"]
@@ -110,7 +110,7 @@ def test_what_waits_for_a_dimension_is_given_back_and_not_acknowledged(instance:
 
 
 def test_without_a_stack_a_tick_says_so(instance: DagsterInstance, no_stack: Settings) -> None:
-    done, _ = tick(instance, LandingEvents(queue="q"))
+    done, _ = tick(instance, LandingEvents.of(get_settings()))
 
     assert isinstance(done, SkipReason)
     assert f"no laptop stack runs in {no_stack.home}" in (done.skip_message or "")

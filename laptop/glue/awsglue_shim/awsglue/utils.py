@@ -3,21 +3,18 @@
 import argparse
 from typing import Any, NoReturn
 
-RESERVED = ("job-bookmark-from", "job-bookmark-to", "JOB_ID", "JOB_RUN_ID", "SECURITY_CONFIGURATION")
+RESERVED = (
+    "job-bookmark-option", "job-bookmark-from", "job-bookmark-to", "JOB_ID", "JOB_RUN_ID",
+    "SECURITY_CONFIGURATION", "encryption-type",
+)  # fmt: skip
 """Glue's own options: always parsed, None where absent, and an error to ask for by name."""
 
-RESERVED_CHOICES = {
-    "job-bookmark-option": ("job-bookmark-enable", "job-bookmark-pause", "job-bookmark-disable"),
-    "encryption-type": ("sse-s3",),
-}
-"""Glue's own options with the values they can have."""
-
-TEMPORARY = ("TempDir", "RedshiftTempDir")
-"""Two names of one option that is never required, even when asked for."""
+OPTIONAL = ("TempDir", "RedshiftTempDir")
+"""Never required, even when asked for."""
 
 
 class GlueArgumentError(Exception):
-    """A required argument is missing, or one has a value it cannot have."""
+    """A required argument is missing."""
 
 
 class GlueArgumentParser(argparse.ArgumentParser):
@@ -38,23 +35,9 @@ def getResolvedOptions(args: list[str], options: list[str]) -> dict[str, Any]:  
         GlueArgumentError: One is missing.
         RuntimeError: One of `options` is Glue's own and can't be asked for.
     """
-    for name in (*RESERVED, *RESERVED_CHOICES):
-        if name in options:
-            raise RuntimeError(f"Using reserved arguments --{name}")
-    parsed, _ = _parser(options).parse_known_args(args[1:])
-    resolved = vars(parsed)
-    temporary = resolved["TempDir"] or resolved["RedshiftTempDir"]
-    bookmark = resolved["job_bookmark_option"] or "job-bookmark-disable"
-    return resolved | {"TempDir": temporary, "RedshiftTempDir": temporary, "job_bookmark_option": bookmark}
-
-
-def _parser(options: list[str]) -> GlueArgumentParser:
     parser = GlueArgumentParser()
-    for name, choices in RESERVED_CHOICES.items():
-        parser.add_argument(f"--{name}", choices=choices)
-    for name in (*RESERVED, *TEMPORARY):
-        parser.add_argument(f"--{name}")
-    for name in options:
-        if name not in TEMPORARY:
-            parser.add_argument(f"--{name}", required=True)
-    return parser
+    for name in dict.fromkeys((*RESERVED, *OPTIONAL, *options)):
+        if name in RESERVED and name in options:
+            raise RuntimeError(f"Using reserved arguments --{name}")
+        parser.add_argument(f"--{name}", required=name in options and name not in OPTIONAL)
+    return vars(parser.parse_known_args(args[1:])[0])

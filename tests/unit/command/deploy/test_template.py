@@ -349,6 +349,14 @@ def test_every_job_of_the_template_has_its_script_and_every_script_its_job(templ
     )
 
 
+def test_no_job_works_beside_itself_and_none_is_started_again_by_glue(template: dict[str, Any]) -> None:
+    """Two runs of a feed may be under way; its Glue job is one, or both would write a day's folder."""
+    _, job = loop(template, "Jobs")
+
+    assert job["ExecutionProperty"] == {"MaxConcurrentRuns": 1}
+    assert job["MaxRetries"] == 0
+
+
 def landing_rules(template: dict[str, Any]) -> list[dict[str, Any]]:
     rules = template["Resources"]["LandingBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     return list(rules)

@@ -1,8 +1,7 @@
-"""The laptop's trail: CloudTrail's record of each call of a run, written down before its answer is given."""
+"""The laptop's trail: each call of a run is written down before its answer is given, and then delivered."""
 
 import asyncio
 import gzip
-import json
 import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -12,14 +11,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from laptop.aws.audit_log import AuditLog, read_records
-from laptop.aws.call_record import HIDDEN, Exchange, record
+from laptop.aws.audit_log import AuditLog, Watch, read_records
 from resources.aws import cloudtrail_log
 
 RUN = "7d1c3a52-4d2f-4c39-9f5e-0d3a7c0f1b11"
 NOON = datetime(2013, 2, 1, 12, tzinfo=UTC)
-XML_ERROR = b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code><Message>It is gone</Message></Error>"
-SNS_ERROR = b"<ErrorResponse><Error><Type>Sender</Type><Code>NotFound</Code></Error></ErrorResponse>"
 
 
 def headers(service: str, **more: str) -> dict[bytes, str]:
@@ -30,153 +26,6 @@ def headers(service: str, **more: str) -> dict[bytes, str]:
             "SignedHeaders=host, Signature=0"
         ),
     } | {name.replace("_", "-").encode(): value for name, value in more.items()}
-
-
-def s3(method: str, path: str, query: str = "", status: int = 200, answer: bytes = b"", **more: str) -> Any:
-    """The record of a call of S3."""
-    exchange = Exchange(method, path, query, headers("s3", **more), status=status, answer=bytearray(answer))
-    return record(exchange, NOON)
-
-
-def glue(action: str, asked: Any, answered: Any = None, status: int = 200, **more: str) -> Any:
-    """The record of a call of Glue."""
-    exchange = Exchange(
-        "POST", "/", "", headers("glue", x_amz_target=f"AWSGlue.{action}"),
-        body=bytearray(asked if isinstance(asked, bytes) else json.dumps(asked).encode()),
-        status=status, answer=bytearray(json.dumps(answered).encode() if answered else b""),
-        answer_headers={name.replace("_", "-").encode(): value for name, value in more.items()},
-    )  # fmt: skip
-    return record(exchange, NOON)
-
-
-# --- Records ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("method", "target", "action", "read", "data"),
-    [
-        ("GET", "/", "ListBuckets", True, False),
-        ("HEAD", "/b", "HeadBucket", True, False),
-        ("GET", "/b?list-type=2&prefix=a%2F", "ListObjects", True, True),
-        ("GET", "/b/?list-type=2", "ListObjects", True, True),
-        ("GET", "/b?versions&prefix=a", "ListObjectVersions", True, True),
-        ("GET", "/b?location", "GetBucketLocation", True, False),
-        ("POST", "/b?delete", "DeleteObjects", False, True),
-        ("PUT", "/b/k", "PutObject", False, True),
-        ("GET", "/b/k/l?versionId=1", "GetObject", True, True),
-        ("HEAD", "/b/k", "HeadObject", True, True),
-        ("DELETE", "/b/k", "DeleteObject", False, True),
-        ("POST", "/b/k?uploads", "CreateMultipartUpload", False, True),
-        ("PUT", "/b/k?partNumber=1&uploadId=u", "UploadPart", False, True),
-        ("POST", "/b/k?uploadId=u", "CompleteMultipartUpload", False, True),
-        ("DELETE", "/b/k?uploadId=u", "AbortMultipartUpload", False, True),
-    ],
-)
-def test_s3s_calls_have_cloudtrails_names(
-    method: str, target: str, action: str, read: bool, data: bool
-) -> None:
-    path, _, query = target.partition("?")
-    found = s3(method, path, query)
-
-    assert (found["eventName"], found["readOnly"]) == (action, read)
-    assert (found["eventCategory"], found["managementEvent"]) == (
-        ("Data", False) if data else ("Management", True)
-    )
-
-
-def test_a_copy_is_a_copy() -> None:
-    assert s3("PUT", "/b/k", x_amz_copy_source="/b/j")["eventName"] == "CopyObject"
-
-
-def test_a_record_has_cloudtrails_shape_and_the_reader_understands_it() -> None:
-    written = s3("PUT", "/airline-lake/manifests/ü 1.json")
-
-    assert written["eventTime"] == "2013-02-01T12:00:00Z"
-    assert written["awsRegion"] == "eu-central-1"
-    assert written["userIdentity"]["accessKeyId"] == "airline"
-    assert written["requestParameters"] == {"bucketName": "airline-lake", "key": "manifests/ü 1.json"}
-    assert "errorCode" not in written
-    (call,) = cloudtrail_log.calls_of(RUN, [written])
-    assert (call.time, call.service, call.action, call.resource, call.outcome) == (
-        "2013-02-01T12:00:00Z", "s3", "PutObject", "s3://airline-lake/manifests/ü 1.json", "ok",
-    )  # fmt: skip
-
-
-def test_a_started_job_run_has_the_id_it_was_given() -> None:
-    started = glue("StartJobRun", {"JobName": "airline-flights"}, {"JobRunId": "jr_1"})
-
-    assert started["requestParameters"] == {"jobName": "airline-flights"}
-    assert started["responseElements"] == {"jobRunId": "jr_1"}
-    assert cloudtrail_log.calls_of(RUN, [started])[0].resource == "airline-flights/jr_1"
-
-
-def test_what_is_read_is_not_kept_nor_are_secrets_and_messages() -> None:
-    read = glue("GetTable", {"DatabaseName": "d", "Name": "t"}, {"Table": {"Name": "t"}})
-    put = glue("PutSecretValue", {"SecretId": "s", "Deep": {"SecretString": "x"}, "SecretString": "x"})
-    told = Exchange(
-        "POST", "/", "", headers("sns"), status=200,
-        body=bytearray(b"Action=Publish&Version=1&TopicArn=arn%3Aaws%3Asns%3A%3A%3Aalerts&Message=x&Subject=y"),
-    )  # fmt: skip
-
-    assert read["responseElements"] is None
-    assert put["requestParameters"] == {
-        "secretId": "s", "deep": {"secretString": HIDDEN}, "secretString": HIDDEN,
-    }  # fmt: skip
-    found = record(told, NOON)
-    assert (found["eventName"], found["eventCategory"]) == ("Publish", "Data")
-    assert found["requestParameters"] == {
-        "topicArn": "arn:aws:sns:::alerts", "message": HIDDEN, "subject": HIDDEN,
-    }  # fmt: skip
-
-
-def test_of_a_long_request_only_what_names_it_is_kept() -> None:
-    partitions = [{"Values": [str(n)], "StorageDescriptor": {"Location": "x" * 100}} for n in range(100)]
-
-    found = glue(
-        "BatchCreatePartition", {"DatabaseName": "d", "TableName": "t", "PartitionInputList": partitions}
-    )
-
-    assert found["requestParameters"] == {"databaseName": "d", "tableName": "t"}
-
-
-@pytest.mark.parametrize(
-    ("found", "code", "message"),
-    [
-        (s3("GET", "/b/k", status=404, answer=XML_ERROR), "NoSuchKey", "It is gone"),
-        (s3("HEAD", "/b/k", status=404), "NoSuchKey", None),
-        (s3("HEAD", "/b", status=404), "NoSuchBucket", None),
-        (s3("GET", "/b/k", status=416), "InvalidRange", None),
-        (s3("GET", "/b/k", status=304), "NotModified", None),
-        (s3("PUT", "/b/k", status=599), "599", None),
-        (
-            glue(
-                "StartJobRun", {"JobName": "j"},
-                {"__type": "ConcurrentRunsExceededException", "message": "4 run"}, 400,
-                x_amzn_errortype="ConcurrentRunsExceededException",
-            ),
-            "ConcurrentRunsExceededException", "4 run",
-        ),
-        (
-            glue("GetTable", {}, {"__type": "com.aws#EntityNotFoundException", "Message": "no"}, 400),
-            "EntityNotFoundException", "no",
-        ),
-        (
-            glue("GetTable", {}, {"message": "no"}, 400, x_amzn_errortype="ThrottlingException:http://x"),
-            "ThrottlingException", "no",
-        ),
-        (record(Exchange("POST", "/", "", headers("sns"), status=404, answer=bytearray(SNS_ERROR)), NOON),
-         "NotFound", None),
-        (glue("GetTable", b"\xff no json", None, 500), "500", None),
-    ],
-)  # fmt: skip
-def test_a_refused_call_has_its_errors_code_whatever_the_protocol(
-    found: Any, code: str, message: str | None
-) -> None:
-    assert (found["errorCode"], found.get("errorMessage")) == (code, message)
-    assert found["responseElements"] is None
-
-
-# --- The file, and the bucket -------------------------------------------------------------------------------
 
 
 class Bucket:
@@ -212,7 +61,7 @@ def call(
 ) -> list[Any]:
     """Let a call of a run go by; return the answer's messages, and what was on disk at each."""
     seen: list[Any] = []
-    folder = log._folder
+    folder = log.folder
 
     async def receive() -> Any:
         return {"type": "http.request", "body": b"content", "more_body": False}
@@ -225,7 +74,7 @@ def call(
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     scope = {"method": "PUT", "path": path, "query_string": b""} | more
-    watch = log.watch(scope, headers("s3"), receive, send)
+    watch = Watch(log, scope, headers("s3"), receive, send)
     asyncio.run((answer or plain)(watch.receive, watch.send))  # type: ignore[arg-type]
     return seen
 
@@ -348,7 +197,8 @@ def test_a_call_that_ends_in_an_error_of_the_gateways_own_is_told_as_its_caller_
     new_log: Callable[[], AuditLog], bucket: Bucket
 ) -> None:
     log = new_log()
-    watch = log.watch(
+    watch = Watch(
+        log,
         {"method": "PUT", "path": "/b/k", "query_string": b""},
         headers("s3"),
         None,

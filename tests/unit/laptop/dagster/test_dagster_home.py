@@ -1,4 +1,4 @@
-"""The files Dagster reads, and what its answers mean."""
+"""The files Dagster reads, and the command lines of its processes."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ from dagster import DagsterInstance
 from dagster._core.instance.config import dagster_instance_config
 from dagster._core.instance.utils import _get_event_batch_size
 
-from airline_platform.errors import StackUnavailable
 from laptop.dagster import dagster_home
 from laptop.dagster.dagster_home import DagsterHome
 
@@ -29,10 +28,6 @@ def test_dagster_accepts_its_file(home: DagsterHome, monkeypatch: pytest.MonkeyP
     }
     assert config["run_retries"]["retry_on_asset_or_op_failure"] is False
     assert config["telemetry"] == {"enabled": False}
-
-
-def test_feeds_that_are_loaded_by_day_take_two_runs() -> None:
-    assert dagster_home.WIDER_POOLS == {"flights": 2, "bookings": 2}
 
 
 def test_a_pool_that_somebody_has_set_stays_as_it_is(home: DagsterHome) -> None:
@@ -68,59 +63,3 @@ def test_webserver_and_daemon_share_the_one_code_server(home: DagsterHome) -> No
     assert home.code_server_command()[-1] != str(home.workspace)
     assert str(home.workspace) in home.webserver_command(3000)
     assert str(home.workspace) in home.daemon_command()
-
-
-def error(name: str) -> dict:
-    return {
-        "__typename": "PythonError",
-        "className": name,
-        "message": "it broke\n",
-        "stack": ["  outer\n"],
-        "cause": {"message": "no module x", "stack": ["  assets/flights.py\n"]},
-    }
-
-
-def entry(node: dict | None) -> dict:
-    return {"locationEntries": [{"locationOrLoadError": node}]}
-
-
-@pytest.mark.parametrize(
-    "workspace",
-    [
-        entry(None),
-        entry(error("DagsterUserCodeUnreachableError")),
-        entry({"repositories": []}),
-        {"locationEntries": []},
-    ],
-)
-def test_a_location_that_is_not_there_yet_is_waited_for(workspace: dict) -> None:
-    assert dagster_home._missing_code(workspace) == "the code location is still loading"
-
-
-def test_a_loaded_repository_lacks_nothing() -> None:
-    assert dagster_home._missing_code(entry({"repositories": [{"name": "__repository__"}]})) is None
-
-
-@pytest.mark.parametrize("workspace", [entry(error("DagsterImportError")), error("DagsterImportError")])
-def test_an_error_of_the_definitions_is_told_with_where_it_happened(workspace: dict) -> None:
-    with pytest.raises(StackUnavailable) as caught:
-        dagster_home._missing_code(workspace)
-    assert "it broke" in str(caught.value)
-    assert "assets/flights.py" in str(caught.value)
-
-
-def test_only_required_daemons_that_were_not_seen_since_are_missing() -> None:
-    statuses = [
-        {"daemonType": "SENSOR", "required": True, "lastHeartbeatTime": 100.0},
-        {"daemonType": "BACKFILL", "required": True, "lastHeartbeatTime": 50.0},
-        {"daemonType": "MONITORING", "required": True, "lastHeartbeatTime": None},
-        {"daemonType": "UNUSED", "required": False, "lastHeartbeatTime": None},
-    ]
-    instance = {"daemonHealth": {"allDaemonStatuses": statuses}}
-    assert dagster_home._missing_heartbeat(instance, 60.0) == "no heartbeat yet of BACKFILL, MONITORING"
-    assert dagster_home._missing_heartbeat(instance, 0.0) == "no heartbeat yet of MONITORING"
-
-
-def test_a_webserver_that_does_not_answer_is_waited_for() -> None:
-    assert dagster_home.missing_code(1) == "the webserver does not answer"
-    assert dagster_home.missing_heartbeat(1, 0.0) == "the webserver does not answer"

@@ -1,14 +1,17 @@
+"""Runs are forked, reported when they die, and never started twice."""
+
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 import pytest
 
-from laptop.dagster.run_server import RunServerError, address, started
+from laptop.dagster.run_server import IMPORTED_AHEAD, RunServerError, address, started
 from laptop.processes import ProcessId
 
 SERVER = """
@@ -51,6 +54,12 @@ def server(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.kill()
     process.wait()
     process.stdout.close()
+
+
+@pytest.mark.parametrize("module", IMPORTED_AHEAD)
+def test_what_is_imported_ahead_is_there(module: str) -> None:
+    """Else the server starts no run, and Dagster starts each in 3 s."""
+    assert find_spec(module)
 
 
 def start_run(where: str, run_id: str, arguments: str) -> ProcessId:

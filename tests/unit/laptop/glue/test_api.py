@@ -1,71 +1,84 @@
-"""Expressions of GetPartitions, and what the gateway refuses to serve."""
+"""Calls of Glue that the gateway answers itself, by an engine whose every run fails before Spark."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from laptop.gateway import glue_action, ministack_environment, refused
-from laptop.glue.api import matching
+from laptop.glue.api import GlueApi
+from laptop.glue.crawler import CrawlerEngine
+from laptop.glue.engine import GlueEngine
+from laptop.spark.pool import SparkPool
 
-KEYS = [("date", "string"), ("hour", "int")]
-ROWS = [["2024-01-01", "9"], ["2024-01-02", "10"], ["2024-02-01", "11"]]
-
-
-@pytest.mark.parametrize(
-    ("expression", "kept"),
-    [
-        ("date = '2024-01-02'", [1]),
-        ("date >= '2024-01-02' AND date < '2024-02-01'", [1]),
-        ("date <> '2024-01-01'", [1, 2]),
-        ("date IN ('2024-01-01', '2024-02-01')", [0, 2]),
-        ("date BETWEEN '2024-01-01' AND '2024-01-31'", [0, 1]),
-        ("date LIKE '2024-01-%'", [0, 1]),
-        ("hour > 9", [1, 2]),
-        ("hour = 9 OR (date = '2024-02-01' AND NOT hour = 10)", [0, 2]),
-        ("DATE = '2024-01-01'", [0]),
-        ("date = 'it''s'", []),
-    ],
-)
-def test_an_expression_keeps_the_partitions_it_describes(expression, kept):
-    assert matching(expression, KEYS, ROWS) == kept
+JOB = {"Name": "flights", "Command": {"Name": "glueetl", "ScriptLocation": "s3://lake/flights.py"}}
 
 
-def test_an_expression_over_no_partitions_keeps_none():
-    assert matching("date = '1'", KEYS, []) == []
+class Glue:
+    """A client of a catalog with one job."""
+
+    def get_job(self, JobName: str) -> dict[str, Any]:  # noqa: N803 - boto3's own name
+        assert JobName == JOB["Name"]
+        return {"Job": JOB}
 
 
-@pytest.mark.parametrize(
-    "expression",
-    [
-        "carrier = 'AA'",
-        "date =",
-        "date = '1'; DROP TABLE partitions",
-        "date = (SELECT 'x')",
-        "date IN (SELECT content FROM read_text('/etc/passwd'))",
-        "upper(date) = 'X'",
-        "hour = 'noon'",
-    ],
-)
-def test_any_other_expression_is_invalid_input(expression):
-    with pytest.raises(ClientError) as refusal:
-        matching(expression, KEYS, ROWS)
-    assert refusal.value.response["Error"]["Code"] == "InvalidInputException"
+def client(service: str, _agent: str = "") -> Any:
+    if service != "glue":
+        raise ConnectionClosedError(endpoint_url=service)
+    return Glue()
 
 
-def test_requests_of_web_pages_and_to_dangerous_paths_are_refused():
-    assert "https://x.example" in str(refused("/bucket", {b"origin": "https://x.example"}))
-    assert refused("/_ministack/reset", {})
-    assert refused("/_ministack/config/", {})
-    assert refused("/bucket/_ministack/reset", {}) is None
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[GlueApi]:
+    pool = SparkPool(tmp_path / "workers", size=0, environment={}, jvm_folder=tmp_path / "jvm")
+    engine, crawlers = GlueEngine(tmp_path, pool, client, {}), CrawlerEngine(client)
+    yield GlueApi(engine, crawlers, client)
+    engine.close()
+    crawlers.close()
 
 
-def test_a_glue_call_is_known_by_its_target_header():
-    assert glue_action({b"x-amz-target": "AWSGlue.StartCrawler"}) == "StartCrawler"
-    assert glue_action({b"x-amz-target": "AmazonSQS.SendMessage"}) == ""
-    assert glue_action({}) == ""
+def run_to_its_end(api: GlueApi) -> str:
+    run_id: str = api.answer("StartJobRun", {"JobName": "flights"}, {})["JobRunId"]
+    request = {"JobName": "flights", "RunId": run_id}
+    Retrying(
+        retry=retry_if_result(lambda state: state != "FAILED"),
+        wait=wait_fixed(0.01),
+        stop=stop_after_delay(10),
+    )(lambda: api.answer("GetJobRun", request, {})["JobRun"]["JobRunState"])
+    return run_id
 
 
-def test_ministack_listens_on_loopback_keeps_objects_and_never_sees_docker(tmp_path):
-    environment = ministack_environment(4566, tmp_path, "us-east-1")
-    assert environment["BIND_HOST"] == "127.0.0.1"
-    assert (environment["S3_PERSIST"], environment["PERSIST_STATE"]) == ("1", "0")
-    assert environment["DOCKER_HOST"] == f"unix://{tmp_path}/no-docker.sock"
+def test_job_runs_come_newest_first(api: GlueApi) -> None:
+    ids = [run_to_its_end(api) for _ in range(3)]
+
+    runs = api.answer("GetJobRuns", {"JobName": "flights"}, {})["JobRuns"]
+
+    assert [run["Id"] for run in runs] == ids[::-1]
+
+
+def test_a_run_that_has_ended_is_not_stopped_and_an_unknown_one_neither(api: GlueApi) -> None:
+    run_id = run_to_its_end(api)
+
+    request = {"JobName": "flights", "JobRunIds": [run_id, "jr_unknown"]}
+    answer = api.answer("BatchStopJobRun", request, {})
+
+    assert answer["SuccessfulSubmissions"] == []
+    assert [row["ErrorDetail"]["ErrorMessage"] for row in answer["Errors"]] == [
+        f"Run {run_id} is FAILED",
+        "Run jr_unknown not found",
+    ]
+
+
+def test_what_ministack_does_not_know_is_not_started(api: GlueApi) -> None:
+    unknown = {"__type": "EntityNotFoundException", "message": "Job nobody not found"}
+
+    with pytest.raises(ClientError, match="Job nobody not found"):
+        api.answer("StartJobRun", {"JobName": "nobody"}, unknown)
+
+
+def test_an_expression_is_refused_rather_than_overlooked(api: GlueApi) -> None:
+    assert api.answer("GetPartitions", {"TableName": "t"}, {"Partitions": []}) == {"Partitions": []}
+    with pytest.raises(ClientError, match="takes no Expression"):
+        api.answer("GetPartitions", {"TableName": "t", "Expression": "date = '1'"}, {"Partitions": []})

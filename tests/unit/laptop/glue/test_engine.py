@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from laptop.glue.concurrency import read_template, stated_limit
-from laptop.glue.engine import JobRun, flatten, is_spark_job, sql_options
+from laptop.glue.engine import JobRun, sql_options
 from laptop.glue.staging import (
     ObjectUri,
     StagingError,
@@ -48,19 +47,10 @@ def test_a_run_that_goes_on_has_no_end_and_no_error():
     assert {"CompletedOn", "ErrorMessage"}.isdisjoint(job_run().describe())
 
 
-def test_arguments_are_flattened_in_order():
-    assert flatten({"--JOB_NAME": "x", "--date": "2024-01-01"}) == ["--JOB_NAME", "x", "--date", "2024-01-01"]
-
-
 def test_only_sql_options_of_conf_are_applied():
     value = "spark.sql.shuffle.partitions=4 --conf spark.executor.memory=4g --conf spark.sql.x=a=b"
     assert sql_options(value) == {"spark.sql.shuffle.partitions": "4", "spark.sql.x": "a=b"}
     assert sql_options("") == {}
-
-
-@pytest.mark.parametrize(("command", "spark"), [("glueetl", True), ("pythonshell", False)])
-def test_only_spark_commands_are_run_here(command, spark):
-    assert is_spark_job({"Command": {"Name": command}}) is spark
 
 
 def test_arguments_named_output_or_rejects_are_written_and_the_rest_is_read():
@@ -113,25 +103,3 @@ def test_a_key_is_a_path_below_the_bucket():
 def test_a_key_that_would_leave_its_bucket_is_refused(key):
     with pytest.raises(StagingError, match="can't be a path"):
         local_path(key)
-
-
-YAML_TEMPLATE = """
-Resources:
-  Job:
-    Type: AWS::Glue::Job
-    Properties:
-      Name: !Sub "${Name}-flights"
-      ExecutionProperty: {MaxConcurrentRuns: %s}
-"""
-
-
-@pytest.mark.parametrize(("stated", "limit"), [("3", 3), ("!Ref Runs", 7), ("!Ref Absent", 1), ("null", 1)])
-def test_concurrency_is_read_from_a_template(stated, limit):
-    template = read_template(YAML_TEMPLATE % stated)
-    assert stated_limit(template, "Job", {"Runs": "7"}) == limit
-
-
-def test_concurrency_is_read_from_json_and_is_one_where_nothing_states_it():
-    template = {"Resources": {"Job": {"Properties": {"ExecutionProperty": {"MaxConcurrentRuns": 4}}}}}
-    assert stated_limit(read_template(json.dumps(template)), "Job", {}) == 4
-    assert stated_limit(read_template({}), "Job", {}) == 1

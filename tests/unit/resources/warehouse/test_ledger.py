@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airline_platform.contract.table import INGESTED_FILES
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds.flights import FLIGHTS
 from resources.landing import LandedObject
 from resources.warehouse import ledger
+from resources.warehouse.own_tables import INGESTED_FILES
 
 
 def landed(key: str = "daily_flights/2013-01-01.csv", *, refused: str | None = None) -> LandedObject:

@@ -16,11 +16,12 @@ import assets
 import command
 import resources
 import sensors
-from airline_platform.contract.table import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK, Table
+from airline_platform.contract.table import Table
 from airline_platform.feeds import FEEDS
 from assets.marts.declarations import MARTS
 from assets.marts.mart import Mart
 from assets.marts.replacement import bound, insert_of, query_of
+from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES, LOAD_LOCK
 from resources.warehouse.session import to_postgres
 
 TABLES = [

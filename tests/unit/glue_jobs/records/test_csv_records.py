@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airline_platform.files import csv_records
-from airline_platform.files.csv_records import (
+from glue_jobs.records import csv_records
+from glue_jobs.records.csv_records import (
     LONGEST_LINE,
     LONGEST_RECORD,
     Count,

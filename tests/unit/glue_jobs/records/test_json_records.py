@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airline_platform.files.json_records import EARLY, LONGEST_ELEMENT, NotAnArray, elements
+from glue_jobs.records.json_records import EARLY, LONGEST_ELEMENT, NotAnArray, elements
 
 NAME = "Zaphod Beeblebrox"
 SOME = settings(max_examples=300)

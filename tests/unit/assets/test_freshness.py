@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import Settings
-from assets.checks import freshness
-from assets.checks.freshness import days_without, last_due, overdue_alert
+from assets import freshness
+from assets.freshness import days_without, last_due, overdue_alert
 
 SUNDAY = date(2013, 6, 30)
 SATURDAY = SUNDAY - timedelta(days=1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airline_platform.files.characters import composed, edge_class, first_hidden, hidden_class, trimmed
+from glue_jobs.records.characters import composed, edge_class, first_hidden, hidden_class, trimmed
 
 EVERY = [
     chr(point)

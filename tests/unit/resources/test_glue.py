@@ -1,0 +1,170 @@
+"""Glue: crawls are judged by how they ended, and days are registered where the catalog lacks them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from tenacity import wait_none
+
+from airline_platform.errors import AirlineError, CrawlerFailed
+from airline_platform.settings import Settings
+from resources import glue
+from resources.glue import Crawl, Glue
+
+STARTED = datetime(2013, 1, 1, tzinfo=UTC)
+TABLE = {"Name": "flights", "StorageDescriptor": {"Location": "s3://lake/flights/", "InputFormat": "x"}}
+CRAWL = {
+    "Status": "SUCCEEDED",
+    "LogGroup": "/aws-glue/crawlers",
+    "LogStream": "airline-flights",
+    "MessagePrefix": "0f5e",
+    "StartTime": STARTED,
+}
+
+
+def client(service: str) -> Any:
+    return boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """Glue's answers, in the order in which they are asked for; nobody waits between them."""
+    made = client("glue")
+    monkeypatch.setattr(Glue, "client", lambda _: made)
+    for pause in ("POLL", "TURN"):
+        monkeypatch.setattr(glue, pause, wait_none())
+    with Stubber(made) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def jobs(no_stack: Settings) -> Glue:
+    return Glue.of(no_stack)
+
+
+def crawler_is(aws: Stubber, state: str, **last: Any) -> None:
+    aws.add_response("get_crawler", {"Crawler": {"State": state, "LastCrawl": last}}, {"Name": "c"})
+
+
+def there(aws: Stubber, asked: list[str], *present: str) -> None:
+    aws.add_response(
+        "batch_get_partition",
+        {"Partitions": [{"Values": [value]} for value in present]},
+        {
+            "DatabaseName": "airline",
+            "TableName": "flights",
+            "PartitionsToGet": [{"Values": [v]} for v in asked],
+        },
+    )
+
+
+def made(aws: Stubber, *values: str, errors: tuple[dict[str, Any], ...] = ()) -> None:
+    inputs = [
+        {
+            "Values": [value],
+            "StorageDescriptor": {"Location": f"s3://lake/flights/date={value}/", "InputFormat": "x"},
+        }
+        for value in values
+    ]
+    expected = {"DatabaseName": "airline", "TableName": "flights", "PartitionInputList": inputs}
+    aws.add_response("batch_create_partition", {"Errors": list(errors)}, expected)
+
+
+def locations(*values: str) -> dict[str, str]:
+    return {value: f"s3://lake/flights/date={value}/" for value in values}
+
+
+def test_a_crawl_is_waited_for_and_judged_by_its_own_status(aws: Stubber, jobs: Glue) -> None:
+    aws.add_response("start_crawler", {}, {"Name": "c"})
+    crawler_is(aws, "RUNNING")
+    crawler_is(aws, "STOPPING")
+    crawler_is(aws, "READY", Status="FAILED", ErrorMessage="no permission", LogGroup="g", LogStream="s")
+
+    crawl = jobs.crawl("c")
+
+    with pytest.raises(CrawlerFailed, match=r"crawler c ended with FAILED: no permission"):
+        crawl.require_success()
+
+
+def test_a_crawl_that_succeeded_passes(no_stack: Settings) -> None:
+    Crawl("c", CRAWL, no_stack).require_success()
+
+
+def test_a_busy_crawler_is_waited_for(aws: Stubber, jobs: Glue) -> None:
+    aws.add_client_error("start_crawler", "CrawlerRunningException")
+    aws.add_response("start_crawler", {}, {"Name": "c"})
+    crawler_is(aws, "READY", Status="SUCCEEDED")
+
+    jobs.crawl("c").require_success()
+
+
+def test_a_busy_crawler_is_a_failure_where_nobody_waits_for_it(aws: Stubber, jobs: Glue) -> None:
+    aws.add_client_error("start_crawler", "CrawlerRunningException")
+
+    with pytest.raises(CrawlerFailed, match="crawler c was busy"):
+        jobs.crawl("c", wait_for_turn=False)
+
+
+def test_the_warnings_of_a_crawl_are_its_own_and_come_without_their_marks(
+    no_stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = client("logs")
+    monkeypatch.setattr(glue, "make_client", lambda *_: logs)
+    lines = [
+        "[0f5e] WARN : a differs",
+        "[0f5e] INFO : fine",
+        "[9999] WARN : another crawl's",
+        "[0f5e] WARNING: b",
+    ]
+    expected = {
+        "logGroupName": "/aws-glue/crawlers",
+        "logStreamName": "airline-flights",
+        "startTime": int(STARTED.timestamp() * 1000) - 1000,
+        "startFromHead": True,
+    }
+    with Stubber(logs) as stub:
+        stub.add_response("get_log_events", {"events": [{"message": line} for line in lines]}, expected)
+
+        assert Crawl("c", CRAWL, no_stack).warnings() == ["a differs", "b"]
+
+
+def test_a_table_the_catalog_lacks_is_none(aws: Stubber, jobs: Glue) -> None:
+    aws.add_client_error("get_table", "EntityNotFoundException")
+
+    assert jobs.find_table("flights") is None
+
+
+def test_days_that_are_missing_are_registered_with_the_tables_storage(aws: Stubber, jobs: Glue) -> None:
+    there(aws, ["2013-01-01", "2013-01-02"], "2013-01-01")
+    made(aws, "2013-01-02")
+
+    assert jobs.add_partitions(TABLE, locations("2013-01-02", "2013-01-01")) == ["2013-01-02"]
+
+
+def test_days_are_registered_a_hundred_in_a_call(aws: Stubber, jobs: Glue) -> None:
+    days = [f"day {n:03}" for n in range(150)]
+    there(aws, days)
+    made(aws, *days[:100])
+    made(aws, *days[100:])
+
+    assert jobs.add_partitions(TABLE, locations(*days)) == days
+
+
+def test_a_day_that_another_run_registered_meanwhile_is_no_error_and_any_other_refusal_is_one(
+    aws: Stubber, jobs: Glue
+) -> None:
+    for code in ("AlreadyExistsException", "AccessDeniedException"):
+        there(aws, ["2013-01-01"])
+        made(
+            aws,
+            "2013-01-01",
+            errors=({"PartitionValues": ["2013-01-01"], "ErrorDetail": {"ErrorCode": code}},),
+        )
+
+    assert jobs.add_partitions(TABLE, locations("2013-01-01")) == ["2013-01-01"]
+    with pytest.raises(AirlineError, match=r"did not register partitions of airline\.flights"):
+        jobs.add_partitions(TABLE, locations("2013-01-01"))
