@@ -127,6 +127,6 @@ def test_airports_have_no_day() -> None:
     url = "s3://airline-landing/airport_codes/a.csv"
     rejected = {"source_file": url, "line_number": 3, "reject_reason": "odd", "raw_text": "x"}
 
-    assert list(rejects_of(AIRPORTS, [file], InMemory({"rejects/airports/": [rejected]}))) == [
+    assert list(rejects_of(AIRPORTS, [file], InMemory({"rejects/airports/date=all/": [rejected]}))) == [
         Reject(None, "airport_codes/a.csv", 3, "odd", "x")
     ]

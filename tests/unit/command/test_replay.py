@@ -1,6 +1,8 @@
 """A replay is one run over a day's dirty files, and shows each file's verdict before and after it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -13,18 +15,25 @@ from command.rejects import Verdict
 from command.replay import compared, document, require_success, start
 
 DAY = "2013-01-01"
+AT = datetime(2013, 1, 2, tzinfo=UTC)
+OF_DAY: dict[str, Any] = {"feed": "flights", "day": DAY, "etag": "e", "landed_at": AT, "loaded_at": AT}
 
 
 def key(name: str) -> str:
     return f"daily_flights/date={DAY}/{name}"
 
 
+def loaded(name: str, *, rows: int, rejected: int = 0) -> Verdict:
+    counts = {"rows_read": rows, "rows_loaded": rows - rejected, "rows_rejected": rejected}
+    return Verdict(key=key(name), state="loaded", **counts, **OF_DAY)
+
+
 def partly(name: str, rejected: int = 1) -> Verdict:
-    return Verdict(DAY, key(name), "e", "loaded", None, 10, 10 - rejected, rejected)
+    return loaded(name, rows=10, rejected=rejected)
 
 
 def refused(name: str, reason: str = "no header") -> Verdict:
-    return Verdict(DAY, key(name), "e", "rejected", reason, None, None, None)
+    return Verdict(key=key(name), state="rejected", reason=reason, **OF_DAY)
 
 
 class Recorded(DagsterClient):
@@ -81,7 +90,7 @@ def test_a_replay_whose_retry_succeeded_is_a_success() -> None:
 def test_a_replay_shows_each_file_as_before_and_after() -> None:
     before = [refused("a.csv"), partly("b.csv", rejected=2), refused("c.csv")]
     after = {
-        key("a.csv"): Verdict(DAY, key("a.csv"), "e", "loaded", None, 1200, 1200, 0),
+        key("a.csv"): loaded("a.csv", rows=1200),
         key("b.csv"): before[1],
         key("c.csv"): refused("c.csv", reason="still no header"),
     }

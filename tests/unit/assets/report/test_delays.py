@@ -1,24 +1,28 @@
 """What there is to tell of days is one query of a kind, and rejects are counted by kind of reason."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from assets.report.delays import QUERIES, REJECTS_READ, WORST, Day, days_of_delays, kind_of
+from resources.warehouse.ledger import State, Verdict
 
 pytestmark = pytest.mark.usefixtures("no_stack")
 
 DAY = "2013-01-07"
+AT = datetime(2013, 1, 8, tzinfo=UTC)
 
 
 def file(key: str, state: str = "loaded", **others: Any) -> dict[str, Any]:
-    row = {"partition_date": DAY, "key": key, "state": state, "reason": None}
+    row = {"partition_date": DAY, "key": key, "etag": "e", "state": state, "reason": None}
+    row |= {"landed_at": AT, "loaded_at": AT}
     return row | {"rows_read": 1000, "rows_loaded": 990, "rows_rejected": 10} | others
 
 
 def test_rows_of_a_file_that_was_not_loaded_are_no_rejected_rows_of_the_day() -> None:
-    files = [file("a"), file("b", "rejected", rows_rejected=1000), file("c", "superseded")]
+    files = [verdict("a"), verdict("b", "rejected", rows_rejected=1000), verdict("c", "superseded")]
 
     assert Day(DAY, files=files).rows_rejected == 10
 
@@ -39,6 +43,11 @@ def test_a_kind_of_reason_is_without_the_value(reason: str, kind: str) -> None:
     assert kind_of(reason) == kind
 
 
+def verdict(key: str, state: State = "loaded", **others: Any) -> Verdict:
+    row = file(key, state, **others)
+    return Verdict(feed="flights", day=row.pop("partition_date"), **row)
+
+
 class Asked:
     """A session and a lake that count what they are asked, and know a dirty file and a clean one."""
 
@@ -50,7 +59,10 @@ class Asked:
         assert sql % dict.fromkeys(parameters, "1")
         self.queries.append(sql)
         clean = file("b.csv", partition_date="2013-02-01", rows_rejected=0)
-        return [file("a.csv"), clean] if "ingested_files" in sql else []
+        dirty = file("a.csv")
+        return [{"feed": "flights", **row} for row in (dirty, clean)] if "ingested_files" in sql else []
+
+    query = execute
 
     def first_rows(self, prefixes: list[str], limit: int, where: Any) -> list[dict[str, Any]]:
         self.read.append((prefixes, limit))

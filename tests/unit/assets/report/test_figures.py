@@ -1,9 +1,23 @@
 """The figures of a day are those the asset declares, and each says what it is made of."""
 
+from datetime import UTC, datetime
+
 from airline_platform.feeds.flights import FLIGHTS
 from assets.report.delays import Day
 from assets.report.figures import FIGURES, SOURCES
+from resources.warehouse.ledger import Verdict
 
+AT = datetime(2013, 1, 8, tzinfo=UTC)
+LOADED = Verdict(
+    feed="flights",
+    day="2013-01-07",
+    key="a",
+    etag="e",
+    state="loaded",
+    rows_rejected=10,
+    landed_at=AT,
+    loaded_at=AT,
+)
 BUSY = Day(
     "2013-01-07",
     figures={
@@ -14,7 +28,7 @@ BUSY = Day(
         "mean_dep_delay": 12.3,
         "mean_arr_delay": -1.25,
     },
-    files=[{"state": "loaded", "rows_rejected": 10}],
+    files=[LOADED],
 )
 
 
