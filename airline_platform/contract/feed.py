@@ -3,6 +3,7 @@
 Standard library only: this module travels to AWS Glue beside the job scripts.
 """
 
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -165,13 +166,8 @@ class Feed:
         if self.daily != bool(self.table.partition_column):
             expected = "the column of the day" if self.daily else "none, because a dimension has no days"
             refuse(f"{what}: partition_column", self.table.partition_column, expected)
-        if isinstance(self.becomes, Dimension) and self.becomes.key not in self.table.column_names:
-            refuse(f"{what}: key", self.becomes.key, f"one of {', '.join(self.table.column_names)}")
-        for lookup in self.lookups:
-            if lookup.key not in self.table.column_names:
-                refuse(
-                    f"{what}: the key of a lookup", lookup.key, f"one of {', '.join(self.table.column_names)}"
-                )
+        for option, name in self._named_columns():
+            require_one_of(f"{what}: {option}", name, self.table.column_names)
         for column in self.table.columns:
             if column.hash_of and column.hash_of not in landed:
                 refuse(
@@ -192,6 +188,26 @@ class Feed:
                 f"columns that are landed ({', '.join(sorted(landed))}; `called` renames them), looked up, "
                 "hashed, or made by a transform",
             )
+
+    def _named_columns(self) -> Iterator[tuple[str, str]]:
+        """Each column of the table that an option names, with what names it."""
+        table, sink = self.table, self.becomes
+        yield from (("dist_key", name) for name in (table.dist_key,) if name)
+        yield from (("sort_key", name) for name in table.sort_key)
+        yield from (("key", name) for name in table.key)
+        yield from (("the key of a lookup", lookup.key) for lookup in self.lookups)
+        yield from (("what a lookup fills", mine) for lookup in self.lookups for mine, _ in lookup.filled)
+        match sink:
+            case Dimension():
+                yield "key", sink.key
+            case LakeTable():
+                yield from (("a sum", each.column) for each in sink.sums)
+            case FactTable():
+                yield from (("told_apart_by", name) for name in (sink.told_apart_by,) if name)
+                if sink.latest:
+                    latest = sink.latest.table
+                    yield from (("a column of latest rows", name) for name in latest.column_names)
+                    yield from (("the order of latest rows", name) for name in sink.latest.order)
 
     def _derived(self, sink: Sink) -> Table:
         """The columns of a table that declares none: day, landed columns that name nobody, and the source."""

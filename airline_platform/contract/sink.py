@@ -5,7 +5,7 @@ Standard library only: this module travels to AWS Glue beside the job scripts.
 
 from dataclasses import dataclass, field
 
-from airline_platform.contract.declaration import place
+from airline_platform.contract.declaration import place, refuse
 from airline_platform.contract.table import LANDED_AT, SOURCE_FILE, SOURCE_LINE, Column, Table
 
 
@@ -40,6 +40,11 @@ class LatestRows:
 
     table: Table
     order: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a table that does not say what is one thing."""
+        if len(self.table.key) != 1:
+            refuse(f"latest rows {self.table.name}: key", self.table.key, "one column")
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 from airline_platform.contract.check import Limits
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import SOURCE_FILE
 from assets.checks.of_feeds import DUPLICATES, KEYS_UNIQUE, ROW_COUNT, ROWS_ACCOUNTED, UNKNOWN, checks_of
+from assets.checks.outcomes import Measures
 from resources.warehouse import ledger
 from resources.warehouse.session import Session
-
-Measures = dict[str, dict[str, tuple[Any, ...]]]
-"""By the check's name and the day, what the check's rule judges; the day is empty for a dimension."""
 
 COUNTS_OF_DAYS = """
 SELECT {partition} AS day, COUNT(*) AS all_rows{counts} FROM {table}

@@ -259,7 +259,7 @@ def fly(warehouse: Warehouse, flights: Sequence[Row | tuple[int, None]]) -> None
         sides(number, name)
         | {"file_date": day, "booking_id": f"b{number}", "booked_at": at, "carrier": "AA", "flight_number": 1}
         | {"flight_date": day, "cabin": "ECONOMY", "fare_amount": 1, "currency": "USD", "status": "CONFIRMED"}
-        | {"landed_at": at, "source_file": "x", "source_line": 2}
+        | {"landed_at": at, "source_file": "x", "source_line": 2, "customer_key": None}
         for number, name in flights
     ]
     assert BOOKINGS.latest is not None

@@ -273,11 +273,37 @@ def test_a_hash_of_a_landed_column_is_a_source_that_no_row_has() -> None:
 
 
 def test_facts_may_have_a_table_of_their_latest_rows() -> None:
-    latest = LatestRows(table=Table("weather_now", "One row per station.", key=("station",)), order=("x",))
+    latest = LatestRows(
+        table=Table("weather_now", "One row per station.", key=("station",)), order=("weather_date",)
+    )
     feed = weather(becomes=replace(FACT, latest=latest))
 
     assert feed.tables == (feed.table, latest.table)
     assert (feed.latest, weather(becomes=DIMENSION).latest) == (latest, None)
+
+
+@pytest.mark.parametrize(
+    ("becomes", "option"),
+    [
+        (lambda: replace(FACT, told_apart_by="nowhere"), "told_apart_by"),
+        (lambda: replace(FACT, table=replace(FACT.table, dist_key="nowhere")), "dist_key"),
+        (lambda: replace(FACT, table=replace(FACT.table, sort_key=("nowhere",))), "sort_key"),
+        (lambda: replace(FACT, table=replace(FACT.table, key=("nowhere",))), "key"),
+        (lambda: replace(DIMENSION, key="nowhere"), "key"),
+        (
+            lambda: replace(FACT, latest=LatestRows(Table("now", "x", key=("station",)), order=("nowhere",))),
+            "the order of latest rows",
+        ),
+    ],
+)
+def test_what_an_option_names_is_a_column_of_the_table(becomes: Any, option: str) -> None:
+    with pytest.raises(DeclarationError, match=f"{option} is 'nowhere'; expected one of .*station"):
+        weather(becomes=becomes())
+
+
+def test_latest_rows_are_told_by_one_column() -> None:
+    with pytest.raises(DeclarationError, match="latest rows now: key is .*; expected one column"):
+        LatestRows(Table("now", "x", key=("station", "degrees")), order=())
 
 
 @pytest.mark.parametrize("drift", ["rescue", "evolve"])
