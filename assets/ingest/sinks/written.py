@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from assets.checks.outcomes import Measures
-from assets.checks.outcomes import Outcome
+from assets.checks.outcomes import Measures, Outcome
 from assets.ingest.handover import MadeDay
 from resources.warehouse.session import Session
 
