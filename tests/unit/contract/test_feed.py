@@ -302,7 +302,7 @@ def test_what_an_option_names_is_a_column_of_the_table(becomes: Any, option: str
 
 
 def test_latest_rows_are_told_by_one_column() -> None:
-    with pytest.raises(DeclarationError, match="latest rows now: key is .*; expected one column"):
+    with pytest.raises(DeclarationError, match=r"latest rows now: key is .*; expected one column"):
         LatestRows(Table("now", "x", key=("station", "degrees")), order=())
 
 
