@@ -59,14 +59,14 @@ def read(spark: SparkSession, batch: Batch) -> DataFrame:
     return with_manifest(split, batch.files)
 
 
-def parse(lines: DataFrame, feed: Feed, batch: Batch, *, told: bool = True) -> DataFrame:
+def parse(lines: DataFrame, feed: Feed, batch: Batch, *, reasons: bool = True) -> DataFrame:
     """Parse each record by its files' column order, and judge it.
 
     Args:
         lines: As `read` gives them.
         feed: What the files are.
         batch: The files.
-        told: As for `landing.judge`.
+        reasons: As for `landing.judge`.
 
     Returns:
         As `landing.judge`.
@@ -107,7 +107,7 @@ def parse(lines: DataFrame, feed: Feed, batch: Batch, *, told: bool = True) -> D
         broken,
         lambda fields: F.concat_ws(reading.delimiter, *fields.values()),
         compose=not batch.ascii,
-        told=told,
+        reasons=reasons,
     )
 
 

@@ -69,14 +69,14 @@ def read(spark: SparkSession, batch: Batch) -> DataFrame:
     return with_manifest(content.mapInArrow(split, schema), batch.files)
 
 
-def parse(objects: DataFrame, feed: Feed, batch: Batch, *, told: bool = True) -> DataFrame:
+def parse(objects: DataFrame, feed: Feed, batch: Batch, *, reasons: bool = True) -> DataFrame:
     """Parse each object, and judge it.
 
     Args:
         objects: As `read` gives them.
         feed: What the files are.
         batch: The files; each object names its fields.
-        told: As for `landing.judge`.
+        reasons: As for `landing.judge`.
 
     Returns:
         As `landing.judge`.
@@ -96,7 +96,7 @@ def parse(objects: DataFrame, feed: Feed, batch: Batch, *, told: bool = True) ->
         problem,
         lambda fields: F.to_json(F.struct(*(text.alias(name) for name, text in fields.items()))),
         compose=False,  # `read_object` has
-        told=told,
+        reasons=reasons,
     )
 
 

@@ -1,4 +1,4 @@
-"""Landed files in a job: told by a manifest, judged row by row, whatever their format."""
+"""Landed files in a job: a manifest names them, and their rows are judged, whatever their format."""
 
 import json
 import re
@@ -52,7 +52,7 @@ NOT_TEXT = "[\\x{FFFD}\\x00]"
 PROVENANCE = (SOURCE_FILE.name, LINE, REASON, RAW, RESCUED.name)
 """Where a row came from, why it can't be used, what it has besides; every transform passes these through."""
 
-UNTOLD = "not told"
+UNREASONED = "no reason was asked for"
 """Stands for the reason of a row that can't be used, where only the good ones are wanted."""
 
 WITHHELD = "***"
@@ -144,10 +144,10 @@ def read_manifest(spark: SparkSession, uri: str) -> list[LandedFile]:
 
 def batches(files: Sequence[LandedFile]) -> list[Batch]:
     """The files in as few batches as their ways of being written allow."""
-    found: dict[Any, list[LandedFile]] = {}
+    alike: dict[Any, list[LandedFile]] = {}
     for file in files:
-        found.setdefault((_shape(file), file.header, file.columns, file.reading), []).append(file)
-    return [Batch(tuple(some), *key) for key, some in found.items()]
+        alike.setdefault((_shape(file), file.header, file.columns, file.reading), []).append(file)
+    return [Batch(tuple(some), *key) for key, some in alike.items()]
 
 
 def _shape(file: LandedFile) -> str:
@@ -207,12 +207,12 @@ def _first_ids(lines: DataFrame, files: Sequence[LandedFile]) -> dict[tuple[str,
     if len(files) == 1 and files[0].size <= UNSPLIT:
         return {(files[0].url, 0): -1}
     parts = lines.groupBy(SOURCE_FILE.name, BLOCK).agg(F.min(LINE), F.count("*")).collect()
-    found: dict[tuple[str, int], int] = {}
+    before: dict[tuple[str, int], int] = {}
     earlier: dict[str, int] = {}
     for url, block, first_id, count in sorted(parts):
-        found[url, block] = first_id - 1 - earlier.get(url, 0)
+        before[url, block] = first_id - 1 - earlier.get(url, 0)
         earlier[url] = earlier.get(url, 0) + count
-    return found
+    return before
 
 
 _FILES_SCHEMA = (
@@ -278,7 +278,7 @@ def judge(
     write: Callable[[dict[str, SparkColumn]], SparkColumn],
     *,
     compose: bool,
-    told: bool = True,
+    reasons: bool = True,
 ) -> DataFrame:
     """Cast the fields of each record to the feed's types, and say which rows can't be used.
 
@@ -289,14 +289,14 @@ def judge(
         broken: Why a record is none of the format's, before any of its fields is looked at; null: it is one.
         write: Makes a record's text of its fields, in their order.
         compose: Whether texts may have to be composed (NFC).
-        told: Whether the reasons and the text are wanted. Without them Spark's code for a row is small enough
-            to be compiled by Java: to find the good rows takes a third less time.
+        reasons: Whether the reasons and the text are wanted. Without them Spark's code for a row is small
+            enough to be compiled by Java: to find the good rows takes a third less time.
 
     Returns:
         The columns of `rows`, the feed's columns typed, and reject_reason: null for a good row, else a
         sentence that names the column, what came and what was expected. Where the feed identifies people,
         no reason quotes a value, and raw_text has only values that are what their columns say. Where it is
-        not told, reject_reason is `UNTOLD`, and raw_text is empty.
+        not asked for, reject_reason is `UNREASONED`, and raw_text is empty.
     """
     given = set(batch.columns)
     texts = {
@@ -308,17 +308,19 @@ def judge(
     rows = rows.withColumns({_of(name): text for name, text in texts.items()})
     missing = {_of(c.name): F.lit(None).cast("string") for c in feed.columns if c.name not in given}
     rows = rows.withColumns(missing) if missing else rows
-    found = {column.name: F.expr(_typed(column)) for column in feed.columns}
+    judged = {column.name: F.expr(_typed(column)) for column in feed.columns}
     too_long = (F.octet_length(RAW) > LONGEST_LINE) & (F.length(RAW) > LONGEST_LINE)
     not_text = F.col(RAW).rlike(NOT_TEXT)
     too_much = F.octet_length(RESCUED.name) > RESCUED.length
     helpers = [FIELDS, *(_of(column.name) for column in feed.columns)]
-    if not told:
+    if not reasons:
         wrong = [too_long, broken.isNotNull(), not_text]
         wrong += [too_much] if _has_unknown(batch) else []
-        wrong += [each for column in feed.columns for each, _ in _problems(column, batch.reading, told=False)]
-        found |= {REASON: F.when(reduce(or_, wrong), F.lit(UNTOLD)), RAW: F.lit(None).cast("string")}
-        return rows.withColumns(found).drop(*helpers)
+        wrong += [
+            each for column in feed.columns for each, _ in _problems(column, batch.reading, reasons=False)
+        ]
+        judged |= {REASON: F.when(reduce(or_, wrong), F.lit(UNREASONED)), RAW: F.lit(None).cast("string")}
+        return rows.withColumns(judged).drop(*helpers)
     broken = F.coalesce(
         F.when(too_long, F.lit(f"expected at most {LONGEST_LINE:,} characters, found more")),
         broken,
@@ -330,7 +332,7 @@ def judge(
     problems = {
         column.name: _reason(column, batch.reading, quote=not feed.personal) for column in feed.columns
     }
-    found |= {REASON: F.coalesce(broken, *problems.values())}
+    judged |= {REASON: F.coalesce(broken, *problems.values())}
     if feed.personal:
         known = {column.name: column for column in feed.columns}
         shown = {
@@ -341,8 +343,8 @@ def judge(
             else F.lit(WITHHELD)
             for name in batch.columns
         }
-        found |= {RAW: F.when(broken.isNull(), write(shown)).otherwise(WITHHELD)}
-    return rows.withColumns(found).drop(*helpers)
+        judged |= {RAW: F.when(broken.isNull(), write(shown)).otherwise(WITHHELD)}
+    return rows.withColumns(judged).drop(*helpers)
 
 
 def _has_unknown(batch: Batch) -> bool:
@@ -438,7 +440,7 @@ def _reason(column: Column, reading: Reading, *, quote: bool) -> SparkColumn:
     if quote:
         text = F.col(_of(column.name))
         got = F.concat(F.lit(f"{column.name} is '"), F.substring(text, 1, 100), F.lit("'; expected "))
-    (missing, is_required), *others = _problems(column, reading, told=True)
+    (missing, is_required), *others = _problems(column, reading, reasons=True)
     reason = F.when(missing, F.concat(F.lit(f"{column.name} "), is_required))
     if column.type == "string":
         reason = reason.when(_hidden(column), _what_is_hidden(column))
@@ -469,11 +471,13 @@ def _what_is_hidden(column: Column) -> SparkColumn:
     )
 
 
-def _problems(column: Column, reading: Reading, *, told: bool) -> Iterator[tuple[SparkColumn, SparkColumn]]:
-    """What can be wrong with a field, and how it is told: that it is empty, then what was expected of it."""
+def _problems(
+    column: Column, reading: Reading, *, reasons: bool
+) -> Iterator[tuple[SparkColumn, SparkColumn]]:
+    """What can be wrong with a field, and what its reason says: that it is empty, then what was expected."""
     text = F.col(_of(column.name))
     yield text.isNull() & F.lit(column.required), F.lit("is empty; a value is required")
-    if not told and column.type == "string" and not column.one_of and _admits_hidden(column):
+    if not reasons and column.type == "string" and not column.one_of and _admits_hidden(column):
         yield _hidden(column), F.lit("")
     for wrong, expected in _expectations(column, reading, text):
         yield wrong, F.lit(expected)

@@ -95,7 +95,7 @@ class FeedRun:
         if not self.files:
             self._rehearse(transform)
             return []
-        read_in_all, loaded = self._write_good(self.judged(self.files, transform, told=False), self.files)
+        read_in_all, loaded = self._write_good(self.judged(self.files, transform, reasons=False), self.files)
         # Where nothing was rejected, what was loaded of a file is what was read of it.
         read = loaded if read_in_all == sum(loaded.values()) else count_by_file(self._records(self.files))
         dirty = [file for file in self.files if read.get(file.url, 0) != loaded.get(file.url, 0)]
@@ -119,12 +119,12 @@ class FeedRun:
         read: Callable[[SparkSession, Batch], DataFrame] = self.format.read
         return reduce(DataFrame.unionByName, (read(self.spark, batch) for batch in batches(files)))
 
-    def judged(self, files: Sequence[LandedFile], transform: Transform, *, told: bool) -> DataFrame:
-        """The transform's rows, each with its verdict, and with its reason where it is to be told."""
+    def judged(self, files: Sequence[LandedFile], transform: Transform, *, reasons: bool) -> DataFrame:
+        """Return the transform's rows, each with its verdict, and with its reason where wanted."""
         parsed: DataFrame = reduce(
             DataFrame.unionByName,
             (
-                self.format.parse(self.format.read(self.spark, batch), self.feed, batch, told=told)
+                self.format.parse(self.format.read(self.spark, batch), self.feed, batch, reasons=reasons)
                 for batch in batches(files)
             ),
         )
@@ -162,7 +162,7 @@ class FeedRun:
         remove_partitions(self.spark, self.rejects, {file.partition for file in self.files})
         if not dirty:
             return {}
-        bad = self.judged(dirty, transform, told=True).where(F.col(REASON).isNotNull())
+        bad = self.judged(dirty, transform, reasons=True).where(F.col(REASON).isNotNull())
         by_day = [self.day] if self.day else []
         rejects = bad.select(*by_day, SOURCE_FILE.name, F.col(LINE).alias("line_number"), REASON, RAW)
         replace_partitions(rejects, self.rejects, file_format="json", folder=self.folder)
@@ -197,7 +197,7 @@ class FeedRun:
             if count.partition in days and count.loaded and not count.refused
         ]
         if kept:
-            self._write_good(self.judged(kept, transform, told=False), kept)
+            self._write_good(self.judged(kept, transform, reasons=False), kept)
         remove_partitions(self.spark, self.output, days - {file.partition for file in kept})
 
 

@@ -27,9 +27,9 @@ def take_in(run: DagsterRun, feed: Feed, landed: Sequence[LandedObject], warehou
     if feed.drift not in KEPT:
         return
     first = {
-        name.removeprefix(UNKNOWN_MARK): found
-        for found in reversed(landed)
-        for name in found.columns
+        name.removeprefix(UNKNOWN_MARK): file
+        for file in reversed(landed)
+        for name in file.columns
         if name.startswith(UNKNOWN_MARK)
     }
     if not first:
@@ -38,7 +38,7 @@ def take_in(run: DagsterRun, feed: Feed, landed: Sequence[LandedObject], warehou
         if feed.drift == "evolve":
             names = dict.fromkeys(evolved_name(name, feed.table) for name in first)
             session.add_columns(feed.table, evolved_columns(names))
-        alerts = [new_column_alert(feed, name, found.url, run) for name, found in sorted(first.items())]
+        alerts = [new_column_alert(feed, name, file.url, run) for name, file in sorted(first.items())]
         outbox.put(session, alerts)
 
 

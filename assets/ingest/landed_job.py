@@ -79,8 +79,8 @@ class LandedJob:
             GlueJobFailed: The job fails whatever it is given, or through what it runs on.
         """
         days: defaultdict[str, list[LandedObject]] = defaultdict(list)
-        for found in landed:
-            days[found.day or ""].append(found)
+        for file in landed:
+            days[file.day or ""].append(file)
         tried = isolate(
             [tuple(files) for files in days.values()],
             self._over_days,
@@ -102,12 +102,12 @@ class LandedJob:
             return [], [self._refusal(files[0], culprit.error)]
         tried = isolate(files, self._probe, cause_of=cause_of_job_failure, failing=True)
         if not tried.culprits:
-            return [], [self._refusal(found, culprit.error) for found in files]
+            return [], [self._refusal(file, culprit.error) for file in files]
         refusals = [self._refusal(it.unit, it.error) for it in tried.culprits]
-        good = tuple(found for some, _ in tried.done for found in some)
+        good = tuple(file for some, _ in tried.done for file in some)
         if not good or self.feed.on_refused == "refuse_day":
             self._believe(culprit.error)
-            return [self._unmade(found) for found in good], refusals
+            return [self._unmade(file) for file in good], refusals
         again = isolate([good], self._over_days, cause_of=cause_of_job_failure, control=self._control)
         judged = [it for _, made in again.done for it in made]
         return judged, refusals + [self._refusal(f, it.error) for it in again.culprits for f in it.unit]
@@ -146,7 +146,7 @@ class LandedJob:
 
     def _over_days(self, days: Sequence[Day]) -> list[JudgedFile]:
         """Run the job over whole days."""
-        return self._run([found for files in days for found in files])
+        return self._run([file for files in days for file in files])
 
     def _scratch(self) -> str:
         """A prefix that nobody reads and that is deleted in time.

@@ -114,11 +114,11 @@ def _kept_alerts(
     Where nothing waits but what is refused, the refusal says all.
     """
     refused = {it.file.day for it in refusals}
-    wait = {day: [found for found in waiting if found.day == day] for day in blocked}
+    wait = {day: [file for file in waiting if file.day == day] for day in blocked}
     days = [day for day in blocked if wait[day] or day not in refused]
     if not days:
         return []
-    about = sorted(" ".join(found.tag) for day in days for found in wait[day])
+    about = sorted(" ".join(file.tag) for day in days for file in wait[day])
     reasons = [blocked[day] for day in days]
     return [replacement_refused_alert(feed.name, reasons, run, [*reasons, *about])]
 
@@ -133,9 +133,9 @@ def overwritten(read: Sequence[LandedObject], landed: Sequence[Version]) -> list
     """Keys of the files a run has read of which S3 now has another version; a deleted one has none."""
     current = {version.key: (version.etag, version.version_id) for version in landed if version.current}
     return [
-        found.key
-        for found in read
-        if current.get(found.key, (found.etag, found.version_id)) != (found.etag, found.version_id)
+        file.key
+        for file in read
+        if current.get(file.key, (file.etag, file.version_id)) != (file.etag, file.version_id)
     ]
 
 
@@ -157,8 +157,8 @@ def blocked_days(
     """
     if not days:
         return {}
-    etags = {found.key: found.etag for found in refused}
-    keys = None if there is None else {found.key for found in there}
+    etags = {file.key: file.etag for file in refused}
+    keys = None if there is None else {file.key for file in there}
     now, kept = datetime.now(UTC), get_settings().people_days
     blocked: dict[str, str] = {}
     for file in ledger.loaded_files(warehouse, feed.name, days):

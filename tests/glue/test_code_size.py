@@ -34,12 +34,12 @@ def test_what_finds_good_flights_is_small_enough_to_be_compiled_as_it_tells_no_r
     arguments = lake.arguments(entry)
     run = FeedRun(spark, FLIGHTS, arguments)
 
-    def good(*, told: bool) -> DataFrame:
+    def good(*, reasons: bool) -> DataFrame:
         is_good = F.col(REASON).isNull()
         known = run.dimension(AIRPORTS.becomes, airports)
-        seen = run.judged(run.files, transform_of(FLIGHTS, {"airports": known}), told=told).observe(
+        seen = run.judged(run.files, transform_of(FLIGHTS, {"airports": known}), reasons=reasons).observe(
             Observation(), F.count("*").alias("read"), F.count_if(is_good).alias("good")
         )
         return seen.where(is_good).select(*(column.name for column in run.columns))
 
-    assert largest_method(good(told=False)) <= COMPILED < largest_method(good(told=True))
+    assert largest_method(good(reasons=False)) <= COMPILED < largest_method(good(reasons=True))

@@ -71,7 +71,7 @@ def bookings(new_lake: Callable[..., Lake]) -> dict[str, dict[int, Row]]:
     assert all(count["read"] == 3 == count["loaded"] + count["rejected"] for count in counts)
     run = FeedRun(lake.spark, BOOKINGS, lake.arguments(*entries))
     found: dict[str, dict[int, Row]] = {name: {} for name in CASES}
-    for row in run.judged(run.files, lambda rows: rows, told=True).collect():
+    for row in run.judged(run.files, lambda rows: rows, reasons=True).collect():
         found[row.source_file.rpartition("/")[2].removesuffix(".csv")][row.source_line] = row
     return found
 

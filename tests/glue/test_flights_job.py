@@ -201,17 +201,17 @@ def many_lines(spark: SparkSession, new_lake: NewLake) -> FeedRun:
 @pytest.fixture(scope="module")
 def judged(many_lines: FeedRun) -> dict[str, Row]:
     """Each of the lines above, parsed, by its text."""
-    return {row.raw_text: row for row in parsed(many_lines, told=True)}
+    return {row.raw_text: row for row in parsed(many_lines, reasons=True)}
 
 
-def parsed(run: FeedRun, *, told: bool) -> list[Row]:
-    return run.judged(run.files, lambda rows: rows, told=told).collect()
+def parsed(run: FeedRun, *, reasons: bool) -> list[Row]:
+    return run.judged(run.files, lambda rows: rows, reasons=reasons).collect()
 
 
 def test_the_same_lines_are_good_whether_reasons_are_told_or_not(
     many_lines: FeedRun, judged: dict[str, Row]
 ) -> None:
-    untold = parsed(many_lines, told=False)
+    untold = parsed(many_lines, reasons=False)
 
     assert {row.source_line: row.reject_reason is None for row in untold} == {
         row.source_line: row.reject_reason is None for row in judged.values()
