@@ -22,14 +22,14 @@ GOOD_ROWS = {
     AIRPORTS.name: "{n},Nowhere,ER,Nowhere Intl",
     FLIGHTS.name: "B6,12478,12892,4,5",
     BOOKINGS.name: (
-        "R-{n},2013-06-30 10:11:12,Zaphod Beeblebrox,zaphod@heartofgold.example,UA,1545,12478,12892,"
+        "R-{n},2013-06-30 10:11:12,Tricia McMillan,tricia@magrathea.example,UA,1545,12478,12892,"
         "2013-09-01,ECONOMY,129.90,USD,CONFIRMED"
     ),
 }
 SHIPMENT = {
     "shipping_date": "2013/08/01",
-    "customer_name": "Zaphod Beeblebrox",
-    "street_address": "42 Heart of Gold Street",
+    "customer_name": "Tricia McMillan",
+    "street_address": "7 Magrathea Road",
     "destination_city": "newark",
     "shipping_cost": 129.9,
     "shipping_distance": 50.5,

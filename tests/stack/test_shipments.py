@@ -29,7 +29,9 @@ from resources.athena import QueryResult
 from resources.inbox import read_alerts
 
 NAME, STREET = "Zaphod Beeblebrox", "42 Heart of Gold Street"
-FIRST, LAST = "2013-08-01", "2013-08-31"
+FIRST, LAST = "2013-01-01", "2013-12-31"
+"""All days that any test of this stack lands; the totals over all days are theirs, too."""
+
 CLEAN = ["2013-08-01", "2013-08-02", "2013-08-03"]
 DIRTY = (date(2013, 8, 4), date(2013, 8, 8))
 DIRTY_ROWS, SEED = 10_000, 42
