@@ -159,7 +159,7 @@ def test_a_check_that_failed_is_told_and_its_day_is_loaded(stack):
     assert len(day_rows(stack, "2013-02-11")) == 20
     (told,) = [alert for alert in stack.alerts("check_failed") if "2013-02-11" in alert["message"]]
     assert "unknown_airports" in told["message"]
-    assert "2013-02-11: found 10 of 20 rows (50.0%) have an unknown airport" in told["message"]
+    assert "2013-02-11: found 10 of 20 rows (50.0%) look up unknown airports" in told["message"]
 
 
 @pytest.mark.usefixtures("story")
