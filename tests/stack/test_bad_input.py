@@ -358,7 +358,7 @@ KEEP = [
 
 DAYS_KEPT = "is outside the days the platform keeps, 2013-01-01 to "
 LAYOUT = "flights files land as daily_flights/date=YYYY-MM-DD/<file>.csv or daily_flights/YYYY-MM-DD.csv"
-NOWHERE = "no feed lands here; feeds land under airport_codes/, bookings/"
+NOWHERE = "no feed lands here; feeds land under airport_codes/"
 UNKNOWN = [
     UnknownKeyOf(name, file(GOOD), key=key, reason=reason)
     for name, key, reason in (
