@@ -343,7 +343,8 @@ def dg(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
             text=True,
             check=False,
             cwd=REPOSITORY,
-            env=environment_of_nobody(home) | {"DAGSTER_HOME": str(home)},
+            # As an activated environment says of itself.
+            env=environment_of_nobody(home) | {"DAGSTER_HOME": str(home), "VIRTUAL_ENV": sys.prefix},
         )
         assert (answer.returncode, answer.stderr) == (0, ""), answer.stdout
         return answer.stdout
