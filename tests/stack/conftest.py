@@ -190,7 +190,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
         yield up
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fresh_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """A stack nothing has ever landed on."""
     with started(tmp_path_factory.mktemp("fresh")) as up:

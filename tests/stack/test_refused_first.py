@@ -111,6 +111,12 @@ class Story:
 
 
 @pytest.fixture(scope="module")
+def stack(fresh_stack: Any) -> Any:
+    """A stack of its own: alerts quote what is refused here, and the lake adds up what is loaded."""
+    return fresh_stack
+
+
+@pytest.fixture(scope="module")
 def story(stack: Any) -> Story:
     """All the bad files land at once on a new stack; when each has its verdict, a good one of each feed."""
     assert stack.query("SELECT key FROM airlines.ingested_files") == [], "something has landed before"
