@@ -77,7 +77,7 @@ def job_run(options: Sequence[str]) -> Iterator[JobRun]:
 def run_feed_job() -> None:
     """Run a landed feed's job with the arguments Glue passes."""
     with job_run(OPTIONS) as job:
-        looked_up = {name: _dimension(name) for name in {lookup.dimension for lookup in job.feed.lookups}}
+        looked_up = {name: _dimension(name) for name in job.feed.dimensions}
         more = getResolvedOptions(sys.argv, [*looked_up, *([KEY_OPTION] if job.feed.hashed else [])])
         run = FeedRun(job.spark, job.feed, job.arguments)
         dimensions = {name: run.dimension(its, more[name]) for name, its in looked_up.items()}

@@ -10,7 +10,6 @@ from dagster import RunRequest
 
 from airline_platform.feeds import FEEDS
 from airline_platform.files.keys import UNKNOWN, LandedKey, NoLanding, UnknownKey, parse_key
-from assets.dimensions import dimensions_of
 from resources.queue import LandingEvent, Message
 from sensors.run_requests import request_runs
 from sensors.under_way import RunUnderWay
@@ -158,7 +157,7 @@ def _waiting(new: Mapping[str, Landings], under_way: Sequence[RunUnderWay]) -> s
     return {
         event
         for feed, landings in new.items()
-        if not arriving.isdisjoint(dimensions_of(FEEDS[feed]))
+        if not arriving.isdisjoint(FEEDS[feed].dimensions)
         for event in landings
     }
 

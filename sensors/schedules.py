@@ -20,7 +20,6 @@ from airline_platform.files.keys import LandedKey, UnknownKey, parse_key
 from airline_platform.jobs import FEED_JOBS, FRESHNESS_JOB
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
-from assets.dimensions import dimensions_of
 from assets.ingest.deleted_sources import note_gone
 from resources.landing import Landing, Page, Version, spans
 from resources.queue import LandingEvent
@@ -105,7 +104,7 @@ def cron_of(feed: Feed, cron: str) -> str:
         cron: Five fields, as set.
     """
     minute, _, rest = cron.partition(" ")
-    if dimensions_of(feed) and minute.isdigit() and int(minute) + AFTER_THE_DIMENSION < MINUTES:
+    if feed.dimensions and minute.isdigit() and int(minute) + AFTER_THE_DIMENSION < MINUTES:
         return f"{int(minute) + AFTER_THE_DIMENSION} {rest}"
     return cron
 

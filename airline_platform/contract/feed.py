@@ -249,6 +249,11 @@ class Feed:
         return self.becomes.lookups if isinstance(self.becomes, FactTable) else ()
 
     @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Names of the feeds that its lookups read, each once."""
+        return tuple(dict.fromkeys(lookup.dimension for lookup in self.lookups))
+
+    @property
     def latest(self) -> LatestRows | None:
         """The table of the latest rows that follows from its own."""
         return self.becomes.latest if isinstance(self.becomes, FactTable) else None

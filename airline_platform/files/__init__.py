@@ -1,1 +1,1 @@
-"""How landed files are written. Standard library only: it travels to AWS Glue."""
+"""How landed files are called. Standard library only: it travels to AWS Glue."""

@@ -55,8 +55,7 @@ def duplicates(feed: Feed) -> Check:
 
 
 def _unknown(feed: Feed) -> list[Check]:
-    dimensions = dict.fromkeys(lookup.dimension for lookup in feed.lookups)
-    return [unknown(feed, FEEDS[dimension]) for dimension in dimensions]
+    return [unknown(feed, FEEDS[dimension]) for dimension in feed.dimensions]
 
 
 def unknown(feed: Feed, dimension: Feed) -> Check:

@@ -39,7 +39,7 @@ def made_asset(feed: Feed, upstream: AssetsDefinition) -> AssetsDefinition:
         feed: The feed.
         upstream: What its lineage has before it.
     """
-    dimensions = sorted({FEEDS[lookup.dimension].table.name for lookup in feed.lookups})
+    dimensions = [FEEDS[dimension].table.name for dimension in feed.dimensions]
     before = feed.catalog_asset if not feed.typed else feed.raw_asset
 
     @asset(
@@ -95,7 +95,7 @@ def job_of(step: Step) -> LandedJob:
     if feed.typed:
         return LandedJob(step, lake.with_bucket(step.landing.bucket), feed.typed_prefix, {})
     arguments: dict[str, str] = {}
-    for dimension in {lookup.dimension for lookup in feed.lookups}:
+    for dimension in feed.dimensions:
         known = lake.get_manifests(FEEDS[dimension].table.name, [WHOLE])
         arguments[dimension] = lake.uri(snapshot_folder(FEEDS[dimension])) if known else NONE
     if feed.hashed:

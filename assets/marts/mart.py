@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from airline_platform.contract.sink import Lookup
 from airline_platform.contract.table import Table
-from assets.dimensions import dimension_of
+from airline_platform.feeds import FEEDS
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Mart:
         self._require("sums.of_each", list(each), mine, "columns of its own")
 
     def _require_lookup(self, lookup: Lookup) -> None:
-        dimension = dimension_of(lookup).table
+        dimension = FEEDS[lookup.dimension].table
         optional = [column.name for column in self.table.columns if not column.required]
         self._require("the key of a lookup", [lookup.key], self.table.column_names, "columns of its own")
         self._require(

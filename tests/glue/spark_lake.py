@@ -134,7 +134,7 @@ class Lake:
         run = FeedRun(self.spark, self.feed, arguments)
         dimensions = {
             name: run.dimension(FEEDS[name].becomes, airports)  # type: ignore[arg-type]
-            for name in {lookup.dimension for lookup in self.feed.lookups}
+            for name in self.feed.dimensions
         }
         counts: Any = run.execute(transform or transform_of(self.feed, dimensions, secret))
         return list(counts)

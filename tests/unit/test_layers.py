@@ -21,7 +21,7 @@ FLOORS = (
     {"resources.glue", "resources.athena", "resources.queue", "resources.inbox"},
     {"resources.warehouse"},
     {"resources"},
-    {"assets.failures", "assets.code_version", "assets.dimensions"},
+    {"assets.failures", "assets.code_version"},
     {"assets.marts.mart", "assets.marts.thresholds"},
     {"assets.marts.declared"},
     {"assets.marts.declarations", "assets.report.location"},

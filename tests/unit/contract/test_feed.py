@@ -359,3 +359,8 @@ def test_the_dimension_reads_what_its_feed_declares() -> None:
     assert AIRPORTS.header == "airport_id,city,state,name"
     assert isinstance(AIRPORTS.becomes, Dimension)
     assert [column.name for column in AIRPORTS.becomes.snapshot] == ["airport_id", "city", "state", "name"]
+
+
+def test_a_feed_names_the_dimensions_its_lookups_read_each_once() -> None:
+    assert FLIGHTS.dimensions == BOOKINGS.dimensions == ("airports",)
+    assert weather().dimensions == weather(becomes=DIMENSION).dimensions == ()
