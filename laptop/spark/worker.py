@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import psutil
+from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext, SparkFiles
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import Observation, SparkSession, functions
@@ -39,7 +40,7 @@ RAW_LOCAL = "org.apache.hadoop.fs.RawLocalFileSystem"
 MOUNTED = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
 """Hadoop's own mount table under a foreign scheme: `s3://bucket/key` is read and written in a folder."""
 
-USUAL_IMPORTS = ("boto3", "dagster_pipes")
+USUAL_IMPORTS = ("boto3", "dagster_pipes", "pyarrow")
 """Modules of the machine, not of the platform, that nearly every job imports."""
 
 ERROR_LENGTH = 2000
@@ -226,7 +227,12 @@ def run_job(job: dict[str, Any]) -> Result:
     sys.path[:0] = [*job["py_files"], job["shim"]]
     sys.argv = [job["script"], *job["argv"]]
     error = run_script(job["script"])
-    return {"error": error, "spent": error is not None or not leave_clean(spark)}
+    return {"error": error, "spent": _is_of_jvm(error) or not leave_clean(spark)}
+
+
+def _is_of_jvm(error: str | None) -> bool:
+    """Whether a failure may have come from the JVM itself, so that it may be ill: memory, stack, classes."""
+    return any(name in (error or "") for name in ("OutOfMemoryError", "StackOverflowError", "LinkageError"))
 
 
 def add_py_file(spark: SparkSession, path: Path) -> None:
@@ -237,17 +243,27 @@ def add_py_file(spark: SparkSession, path: Path) -> None:
 
 
 def leave_clean(spark: SparkSession) -> bool:
-    """Take back what a job may leave in the JVM; whether that was all there was."""
+    """Take back what a job may leave in the JVM; whether the JVM is there and that was all there was."""
     gc.collect()  # Java objects whose Python side is gone are let go
+    try:
+        return _take_back(spark)
+    except (Py4JError, OSError):
+        return False
+
+
+def _take_back(spark: SparkSession) -> bool:
     java = spark._jsparkSession  # noqa: SLF001 - pyspark has no public way to what sessions share
     context = java.sparkContext()
     if context.isStopped():
         return False
+    context.cancelAllJobs()  # where one part of a query has failed, others may still be at work
     java.sharedState().cacheManager().clearCache()
     catalog = java.sharedState().externalCatalog()
     views = java.sharedState().globalTempViewManager().listViewNames("*")
+    at_work = spark.sparkContext.statusTracker().getActiveJobsIds() or spark.streams.active
     return bool(
-        context.getPersistentRDDs().isEmpty()
+        not at_work
+        and context.getPersistentRDDs().isEmpty()
         and catalog.listDatabases().size() == 1
         and catalog.listTables("default").isEmpty()
         and views.isEmpty()

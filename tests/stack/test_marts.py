@@ -93,8 +93,10 @@ def test_the_report_of_the_day_is_in_the_lake_and_its_alert_names_it(stack, firs
 @pytest.mark.usefixtures("first_day")
 def test_the_warehouse_is_crawled_once_its_first_tables_are_loaded(stack):
     def crawled() -> list[str]:
-        runs = automatic_runs(stack, None)
-        return [run["status"] for run in runs if assets_of(run) == {"warehouse_catalog"}]
+        # Dagster asks in one run for whatever has no days and comes due together, such as `carrier_on_time`.
+        return [
+            run["status"] for run in automatic_runs(stack, None) if "warehouse_catalog" in assets_of(run)
+        ]
 
     stack.until(lambda: "SUCCESS" in crawled())
     assert crawled() == ["SUCCESS"]

@@ -36,7 +36,7 @@ program.transform_of = transform_of
 MAIN = 'if __name__ == "__main__":'
 FIRST = date(2013, 7, 1)
 DAYS = [FIRST + timedelta(number) for number in range(16)]
-"""More than a search takes jobs, and not many: a job that fails costs its Spark worker, so ten seconds."""
+"""More than a search takes jobs, and not many."""
 
 ILL = DAYS[9]
 MOST_JOBS = 2 * 4 + 3
@@ -124,9 +124,9 @@ def test_fifteen_days_are_loaded_beside_one_that_no_job_survives(
     assert told(stack, FLIGHTS.key("flights.csv", ILL)) == ["refused"]
 
 
-def test_asking_again_for_all_days_tells_nobody_again(stack: Any) -> None:
+def test_asking_again_for_its_day_and_others_tells_nobody_again(stack: Any) -> None:
     stack.run("status", "--reconcile")
-    stack.run("backfill", "flights", "--from", str(DAYS[0]), "--to", str(DAYS[-1]), "--wait", check=False)
+    stack.run("backfill", "flights", "--from", str(DAYS[8]), "--to", str(DAYS[11]), "--wait", check=False)
     stack.wait_until_idle()
 
     assert rows_by_day(stack, DAYS) == {str(day): 3 for day in DAYS if day != ILL}
