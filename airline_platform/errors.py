@@ -24,13 +24,13 @@ class AirlineError(Exception):
     Args:
         message: What was expected, what came instead, and where.
         remedy: What the reader can do now, as an imperative sentence.
-        told: Whether people know it already, because an alert was written with the verdicts on the files.
+        alerted: Whether people know it already, because an alert was written with the verdicts on the files.
     """
 
-    def __init__(self, message: str, *, remedy: str, told: bool = False) -> None:
+    def __init__(self, message: str, *, remedy: str, alerted: bool = False) -> None:
         super().__init__(message)
         self.remedy = remedy
-        self.told = told
+        self.alerted = alerted
 
     def __str__(self) -> str:
         """The message, then the remedy on a line of its own."""

@@ -28,10 +28,10 @@ def ranges(days: Iterable[str], *, longest: int) -> list[tuple[str, str]]:
     Returns:
         First and last day of each range, ascending, both inclusive.
     """
-    found: list[tuple[date, date]] = []
+    ranges: list[tuple[date, date]] = []
     for day in sorted({date.fromisoformat(day) for day in days}):
-        if found and day - found[-1][1] == timedelta(days=1) and (day - found[-1][0]).days < longest:
-            found[-1] = (found[-1][0], day)
+        if ranges and day - ranges[-1][1] == timedelta(days=1) and (day - ranges[-1][0]).days < longest:
+            ranges[-1] = (ranges[-1][0], day)
         else:
-            found.append((day, day))
-    return [(first.isoformat(), last.isoformat()) for first, last in found]
+            ranges.append((day, day))
+    return [(first.isoformat(), last.isoformat()) for first, last in ranges]

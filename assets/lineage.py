@@ -83,5 +83,5 @@ def tell_lineage(context: AssetExecutionContext) -> None:
     there, the columns' tags say it.
     """
     for key in context.selected_asset_keys:
-        if found := context.assets_def.metadata_by_key.get(key, {}).get(LINEAGE):
-            context.add_asset_metadata({LINEAGE: found}, asset_key=key)
+        if columns := context.assets_def.metadata_by_key.get(key, {}).get(LINEAGE):
+            context.add_asset_metadata({LINEAGE: columns}, asset_key=key)

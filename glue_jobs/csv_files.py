@@ -54,7 +54,7 @@ def read(spark: SparkSession, batch: Batch) -> DataFrame:
     content = content.select(F.col("path").alias(SOURCE_FILE.name), "content")
     layouts = {file.url: (_layout(file), file.reading.encoding) for file in batch.files}
     split = content.mapInArrow(
-        lambda found: _split(found, layouts), f"{SOURCE_FILE.name} string, {LINE} bigint, {RAW} string"
+        lambda texts: _split(texts, layouts), f"{SOURCE_FILE.name} string, {LINE} bigint, {RAW} string"
     )
     return with_manifest(split, batch.files)
 
@@ -148,8 +148,8 @@ def _split(
     for batch in batches:
         for name, content in zip(batch[0].to_pylist(), batch[1], strict=True):
             layout, encoding = layouts[name]
-            found = records(_pieces(name, content.as_buffer(), encoding), layout)
-            texts = ((r.line, r.text[: 4 * LONGEST_LINE + 4].decode("utf-8", "replace")) for r in found)
+            rows = records(_pieces(name, content.as_buffer(), encoding), layout)
+            texts = ((r.line, r.text[: 4 * LONGEST_LINE + 4].decode("utf-8", "replace")) for r in rows)
             yield from batched(name, ((line, text[: LONGEST_LINE + 1]) for line, text in texts))
 
 

@@ -142,7 +142,7 @@ def read_object(
 
 def _fields(text: str, aliases: Mapping[str, str]) -> dict[str, Any]:
     try:
-        found = json.loads(
+        fields = json.loads(
             text.removeprefix("\ufeff"),
             object_pairs_hook=_once,
             parse_int=_Number,
@@ -151,10 +151,10 @@ def _fields(text: str, aliases: Mapping[str, str]) -> dict[str, Any]:
         )
     except (ValueError, RecursionError):
         raise _Unusable("expected a JSON object, found other text") from None
-    if not isinstance(found, dict):
+    if not isinstance(fields, dict):
         raise _Unusable("expected a JSON object, found another value")
-    named = {aliases.get(name, name): value for name, value in found.items()}
-    if len(named) < len(found):
+    named = {aliases.get(name, name): value for name, value in fields.items()}
+    if len(named) < len(fields):
         raise _Unusable("expected each field once, found one under two names")
     return named
 
@@ -168,10 +168,10 @@ def _others(fields: Mapping[str, Any], names: Sequence[str], drift: str) -> dict
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         raise _Unusable("expected each field once, found one twice")
-    return found
+    return fields
 
 
 def _no_number(_: str) -> None:
@@ -216,8 +216,8 @@ def _split(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """
     for batch in batches:
         for name, content in zip(batch[0].to_pylist(), batch[1], strict=True):
-            found = _unbroken(_pieces(name, content.as_buffer()))
-            yield from batched(name, enumerate((text[: LONGEST_LINE + 1] for text in found), start=1))
+            texts = _unbroken(_pieces(name, content.as_buffer()))
+            yield from batched(name, enumerate((text[: LONGEST_LINE + 1] for text in texts), start=1))
 
 
 def _unbroken(pieces: Iterable[bytes]) -> Iterator[str]:
@@ -229,7 +229,7 @@ def _split_lines(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The lines of whole files that are not blank, a batch at a time."""
     for batch in batches:
         for name, content in zip(batch[0].to_pylist(), batch[1], strict=True):
-            lines = chain.from_iterable(found for _, found in lines_of(_pieces(name, content.as_buffer())))
+            lines = chain.from_iterable(some for _, some in lines_of(_pieces(name, content.as_buffer())))
             rows = (
                 (number, line[: 4 * LONGEST_LINE + 4].decode("utf-8-sig", "replace")[: LONGEST_LINE + 1])
                 for number, line in enumerate(lines, start=1)

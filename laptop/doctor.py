@@ -57,9 +57,9 @@ def checks(settings: Settings | None = None) -> list[Check]:
 
 
 def _python() -> Check:
-    found = ".".join(map(str, sys.version_info[:3]))
+    version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info[:2] == (3, 11)
-    return Check("Python 3.11", good, found, "" if good else "Install Python 3.11 and make the venv anew")
+    return Check("Python 3.11", good, version, "" if good else "Install Python 3.11 and make the venv anew")
 
 
 def _packages() -> Check:

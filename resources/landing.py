@@ -258,7 +258,7 @@ class Landing(AuditedResource):
         answer: Any = self.client().get_object(Bucket=self.bucket, Key=key)
         body, size = answer["Body"], int(answer["ContentLength"])
         with closing(body):
-            verdict = _judged(feed, key, body.iter_chunks(CHUNK), size)
+            verdict = judged(feed, key, body.iter_chunks(CHUNK), size)
         landed = LandedObject(
             bucket=self.bucket,
             key=key,
@@ -282,7 +282,7 @@ class Landing(AuditedResource):
         )
 
 
-def _judged(feed: Feed, key: str, pieces: Iterable[bytes], size: int) -> Accepted | Refused:
+def judged(feed: Feed, key: str, pieces: Iterable[bytes], size: int) -> Accepted | Refused:
     """Judge a file. An error that nobody has thought of refuses this file, and ends no other one's run."""
     try:
         return judge(feed, pieces, size, reading=feed.reading_of(key), gzipped=is_gzip(key))

@@ -34,10 +34,10 @@ class Finding:
 
     def __str__(self) -> str:
         """Say day, finding and expectation."""
-        return f"{self.day}: {self.told}" if self.day else self.told
+        return f"{self.day}: {self.sentence}" if self.day else self.sentence
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """What was found and expected, without the day."""
         return f"found {self.found}, expected {self.expected}"
 

@@ -232,7 +232,7 @@ def was_alerted(error: BaseException | None) -> bool:
     """Whether an alert has said already why a step failed."""
     if isinstance(error, Failure):
         error = error.__cause__
-    return isinstance(error, AirlineError) and error.told
+    return isinstance(error, AirlineError) and error.alerted
 
 
 def root_of(run: DagsterRun) -> str:

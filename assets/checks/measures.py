@@ -180,9 +180,9 @@ def _counts(
     session: Session, feed: Feed, table: str, days: Sequence[str], kinds: Mapping[str, str]
 ) -> dict[str, dict[str, int]]:
     asked = COUNTS_OF_DAYS.format(partition=feed.table.partition_column, counts=_counted(kinds), table=table)
-    found = {str(row["day"]): row for row in session.execute(asked, {"days": tuple(days)})}
+    by_day = {str(row["day"]): row for row in session.execute(asked, {"days": tuple(days)})}
     return {
-        day: {name: int(found[day][name]) if day in found else 0 for name in ("all_rows", *kinds)}
+        day: {name: int(by_day[day][name]) if day in by_day else 0 for name in ("all_rows", *kinds)}
         for day in days
     }
 

@@ -47,7 +47,7 @@ class Outcome:
 
     def _description(self) -> str:
         if len(self.findings) == 1:
-            return self.findings[0].told
+            return self.findings[0].sentence
         if failed := self.failed:
             more = f"; and {len(failed) - DAYS_NAMED} more" if len(failed) > DAYS_NAMED else ""
             days = "; ".join(map(str, failed[:DAYS_NAMED]))

@@ -120,9 +120,9 @@ def register(glue: Glue, table: CatalogTable, folders: Mapping[str, str]) -> boo
     Raises:
         AirlineError: Glue refused to register a day.
     """
-    found = glue.declare(table)
-    glue.add_partitions(found, folders)
-    return table.is_confirmed(found)
+    registered = glue.declare(table)
+    glue.add_partitions(registered, folders)
+    return table.is_confirmed(registered)
 
 
 def register_and_confirm(glue: Glue, table: CatalogTable, folders: Mapping[str, str]) -> dict[str, Any]:

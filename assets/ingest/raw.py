@@ -109,5 +109,5 @@ def nothing_usable(step: Step, reasons: Sequence[str]) -> UnusableInput:
     return UnusableInput(
         f"{step.name()}: expected files under {step.feed.prefix} that can be used, {problem}",
         remedy="Land the files (`airline land`), then materialize this partition again.",
-        told=bool(reasons),
+        alerted=bool(reasons),
     )

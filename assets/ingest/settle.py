@@ -188,5 +188,5 @@ def not_settled(left_out: LeftOut) -> LoadRefused:
             "Where a file was overwritten, nothing. Else mend what the reason names and land the day's files "
             "again; or run the day again when the cause is gone."
         ),
-        told=not left_out.overwritten,
+        alerted=not left_out.overwritten,
     )

@@ -111,11 +111,11 @@ def lines_of(pieces: Iterable[bytes]) -> Iterator[Lines]:
         end = max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
         rest = text[end:]
         if end:
-            found = text[:end].splitlines()
+            lines = text[:end].splitlines()
             if end > LONGEST_LINE:
-                _refuse_longest(found, number)
-            number += len(found)
-            yield text[:end], found
+                _refuse_longest(lines, number)
+            number += len(lines)
+            yield text[:end], lines
         if len(rest) > LONGEST_LINE:
             raise LineTooLong(number)
     if rest:
@@ -136,7 +136,7 @@ def records(pieces: Iterable[bytes], layout: Layout) -> Iterator[Record]:
         pieces: The file in UTF-8, or any encoding that has ASCII in it, in any slices.
         layout: The file's.
     """
-    lines = chain.from_iterable(found for _, found in lines_of(pieces))
+    lines = chain.from_iterable(some for _, some in lines_of(pieces))
     return (record for kind, record in _walk(lines, 0, layout) if kind == "row")
 
 
@@ -157,9 +157,9 @@ def count(pieces: Iterable[bytes], layout: Layout) -> Count:
     marker = _marker(layout)
     texts = lines_of(pieces)
 
-    def counted(found: Iterable[Lines]) -> Iterator[Lines]:
+    def counted(pieces: Iterable[Lines]) -> Iterator[Lines]:
         nonlocal physical
-        for text, lines in found:
+        for text, lines in pieces:
             physical += _ends(text)
             yield text, lines
 

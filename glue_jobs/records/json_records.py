@@ -137,12 +137,12 @@ class _Text:
 def _end_of_nested(text: str, at: int) -> int:
     """Where the array or object that begins here ends, by its brackets; 0 where the text ends before."""
     depth = 0
-    for found in _BRACKETS.finditer(text, at):
-        mark = found[0]
+    for bracket in _BRACKETS.finditer(text, at):
+        mark = bracket[0]
         if mark == '"':
             return 0
         if len(mark) == 1:
             depth += 1 if mark in "[{" else -1
             if not depth:
-                return found.end()
+                return bracket.end()
     return 0

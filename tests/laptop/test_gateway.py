@@ -267,7 +267,7 @@ def test_the_next_job_has_the_same_jvm_and_nothing_of_the_job_before(stack):
 
 
 def test_after_a_job_that_has_failed_the_next_has_the_same_jvm_and_nothing_of_it(stack):
-    stack.create_job("failing", f"{LEAVING}\nspark.range(2).selectExpr(\"assert_true(id < 1)\").collect()")
+    stack.create_job("failing", f'{LEAVING}\nspark.range(2).selectExpr("assert_true(id < 1)").collect()')
     stack.create_job("looking-after", LOOKING)
     failed = stack.run("failing")
     assert failed["JobRunState"] == "FAILED"

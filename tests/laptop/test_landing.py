@@ -11,7 +11,7 @@ from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
 from resources.acceptance.verdicts import Refused
 from resources.aws.client import make_client
-from resources.landing import Landing, _judged
+from resources.landing import Landing, judged
 from resources.warehouse.session import Warehouse
 
 FLIGHTS_CSV = f"{FLIGHTS.header}\nB6,12478,12892,4,5\n".encode()
@@ -63,14 +63,12 @@ def test_whatever_a_file_raises_while_it_is_judged_is_its_own_verdict_and_not_s3
         yield first
         raise error
 
-    found = _judged(
-        FLIGHTS, "daily_flights/2013-01-05.csv", broken(RuntimeError("nobody thought of it")), 100
-    )
+    found = judged(FLIGHTS, "daily_flights/2013-01-05.csv", broken(RuntimeError("nobody thought of it")), 100)
     assert isinstance(found, Refused)
     assert found.found == "it can't be read: RuntimeError: nobody thought of it"
     header = f"{BOOKINGS.header}\n".encode()
-    told = _judged(BOOKINGS, "bookings/2013-01-05.csv", broken(RuntimeError("Ada Lovelace"), header), 100)
+    told = judged(BOOKINGS, "bookings/2013-01-05.csv", broken(RuntimeError("Ada Lovelace"), header), 100)
     assert isinstance(told, Refused)
     assert told.found == "it can't be read: RuntimeError"
     with pytest.raises(ConnectionError):
-        _judged(FLIGHTS, "daily_flights/2013-01-05.csv", broken(ConnectionError("S3 is away")), 100)
+        judged(FLIGHTS, "daily_flights/2013-01-05.csv", broken(ConnectionError("S3 is away")), 100)

@@ -94,9 +94,7 @@ def test_the_report_of_the_day_is_in_the_lake_and_its_alert_names_it(stack, firs
 def test_the_warehouse_is_crawled_once_its_first_tables_are_loaded(stack):
     def crawled() -> list[str]:
         # Dagster asks in one run for whatever has no days and comes due together, such as `carrier_on_time`.
-        return [
-            run["status"] for run in automatic_runs(stack, None) if "warehouse_catalog" in assets_of(run)
-        ]
+        return [run["status"] for run in automatic_runs(stack, None) if "warehouse_catalog" in assets_of(run)]
 
     stack.until(lambda: "SUCCESS" in crawled())
     assert crawled() == ["SUCCESS"]

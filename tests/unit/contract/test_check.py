@@ -23,7 +23,7 @@ def test_a_number_of_rows_may_be_at_its_bounds(rows: int, passed: bool) -> None:
     finding = Between("for a reason").judge(DAY, rows, (50, 240))
 
     assert (finding.passed, finding.measured) == (passed, rows)
-    assert finding.told == f"found {rows} rows, expected 50 to 240 (for a reason)"
+    assert finding.sentence == f"found {rows} rows, expected 50 to 240 (for a reason)"
 
 
 def test_a_bound_between_two_numbers_is_told_as_the_nearest_one_inside() -> None:
@@ -36,7 +36,7 @@ def test_what_has_no_history_passes_and_says_so() -> None:
     finding = Between("so").judge(DAY, 7, None)
 
     assert finding.passed
-    assert finding.told == f"found 7 rows, expected {NO_HISTORY}"
+    assert finding.sentence == f"found 7 rows, expected {NO_HISTORY}"
 
 
 def test_figures_that_differ_are_told_and_no_others() -> None:
@@ -45,12 +45,12 @@ def test_figures_that_differ_are_told_and_no_others() -> None:
     )
 
     assert (finding.passed, finding.measured) == (False, 1)
-    assert finding.told == "found flights 12, expected flights 10"
+    assert finding.sentence == "found flights 12, expected flights 10"
 
 
 def test_a_figure_that_one_side_lacks_is_nought_there() -> None:
-    assert Equal.judge(DAY, {}, {"fares EUR": 3}).told == "found fares EUR 0, expected fares EUR 3"
-    assert Equal.judge(DAY, {"fares EUR": 3}, {}).told == "found fares EUR 3, expected fares EUR 0"
+    assert Equal.judge(DAY, {}, {"fares EUR": 3}).sentence == "found fares EUR 0, expected fares EUR 3"
+    assert Equal.judge(DAY, {"fares EUR": 3}, {}).sentence == "found fares EUR 3, expected fares EUR 0"
     assert Equal.judge(DAY, {"fares EUR": 0}, {}).passed
 
 

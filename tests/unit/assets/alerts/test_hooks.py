@@ -32,8 +32,9 @@ class Postbox(Notifier):
 
 @op(config_schema={"alerted": bool})
 def refuses(context) -> None:
+    alerted = context.op_config["alerted"]
     with permanent_errors_end_the_step():
-        raise UnusableInput("every file is refused", remedy="Mend them.", told=context.op_config["alerted"])
+        raise UnusableInput("every file is refused", remedy="Mend them.", alerted=alerted)
 
 
 @job(executor_def=in_process_executor, hooks={tell_failed}, tags={"airline/feed": "flights"})

@@ -51,7 +51,7 @@ def test_a_permanent_error_keeps_its_text_and_its_remedy_through_dagster() -> No
 @pytest.mark.parametrize("told", [True, False])
 def test_a_step_that_ends_for_what_an_alert_says_already_is_not_told_again(told: bool) -> None:
     with pytest.raises(Failure) as failure, permanent_errors_end_the_step():
-        raise UnusableInput("every file is refused", remedy="Land them again.", told=told)
+        raise UnusableInput("every file is refused", remedy="Land them again.", alerted=told)
 
     assert was_alerted(failure.value) is told
 

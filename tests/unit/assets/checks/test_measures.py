@@ -104,7 +104,7 @@ def test_every_row_of_a_day_is_accounted_for(
 
     outcome = outcome_of(ROWS_ACCOUNTED, measures.accounts(of_day, {DAY: there}, {DAY: standing}))
 
-    assert [finding.told for finding in outcome.failed] == [differing] * bool(differing)
+    assert [finding.sentence for finding in outcome.failed] == [differing] * bool(differing)
 
 
 @pytest.mark.parametrize("feed", [FLIGHTS, BOOKINGS], ids=lambda feed: feed.name)

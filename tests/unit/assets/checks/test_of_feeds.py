@@ -140,6 +140,6 @@ def test_an_airport_that_is_there_twice_is_found() -> None:
     unique, _ = of_airports(6, 5, 5)
 
     (finding,) = unique.failed
-    assert finding.told == "found different keys 5, expected different keys 6"
+    assert finding.sentence == "found different keys 5, expected different keys 6"
     with pytest.raises(LoadRefused, match="dim_airport_codes: the check keys_unique: found different keys 5"):
         require("dim_airport_codes", [unique])

@@ -41,7 +41,7 @@ def test_a_run_for_which_nothing_has_landed_says_where_files_were_expected() -> 
         "flights 2013-01-01: expected files under daily_flights/ that can be used, but nothing has landed "
         "for it"
     )
-    assert not nothing.told
+    assert not nothing.alerted
 
 
 def test_a_run_whose_files_are_all_refused_has_their_reasons_and_people_know() -> None:
@@ -52,7 +52,7 @@ def test_a_run_whose_files_are_all_refused_has_their_reasons_and_people_know() -
         "flights 2013-01-01: expected files under daily_flights/ that can be used, found none:",
         *reasons[:20],
     ]
-    assert nothing.told
+    assert nothing.alerted
     whole = nothing_usable(Step(cast("Any", None), AIRPORTS), reasons)
     assert str(whole).startswith(
         "airports: expected files under airport_codes/ that can be used, found none:"

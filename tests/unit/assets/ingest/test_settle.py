@@ -78,8 +78,8 @@ def test_people_know_already_of_what_was_refused_and_not_of_what_was_overwritten
     refused = not_settled(LeftOut({}, {"2013-01-02": "too few rows"}))
     overwritten = not_settled(LeftOut({"2013-01-01": "a was overwritten"}, {"2013-01-02": "too few rows"}))
 
-    assert refused.told
-    assert not overwritten.told
+    assert refused.alerted
+    assert not overwritten.alerted
     assert str(overwritten).startswith(
         "2013-01-01: a was overwritten; 2013-01-02: too few rows. Not loaded, the old rows stand\n"
     )
