@@ -57,7 +57,7 @@ def deploy(
     """
     from assets.schema import TABLES  # noqa: PLC0415
     from resources.catalog import ensure_catalog_tables  # noqa: PLC0415 - not to deploy the stack alone
-    from resources.warehouse.session import apply_schema  # noqa: PLC0415
+    from resources.warehouse.migration import apply_schema  # noqa: PLC0415
 
     own = {"WarehouseJdbcUrl": jdbc_url(warehouse)} if warehouse and settings.stage == "local" else {}
     stack = deploy_stack(settings, parameters={**own, **(parameters or {})}, on_progress=on_progress)

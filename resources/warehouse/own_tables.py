@@ -64,3 +64,13 @@ LOAD_LOCK = Table(
     description="Holds nothing: every load locks it first, so that no two loads ever cross.",
     columns=(Column("held", "bigint", "Never used."),),
 )
+
+SCHEMA_CHANGES = Table(
+    name="schema_changes",
+    description="What deployments have changed of this schema: one row per statement that was done.",
+    columns=(
+        Column("changed_at", "timestamptz", "When it was done.", required=True),
+        Column("statement", "string", "The statement, in Redshift's dialect.", required=True, length=65535),
+    ),
+    sort_key=("changed_at",),
+)

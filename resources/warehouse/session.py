@@ -26,11 +26,14 @@ from resources.warehouse.connections import Connection, Connections, connections
 from resources.warehouse.own_tables import LOAD_LOCK
 from resources.warehouse.table_changes import (
     COLUMNS,
+    COMMENTS,
+    SCHEMA,
     Changes,
     TableColumn,
     additions,
     changes_of,
     columns_by_table,
+    descriptions,
 )
 
 if TYPE_CHECKING:
@@ -95,7 +98,7 @@ class Session:
 
     def columns(self) -> dict[str, dict[str, TableColumn]]:
         """Return the columns of every table of the schema, by table and name."""
-        return columns_by_table(self.execute(COLUMNS, {"schema": Table.SCHEMA}))
+        return columns_by_table(self.execute(COLUMNS, SCHEMA))
 
     def add_columns(self, table: Table, columns: Sequence[Column]) -> list[str]:
         """Add those of the columns that the table lacks, in this transaction; they may be empty.
@@ -118,6 +121,16 @@ class Session:
         for statement in additions(table, lacking, {}):
             self.execute(statement)
         return [column.name for column in lacking]
+
+    def describe(self, tables: Sequence[Table]) -> int:
+        """Let tables and columns say what they are declared to mean; return how many said something else."""
+        said = {
+            (row["table_name"], row["column_name"]): row["text"] for row in self.execute(COMMENTS, SCHEMA)
+        }
+        new = [each for each in descriptions(tables) if said.get(each.place) != each.text]
+        for each in new:
+            self._run(f"COMMENT ON {each.object} IS %s", [each.text])
+        return len(new)
 
     def changes(self, tables: Sequence[Table]) -> Changes:
         """Return what the existing tables need to become what they are declared to be.
@@ -327,38 +340,3 @@ def to_postgres(sql: str) -> str:
             statement.set("properties", exp.Properties(expressions=kept) if kept else None)
         statements.append(statement.sql(dialect="postgres"))
     return ";\n".join(statements)
-
-
-def apply_schema(
-    settings: Settings,
-    tables: Sequence[Table],
-    on_progress: Callable[[str], None] = lambda _line: None,
-) -> None:
-    """Create the schema, its tables and indexes, and give tables that exist the columns they lack.
-
-    It can be repeated at any time and does only what is missing. Rows and columns that are there stay.
-
-    Args:
-        settings: Whose warehouse.
-        tables: What it is to have.
-        on_progress: Called with a line about each change, and about each column that nothing declares.
-
-    Raises:
-        StackUnavailable: The warehouse does not answer.
-        TableDiffers: Some column can't be made what it is declared to be; nothing was changed.
-    """
-    warehouse = Warehouse.of(settings)
-    with warehouse.transaction(read_only=True) as session:
-        changes = session.changes(tables)
-    with warehouse.transaction() as session:
-        session.execute(f"CREATE SCHEMA IF NOT EXISTS {Table.SCHEMA}")
-        for table in tables:
-            session.execute(table.ddl())
-    for statement in changes.statements:
-        on_progress(statement)
-        warehouse.alter(statement)
-    for table_name, column in changes.kept:
-        on_progress(f"{table_name} keeps the column {column}, which its declaration does not have")
-    with warehouse.transaction() as session:
-        for table in tables:
-            session.index(table)

@@ -1,7 +1,7 @@
 """What has to change in a table that exists, so that it has what its declaration says; without a client."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,19 @@ WHERE table_schema = %(schema)s
 ORDER BY table_name, ordinal_position
 """
 """The columns of every table of a schema, in the order of the tables; both engines have this view."""
+
+COMMENTS = """
+SELECT c.relname AS table_name, a.attname AS column_name, d.description AS text
+FROM pg_catalog.pg_description AS d
+JOIN pg_catalog.pg_class AS c ON c.oid = d.objoid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
+WHERE n.nspname = %(schema)s
+"""
+"""What tables of a schema, and their columns, say of themselves; both engines have these catalogs."""
+
+SCHEMA = {"schema": Table.SCHEMA}
+"""The value of the placeholder in `COLUMNS` and `COMMENTS`."""
 
 _BIGINT_DIGITS = 19
 _TYPES = {
@@ -51,12 +64,48 @@ class Changes:
     """The changes that tables need, and what stays although nothing declares it.
 
     Args:
-        statements: One change each, in Redshift's dialect.
+        additions: Statements that add a column each, in Redshift's dialect; one transaction holds them all.
+        alterations: Statements that change a column each; Redshift runs none of them inside a transaction.
         kept: `(table, column)` of the columns without a declaration.
     """
 
-    statements: tuple[str, ...]
-    kept: tuple[tuple[str, str], ...]
+    additions: tuple[str, ...] = ()
+    alterations: tuple[str, ...] = ()
+    kept: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a table or a column is declared to mean.
+
+    Args:
+        table: Name of the table.
+        column: Name of the column; None: the table itself.
+        text: What it means.
+    """
+
+    table: str
+    column: str | None
+    text: str
+
+    @property
+    def place(self) -> tuple[str, str | None]:
+        """Table and column, as a row of `COMMENTS` has them."""
+        return self.table, self.column
+
+    @property
+    def object(self) -> str:
+        """What a COMMENT statement names: `TABLE airlines.a` or `COLUMN airlines.a.b`."""
+        name = f"{Table.SCHEMA}.{self.table}"
+        return f"COLUMN {name}.{self.column}" if self.column else f"TABLE {name}"
+
+
+def descriptions(tables: Iterable[Table]) -> Iterator[Description]:
+    """Return what each table and each of its columns is declared to mean."""
+    for table in tables:
+        yield Description(table.name, None, table.description)
+        for column in table.columns:
+            yield Description(table.name, column.name, column.description)
 
 
 def columns_by_table(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, TableColumn]]:
@@ -84,7 +133,8 @@ def changes_of(
         TableDiffers: Some column has a type that the engine cannot change into the declared one, or needs a
             value that no load gives it. The message names every such column, both types and the remedy.
     """
-    statements: list[str] = []
+    added: list[str] = []
+    altered: list[str] = []
     kept: list[tuple[str, str]] = []
     problems: list[str] = []
     for table in tables:
@@ -92,11 +142,11 @@ def changes_of(
         if not there:
             continue
         declared = {column.name: column for column in table.columns}
-        statements += additions(table, table.columns, there)
+        added += additions(table, table.columns, there)
         kept += [(table.qualified_name, name) for name in there if name not in declared]
         for column in there.values():
             changes, problem = _alterations(table, column, declared.get(column.name), engine)
-            statements += changes
+            altered += changes
             problems += [problem] if problem else []
     if problems:
         raise TableDiffers(
@@ -108,7 +158,7 @@ def changes_of(
                 "drop the renamed one."
             ),
         )
-    return Changes(tuple(statements), tuple(kept))
+    return Changes(tuple(added), tuple(altered), tuple(kept))
 
 
 def additions(table: Table, columns: Sequence[Column], existing: Mapping[str, TableColumn]) -> list[str]:

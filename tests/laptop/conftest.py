@@ -21,7 +21,8 @@ from command.deploy.secrets import store_warehouse_secret
 from laptop.postgres import PostgresServer
 from laptop.stack import PortClaims
 from resources.aws.client import make_client
-from resources.warehouse.session import Warehouse, apply_schema
+from resources.warehouse.migration import apply_schema
+from resources.warehouse.session import Warehouse
 
 SECONDS = 60
 

@@ -27,8 +27,9 @@ from resources.aws.client import make_client
 from resources.lake import Lake
 from resources.landing import LandedObject, Landing
 from resources.topic import Notifier
+from resources.warehouse.migration import apply_schema
 from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
-from resources.warehouse.session import Warehouse, apply_schema
+from resources.warehouse.session import Warehouse
 
 (DIMENSION,) = [found for found in FEED_ASSETS if found.node_def.name == AIRPORTS.last_asset]
 TABLE = AIRPORTS.table.qualified_name

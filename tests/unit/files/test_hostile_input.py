@@ -16,7 +16,7 @@ from assets.schema import TABLES
 from command.land import plan_upload
 from resources.acceptance.heads import Accepted, judge
 from resources.queue import Message, read_events
-from resources.warehouse.session import apply_schema
+from resources.warehouse.migration import apply_schema
 from sensors.landing_plan import plan
 
 HEADER = FLIGHTS.header

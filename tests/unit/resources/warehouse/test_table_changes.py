@@ -32,13 +32,13 @@ ENGINES = pytest.mark.parametrize("engine", ["postgres", "redshift"])
 
 @ENGINES
 def test_a_table_as_declared_needs_no_change(engine: str) -> None:
-    assert changes(engine) == Changes((), ())
-    assert changes_of([TABLE], {}, engine) == Changes((), ())
+    assert changes(engine) == Changes()
+    assert changes_of([TABLE], {}, engine) == Changes()
 
 
 @ENGINES
 def test_each_missing_column_is_added_by_a_statement_of_its_own_and_may_be_empty(engine: str) -> None:
-    assert changes(engine, carrier=None, fare=None).statements == (
+    assert changes(engine, carrier=None, fare=None).additions == (
         "ALTER TABLE airlines.flown ADD COLUMN carrier VARCHAR(10)",
         "ALTER TABLE airlines.flown ADD COLUMN fare DECIMAL(14, 3)",
     )
@@ -48,18 +48,18 @@ def test_each_missing_column_is_added_by_a_statement_of_its_own_and_may_be_empty
 def test_a_string_is_made_longer_and_never_shorter(engine: str) -> None:
     longer = "ALTER TABLE airlines.flown ALTER COLUMN carrier TYPE VARCHAR(10)"
 
-    assert changes(engine, carrier="VARCHAR(2)").statements == (longer,)
-    assert changes(engine, carrier="VARCHAR(200)").statements == ()
-    assert changes(engine, carrier="VARCHAR").statements == ()
+    assert changes(engine, carrier="VARCHAR(2)").alterations == (longer,)
+    assert changes(engine, carrier="VARCHAR(200)").alterations == ()
+    assert changes(engine, carrier="VARCHAR").alterations == ()
 
 
 @ENGINES
 def test_what_nothing_declares_is_kept_and_named(engine: str) -> None:
-    assert changes(engine, gate="VARCHAR(4)") == Changes((), (("airlines.flown", "gate"),))
+    assert changes(engine, gate="VARCHAR(4)") == Changes(kept=(("airlines.flown", "gate"),))
 
 
 def test_postgresql_makes_numbers_wider_where_every_value_stays_the_same() -> None:
-    assert changes(fare="DECIMAL(12, 3)").statements == (
+    assert changes(fare="DECIMAL(12, 3)").alterations == (
         "ALTER TABLE airlines.flown ALTER COLUMN fare TYPE DECIMAL(14, 3)",
     )
     with pytest.raises(TableDiffers):
@@ -98,7 +98,7 @@ def test_every_column_that_differs_is_named_at_once() -> None:
 def test_a_value_that_is_not_required_any_more_may_be_missing(column: str) -> None:
     has = {column: AS_DECLARED.get(column, "BIGINT")}
 
-    assert changes(needing=column, **has).statements == (
+    assert changes(needing=column, **has).alterations == (
         f"ALTER TABLE airlines.flown ALTER COLUMN {column} DROP NOT NULL",
     )
     with pytest.raises(TableDiffers, match=rf"flown\.{column} is NOT NULL"):
