@@ -1,5 +1,6 @@
-# `make demo` and `make test` each work as the first command on a fresh machine with Python 3.11 and make.
-PYTHON ?= python3.11
+# `make demo` and `make test` each work as the first command on a fresh machine with Python 3.11 to 3.13 and make.
+PYTHONS := python3.13 python3.12 python3.11
+PYTHON ?= $(firstword $(foreach each,$(PYTHONS),$(shell command -v $(each))))
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -10,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "This project needs Python 3.11: install it, or name it with 'make PYTHON=/path/to/python3.11'"; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "This project needs Python 3.11, 3.12 or 3.13: install one, or name it with 'make PYTHON=/path/to/python3'"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
 	@touch $@

@@ -58,8 +58,9 @@ def checks(settings: Settings | None = None) -> list[Check]:
 
 def _python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
-    good = sys.version_info[:2] == (3, 11)
-    return Check("Python 3.11", good, version, "" if good else "Install Python 3.11 and make the venv anew")
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    remedy = "" if good else "Install Python 3.11, 3.12 or 3.13 and make the venv anew"
+    return Check("Python", good, version, remedy)
 
 
 def _packages() -> Check:
