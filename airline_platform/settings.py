@@ -200,9 +200,9 @@ class Settings(BaseSettings):
         return self.name
 
     @property
-    def glue_log_group(self) -> str:
-        """CloudWatch log group of the jobs' error streams; a stream is a job run."""
-        return f"/{self.name}/glue-jobs/error"
+    def glue_log_prefix(self) -> str:
+        """Prefix of CloudWatch's log groups of the jobs: `/output` is the scripts', `/error` Spark's own."""
+        return f"/{self.name}/glue-jobs"
 
     def job_name(self, job: str) -> str:
         """Name of a Glue job: `flights` is `airline-flights`."""

@@ -26,7 +26,11 @@ logger = logging.getLogger(__name__)
 
 FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR"})
 LOG_PREFIX = "/aws-glue/jobs"
-"""Log groups are `<prefix>/output` and `<prefix>/error`; a job may name another prefix."""
+"""Log groups are `<prefix>/output` and `<prefix>/error`; a job may name another prefix.
+
+As in Glue 5, the first has what the script writes, be it stdout or stderr, the second what Spark writes
+(https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html).
+"""
 
 SECONDS_ARGUMENT = "--airline-timeout-seconds"
 """A run's limit in seconds, for tests; Glue's own Timeout counts in minutes. AWS ignores it."""
@@ -235,9 +239,10 @@ class GlueEngine:
     def _work(self, run: JobRun, worker: Worker, job: dict[str, Any]) -> None:
         """Let the worker run the job; then its output goes to CloudWatch."""
         client = self.client("logs")
-        output = LogStream(client, f"{run.log_prefix}/output", run.id)
-        errors = LogStream(client, f"{run.log_prefix}/error", run.id)
-        with sending({worker.stdout: output, worker.stderr: errors}):
+        output, of_spark = (
+            LogStream(client, f"{run.log_prefix}/{group}", f"{run.id}-driver") for group in ("output", "error")
+        )
+        with sending({worker.output: output, worker.spark_log: of_spark}):
             run.move("RUNNING")
             worker.give(job)
             try:
