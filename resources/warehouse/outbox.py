@@ -93,13 +93,14 @@ def _set_aside(row: Mapping[str, Any], why: str, warehouse: Warehouse, notifier:
     wrong: the error is raised, and all alerts wait.
     """
     alert_id = row["alert_id"]
+    read = f"SELECT * FROM {_TABLE} WHERE alert_id = '{alert_id}'"  # noqa: S608 - a digest of ours
     notifier.publish(
         Alert(
             "failed",
             f"FAILED to send an alert: {row['event']} {row['feed'] or ''}".rstrip(),
             [
                 f"Reason:     {why}",
-                f'What to do: read it: airline query "SELECT * FROM {_TABLE} WHERE alert_id = \'{alert_id}\'"',
+                f'What to do: read it with `airline query "{read}"`.',
             ],
             feed=row["feed"] or "",
             run_id=row["run_id"] or "",
