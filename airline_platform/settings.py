@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     reconcile_seconds: int = Field(
         0,
         ge=0,
-        description="Between two looks for landed files without a verdict; 0: 30 on a laptop, else 900.",
+        description="Between two looks for landed files without a verdict; 0: 30 on a laptop, else 3600.",
     )
     ui_port: int = Field(3000, ge=0, le=65535, description="Dagster UI; 0 or taken: a free one.")
     gateway_port: int = Field(0, ge=0, le=65535, description="Laptop AWS endpoint; 0: a free one.")
@@ -249,9 +249,9 @@ class Settings(BaseSettings):
     def reconcile_every(self) -> int:
         """Seconds between two reconciliations, and how long an event has to arrive before it counts as lost.
 
-        Each asks the warehouse, and one that sleeps when nobody asks wakes up for it.
+        Each asks the warehouse, and one that sleeps when nobody asks wakes up for it: docs/cost.md.
         """
-        return self.reconcile_seconds or (900 if self.stage == "aws" else 30)
+        return self.reconcile_seconds or (3600 if self.stage == "aws" else 30)
 
     @property
     def events_start_runs(self) -> bool:

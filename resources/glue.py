@@ -1,6 +1,8 @@
 """AWS Glue: tables and days registered, crawlers waited for, job runs carried through Dagster Pipes."""
 
 import re
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 from dagster import AssetExecutionContext, open_pipes_session
+from pydantic import PrivateAttr
 from tenacity import (
     RetryCallState,
     RetryError,
@@ -25,6 +28,7 @@ from resources.aws import caller
 from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import AwsAccess, make_client, reaching
 from resources.catalog import CatalogTable, ensure_table, mark_confirmed
+from resources.cost import cost_metadata, crawl_dpu_seconds, job_dpu_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -60,11 +64,17 @@ class Crawl:
         crawler: The crawler's whole name.
         last: Glue's `LastCrawl`. A crawl that failed leaves the crawler READY, so its status decides.
         aws: Where its log is.
+        seconds: From its start to its end, as far as that was seen from here.
     """
 
     crawler: str
     last: Mapping[str, Any]
     aws: AwsAccess
+    seconds: float = 0.0
+
+    def cost(self, partitions: int) -> dict[str, float]:
+        """Return as metadata what it has cost each of so many partitions."""
+        return cost_metadata(crawl_dpu_seconds(self.seconds), partitions)
 
     def require_success(self) -> None:
         """Raise where the crawl has failed.
@@ -114,6 +124,7 @@ class Glue(AuditedResource):
     database: str
     pipes_bucket: str
     log_prefix: str
+    _spent: "Counter[str]" = PrivateAttr(default_factory=Counter)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -177,14 +188,14 @@ class Glue(AuditedResource):
 
         with reaching(self.aws):
             try:
-                before = turn(start).get("LastCrawl", {})
+                before, started = turn(start).get("LastCrawl", {}), time.monotonic()
                 last = poll(lambda: _ended_since(before, client.get_crawler(Name=crawler)["Crawler"]))
             except RetryError:
                 raise CrawlerFailed(
                     f"crawler {crawler} was busy, or took longer than {CRAWL_SECONDS // 60} minutes",
                     remedy="Look what the crawler does, stop it if it hangs, then re-run from this step.",
                 ) from None
-        return Crawl(crawler, last, self.aws)
+        return Crawl(crawler, last, self.aws, time.monotonic() - started)
 
     def add_partitions(self, table: Mapping[str, Any], locations: Mapping[str, str]) -> list[str]:
         """Register day partitions the table lacks; it keeps the ones it has.
@@ -268,6 +279,7 @@ class Glue(AuditedResource):
             )
             context.log.info("Glue job %s: run %s started", job, run_id)
             run = self._wait(job, run_id, reader.read_new)
+        self._tell_cost(context, run)
         if run["JobRunState"] != "SUCCEEDED":
             output = self._forward_log(context, run_id)
             words = run.get("ErrorMessage", "")
@@ -279,6 +291,14 @@ class Glue(AuditedResource):
                 output=output,
             )
         return run, list(session.get_custom_messages())
+
+    def _tell_cost(self, context: AssetExecutionContext, run: "JobRunTypeDef") -> None:
+        """Write on each partition of the step its share of what the step's job runs have cost until now."""
+        step = f"{context.run.run_id} {context.asset_key.to_user_string()}"
+        self._spent[step] += job_dpu_seconds(run)
+        in_days = context.has_partition_key or context.has_partition_key_range
+        partitions = len(context.partition_keys) if in_days else 1
+        context.add_asset_metadata(cost_metadata(self._spent[step], partitions))
 
     def _start(self, context: AssetExecutionContext, job: str, arguments: dict[str, str]) -> str:
         """Start a job run as soon as no other one of the job works; two might write the same folders."""

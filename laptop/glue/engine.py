@@ -21,6 +21,7 @@ from laptop.glue.logs import LogStream, sending
 from laptop.glue.staging import Staging, StagingError, parse_uri, uris_in
 from laptop.spark.pool import SHIM_FOLDER, SparkPool, Worker
 from resources.aws.caller import agent_of
+from resources.cost import worker_dpus
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,15 @@ class JobRun:
         if not self.final:
             self.state, self.error, self.changed = state, error, time.time()
 
+    def _capacity(self) -> dict[str, Any]:
+        """What the run would be billed for in an account: the workers its job asks for."""
+        kind, number = self.job.get("WorkerType", "G.1X"), int(self.job.get("NumberOfWorkers", 2))
+        return {
+            "WorkerType": kind,
+            "NumberOfWorkers": number,
+            "MaxCapacity": number * worker_dpus(kind),
+        }
+
     def describe(self) -> dict[str, Any]:
         """The run as GetJobRun answers it."""
         return {
@@ -115,6 +125,7 @@ class JobRun:
             "ExecutionTime": round((self.changed if self.final else time.time()) - self.started),
             "Timeout": self.timeout_minutes,
             "LogGroupName": self.log_prefix,
+            **self._capacity(),
             **({"CompletedOn": self.changed} if self.final else {}),
             **({"ErrorMessage": self.error} if self.error else {}),
         }
