@@ -290,7 +290,7 @@ class Settings(BaseSettings):
 
 
 def variable_of(name: str) -> str:
-    """Return the environment variable that a setting is read from, by the setting's name or the variable's."""
+    """Return the environment variable of a setting, by the setting's name or the variable's."""
     field = Settings.model_fields.get(name.lower())
     alias = field.validation_alias if field else None
     first = alias.choices[0] if isinstance(alias, AliasChoices) else alias

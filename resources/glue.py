@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -124,7 +123,7 @@ class Glue(AuditedResource):
     database: str
     pipes_bucket: str
     log_prefix: str
-    _spent: "Counter[str]" = PrivateAttr(default_factory=Counter)
+    _spent: dict[str, float] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -195,7 +194,7 @@ class Glue(AuditedResource):
                     f"crawler {crawler} was busy, or took longer than {CRAWL_SECONDS // 60} minutes",
                     remedy="Look what the crawler does, stop it if it hangs, then re-run from this step.",
                 ) from None
-        return Crawl(crawler, last, self.aws, time.monotonic() - started)
+        return Crawl(crawler, last or {}, self.aws, time.monotonic() - started)
 
     def add_partitions(self, table: Mapping[str, Any], locations: Mapping[str, str]) -> list[str]:
         """Register day partitions the table lacks; it keeps the ones it has.
@@ -295,10 +294,10 @@ class Glue(AuditedResource):
     def _tell_cost(self, context: AssetExecutionContext, run: "JobRunTypeDef") -> None:
         """Write on each partition of the step its share of what the step's job runs have cost until now."""
         step = f"{context.run.run_id} {context.asset_key.to_user_string()}"
-        self._spent[step] += job_dpu_seconds(run)
+        spent = self._spent[step] = self._spent.get(step, 0.0) + job_dpu_seconds(run)
         in_days = context.has_partition_key or context.has_partition_key_range
         partitions = len(context.partition_keys) if in_days else 1
-        context.add_asset_metadata(cost_metadata(self._spent[step], partitions))
+        context.add_asset_metadata(cost_metadata(spent, partitions))
 
     def _start(self, context: AssetExecutionContext, job: str, arguments: dict[str, str]) -> str:
         """Start a job run as soon as no other one of the job works; two might write the same folders."""
@@ -366,7 +365,9 @@ class Glue(AuditedResource):
         logs, name = make_client(self.aws, "logs"), f"{self.log_prefix}/{group}"
         events: list[OutputLogEventTypeDef] = []
         try:
-            for stream in logs.describe_log_streams(logGroupName=name, logStreamNamePrefix=run_id)["logStreams"]:
+            for stream in logs.describe_log_streams(logGroupName=name, logStreamNamePrefix=run_id)[
+                "logStreams"
+            ]:
                 events += _last_events(logs, name, stream["logStreamName"])
         except logs.exceptions.ResourceNotFoundException:
             return []
@@ -377,9 +378,7 @@ class Glue(AuditedResource):
         return [event["message"] for event in events[-LOG_LINES:]]
 
 
-def _ended_since(
-    before: "LastCrawlInfoTypeDef", crawler: "CrawlerTypeDef"
-) -> "LastCrawlInfoTypeDef | None":
+def _ended_since(before: "LastCrawlInfoTypeDef", crawler: "CrawlerTypeDef") -> "LastCrawlInfoTypeDef | None":
     """Return the crawl that has ended since the one before; None as long as there is none.
 
     Right after StartCrawler, GetCrawler may still say READY, with the crawl before.
@@ -399,7 +398,7 @@ def _last_events(logs: "CloudWatchLogsClient", group: str, stream: str) -> list[
     A page may be empty although there are events further back; at the end its token is the one that was
     given (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html).
     """
-    further: dict[str, str] = {}
+    further: Any = {}
     while True:
         page = logs.get_log_events(
             logGroupName=group, logStreamName=stream, limit=LOG_LINES, startFromHead=False, **further

@@ -251,7 +251,8 @@ class GlueEngine:
         """Let the worker run the job; then its output goes to CloudWatch."""
         client = self.client("logs")
         output, of_spark = (
-            LogStream(client, f"{run.log_prefix}/{group}", f"{run.id}-driver") for group in ("output", "error")
+            LogStream(client, f"{run.log_prefix}/{group}", f"{run.id}-driver")
+            for group in ("output", "error")
         )
         with sending({worker.output: output, worker.spark_log: of_spark}):
             run.move("RUNNING")

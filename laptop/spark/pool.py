@@ -82,7 +82,9 @@ class Worker:
             process = subprocess.Popen(
                 [sys.executable, "-P", str(WORKER_SCRIPT), *arguments], pass_fds=[writing], cwd=self.folder,
                 env=environment | {"TMPDIR": str(self.folder)}, start_new_session=True,
-                stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )  # fmt: skip
         os.close(writing)
         threading.Thread(target=self._listen, args=(reading,), daemon=True).start()
@@ -113,7 +115,8 @@ class Worker:
         """Block until the worker can take a job.
 
         Raises:
-            StackUnavailable: It ended or was not ready in time; the message has the end of what it and its JVM wrote.
+            StackUnavailable: It ended or was not ready in time; the message has the end of what it and its JVM
+                wrote.
         """
         if self._ready.wait(seconds) and self.alive:
             return

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
 
@@ -146,7 +146,7 @@ def _connect(login: Login) -> Connection:
     libpq's default, `prefer`, goes on in plain text where a server says that it has no TLS, and believes any
     certificate (https://www.postgresql.org/docs/current/libpq-ssl.html). A laptop's PostgreSQL has no TLS.
     """
-    proved = {"sslmode": "verify-full", "sslrootcert": str(AMAZON_TRUST)}
+    proved: Any = {"sslmode": "verify-full", "sslrootcert": str(AMAZON_TRUST)}
     made = psycopg2.connect(
         host=login.host,
         port=login.port,

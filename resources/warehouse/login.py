@@ -15,7 +15,7 @@ LONGEST_SECONDS = 60 * 60
 EARLY = timedelta(minutes=1)
 """How long before its end a password is not used any more; the clocks are not the same."""
 
-WHAT_A_SECRET_HAS = (
+REMEDY = (
     "Store JSON in Secrets Manager with engine (redshift), host, port, dbname, and username and password, or "
     "workgroup (Redshift Serverless), or cluster, for which short-lived passwords are asked."
 )
@@ -58,17 +58,12 @@ def read_login(aws: AwsAccess, secret_id: str) -> Login:
     """
     secret = _read_secret(aws, secret_id)
     try:
-        found = {
-            "engine": str(secret["engine"]),
-            "host": str(secret["host"]),
-            "port": int(secret["port"]),
-            "dbname": str(secret["dbname"]),
-        }
-        return Login(**found, **_user(aws, secret))
+        where = str(secret["engine"]), str(secret["host"]), int(secret["port"]), str(secret["dbname"])
+        return Login(*where, *_user(aws, secret))
     except (KeyError, TypeError, ValueError) as error:
         raise StackUnavailable(
             f"the secret {secret_id} does not say how the warehouse is reached: {error!r}",
-            remedy=WHAT_A_SECRET_HAS,
+            remedy=REMEDY,
         ) from None
 
 
@@ -79,7 +74,7 @@ def _read_secret(aws: AwsAccess, secret_id: str) -> Any:
             text = client.get_secret_value(SecretId=secret_id)["SecretString"]
     except client.exceptions.ResourceNotFoundException as error:
         raise StackUnavailable(
-            f"there is no secret {secret_id}, which says where the warehouse is", remedy=WHAT_A_SECRET_HAS
+            f"there is no secret {secret_id}, which says where the warehouse is", remedy=REMEDY
         ) from error
     try:
         return json.loads(text)
@@ -87,24 +82,22 @@ def _read_secret(aws: AwsAccess, secret_id: str) -> Any:
         return None
 
 
-def _user(aws: AwsAccess, secret: Mapping[str, Any]) -> dict[str, Any]:
-    """Who logs in, and with what: the secret's own password, where it has one, is taken.
+def _user(aws: AwsAccess, secret: Mapping[str, Any]) -> tuple[str, str, datetime | None]:
+    """Who logs in, with what, and until when: the secret's own password, where it has one, is taken.
 
     The user of a password that is asked for is named after the role that asks, `IAMR:<role>`, and made by
     Redshift at its first login, with no rights in the database
     (https://docs.aws.amazon.com/redshift/latest/mgmt/generating-user-credentials.html).
     """
     if "password" in secret:
-        return {"username": str(secret["username"]), "password": str(secret["password"])}
+        return str(secret["username"]), str(secret["password"]), None
     with reaching(aws):
         if "workgroup" in secret:
             given = make_client(aws, "redshift-serverless").get_credentials(
                 workgroupName=secret["workgroup"], dbName=secret["dbname"], durationSeconds=LONGEST_SECONDS
             )
-            names = "dbUser", "dbPassword", "expiration"
-        else:
-            given = make_client(aws, "redshift").get_cluster_credentials_with_iam(
-                ClusterIdentifier=secret["cluster"], DbName=secret["dbname"], DurationSeconds=LONGEST_SECONDS
-            )
-            names = "DbUser", "DbPassword", "Expiration"
-    return dict(zip(("username", "password", "expires"), (given[name] for name in names), strict=True))
+            return given["dbUser"], given["dbPassword"], given["expiration"]
+        given = make_client(aws, "redshift").get_cluster_credentials_with_iam(
+            ClusterIdentifier=secret["cluster"], DbName=secret["dbname"], DurationSeconds=LONGEST_SECONDS
+        )
+    return given["DbUser"], given["DbPassword"], given["Expiration"]

@@ -32,8 +32,8 @@ SENT = f"UPDATE {_TABLE} SET sent_at = %(now)s WHERE alert_id = %(alert_id)s"  #
 SET_ASIDE = f"UPDATE {_TABLE} SET refusal = %(refusal)s WHERE alert_id = %(alert_id)s"  # noqa: S608
 
 REFUSED_FOR_GOOD = frozenset({"InvalidParameter", "ParameterValueInvalid", "ValidationException"})
-"""SNS's codes of what is wrong with a message itself, by botocore's model of Publish. Its others (no permission,
-a key that is disabled, too many requests) speak of the topic, and pass."""
+"""SNS's codes of what is wrong with a message itself, by botocore's model of Publish. Its others (no
+permission, a key that is disabled, too many requests) speak of the topic, and pass."""
 
 
 def put(session: Session, alerts: Sequence[Alert]) -> None:
@@ -64,7 +64,7 @@ def send(
 
     Raises:
         StackUnavailable: The warehouse or SNS does not answer; what was not sent stays written.
-        botocore.exceptions.ClientError: SNS refused for a reason that may pass, or would take no alert at all.
+        botocore.exceptions.ClientError: SNS refused for a reason that may pass, or takes no alert.
     """
     before = datetime.now(UTC) - at_least_old
     rows = warehouse.query(UNSENT_OF_RUN if run_id else UNSENT, {"run_id": run_id, "before": before})

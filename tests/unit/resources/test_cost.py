@@ -1,11 +1,13 @@
 """What Glue bills: DPU-seconds with their least, and each partition's share of them."""
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from airline_platform.settings import Settings
+from resources.athena import LEAST_BILLED, TB, USD_PER_TB
 from resources.cost import CRAWLER_DPUS, cost_metadata, crawl_dpu_seconds, job_dpu_seconds, worker_dpus
 from resources.glue import Glue
 
@@ -70,3 +72,22 @@ def test_an_asset_without_partitions_has_the_whole_cost(no_stack: Settings) -> N
         (event,) = dg.materialize([made], instance=instance).get_asset_materialization_events()
 
     assert event.step_materialization_data.materialization.metadata["estimated_cost_usd"].value == 0.44
+
+
+def test_the_page_on_cost_does_its_arithmetic_right() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "cost.md").read_text()
+    job = cost_metadata(job_dpu_seconds({"MaxCapacity": 2.0}), 1)["estimated_cost_usd"]
+    crawl = cost_metadata(crawl_dpu_seconds(0), 1)["estimated_cost_usd"]
+    query = LEAST_BILLED / TB * USD_PER_TB
+    waking = 4 * 60 / 3600 * 0.375
+    here, crawled = 4 * job + query, 4 * (job + crawl) + query
+    looks = 24 * 3600 // Settings(stage="aws", AWS_REGION="eu-central-1").reconcile_every
+
+    units = (f"| {job:.4f} |", f"| {crawl:.4f} |", f"| {query:.5f} |", f"| {waking:.4f} |")
+    days = (f"| **{here:.2f}** | **{crawled:.2f}** |", f"| **{here * 365:.0f}** | **{crawled * 365:.0f}** |")
+    at_once = f"| {16 * 3 * job:.2f} | {crawled * 365:.0f} |"
+    hourly = f" {waking:.4f} = {looks * waking:.2f} a day, {looks * waking * 365 / 12:.0f} a month"
+    quarterly = (
+        f"{96 * waking:.2f} a day, {96 * waking * 365 / 12:.0f} a month, {96 * waking * 365:.0f} a year"
+    )
+    assert [words for words in (*units, *days, at_once, hourly, quarterly) if words not in page] == []

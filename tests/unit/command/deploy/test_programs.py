@@ -17,7 +17,7 @@ def test_the_package_for_glue_needs_nothing_but_python(tmp_path: Path) -> None:
     package.write_bytes(glue_programs()[f"glue_jobs/{PROGRAM_PACKAGE}"])
     script = (
         "import json, sys; sys.path.insert(0, sys.argv[1]); import airline_platform.feeds as f; "
-        "import glue_jobs, dagster_pipes as p; print(json.dumps([f.__file__, glue_jobs.__file__, p.__file__]))"
+        "import glue_jobs as j, dagster_pipes as p; print(json.dumps([it.__file__ for it in (f, j, p)]))"
     )
 
     # -I -S: neither this checkout nor any installed distribution is there.

@@ -1,4 +1,4 @@
-"""Redshift is spoken to over TLS alone, and only where a certificate of Amazon's proves that it is the host."""
+"""Redshift is spoken to over TLS alone, and only where a certificate of Amazon's proves it is the host."""
 
 import re
 import socket
@@ -131,7 +131,7 @@ def test_who_proves_to_be_the_host_hears_who_logs_in(
 ) -> None:
     monkeypatch.setattr(connections, "AMAZON_TRUST", certificate)
 
-    with pytest.raises(psycopg2.OperationalError, match="FATAL: .*no"):
+    with pytest.raises(psycopg2.OperationalError, match=r"FATAL: .*no"):
         connect(with_tls)
 
     assert b"somebody" in with_tls.heard

@@ -25,7 +25,9 @@ class Aws:
     def __init__(self) -> None:
         services = "secretsmanager", "redshift", "redshift-serverless"
         self.clients: dict[str, Any] = {
-            name: boto3.client(name, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+            name: boto3.client(
+                name, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+            )
             for name in services
         }
         self.stubs = {name: Stubber(client) for name, client in self.clients.items()}
@@ -33,7 +35,9 @@ class Aws:
             stub.activate()
 
     def says(self, text: str) -> None:
-        self.stubs["secretsmanager"].add_response("get_secret_value", {"SecretString": text}, {"SecretId": "s"})
+        self.stubs["secretsmanager"].add_response(
+            "get_secret_value", {"SecretString": text}, {"SecretId": "s"}
+        )
 
     def secret(self, **more: Any) -> None:
         self.says(json.dumps(WHERE | more))
@@ -92,7 +96,9 @@ def test_a_secret_that_says_too_little_is_an_error_that_says_what_it_has_to_have
 ) -> None:
     aws.says(text)
 
-    with pytest.raises(StackUnavailable, match="the secret s does not say .*\n.*username and password, or work"):
+    with pytest.raises(
+        StackUnavailable, match=r"(?s)the secret s does not say .*username and password, or work"
+    ):
         read_login(no_stack, "s")
 
 
