@@ -115,8 +115,7 @@ class Worker:
         """Block until the worker can take a job.
 
         Raises:
-            StackUnavailable: It ended or was not ready in time; the message has the end of what it and its JVM
-                wrote.
+            StackUnavailable: It ended or was not ready in time; the message has the end of what it wrote.
         """
         if self._ready.wait(seconds) and self.alive:
             return
