@@ -8,8 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOCAL_REGION = "us-east-1"
+"""Of a laptop where no variable names one; nothing there depends on it."""
 
 LOCAL_CREDENTIAL = "airline"
 """Key and secret of the laptop's gateway, which checks neither; real credentials never reach it."""
@@ -20,6 +23,27 @@ def credentials(stage: str) -> dict[str, str]:
     if stage == "aws":
         return {}
     return {"aws_access_key_id": LOCAL_CREDENTIAL, "aws_secret_access_key": LOCAL_CREDENTIAL}
+
+
+def _region_of_profile() -> str:
+    """Return the region of the AWS profile in use, which `AWS_PROFILE` or the name `default` chooses.
+
+    Raises:
+        ValueError: There is no such profile, or it names no region. Another one is never guessed: what is
+            there already would be made again, elsewhere.
+    """
+    import botocore.session  # noqa: PLC0415 - costs 0.2 s, and a laptop does not need it
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    try:
+        region = botocore.session.Session().get_config_variable("region")
+    except BotoCoreError as error:
+        raise ValueError(f"expected the region of an AWS profile: {error}") from error
+    if not region:
+        raise ValueError(
+            "expected a region for the stage aws, found none; set AWS_REGION, or `region` in the AWS profile"
+        )
+    return str(region)
 
 
 _WEEKDAYS, _MONTHS = "sun|mon|tue|wed|thu|fri|sat", "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -52,9 +76,10 @@ class Settings(BaseSettings):
     )
     home: Path = Field(Path(".airline"), description="The laptop stack's state folder.")
     region: str = Field(
-        "us-east-1",
+        "",
+        validate_default=True,
         validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"),
-        description="AWS region.",
+        description="AWS region; in an account, else the profile's.",
     )
     endpoint_url: str | None = Field(
         None,
@@ -98,7 +123,7 @@ class Settings(BaseSettings):
     reconcile_seconds: int = Field(
         0,
         ge=0,
-        description="Between two looks for landed files without a verdict; 0: 30 on a laptop, else 900.",
+        description="Between two looks for landed files without a verdict; 0: 30 on a laptop, else 3600.",
     )
     ui_port: int = Field(3000, ge=0, le=65535, description="Dagster UI; 0 or taken: a free one.")
     gateway_port: int = Field(0, ge=0, le=65535, description="Laptop AWS endpoint; 0: a free one.")
@@ -108,6 +133,14 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().resolve()
+
+    @field_validator("region")
+    @classmethod
+    def _known(cls, region: str, info: ValidationInfo) -> str:
+        """Take the profile's region in an account where no variable names one; a laptop's may be any."""
+        if region or info.data.get("stage") != "aws":
+            return region or LOCAL_REGION
+        return _region_of_profile()
 
     @field_validator("schedule")
     @classmethod
@@ -200,9 +233,9 @@ class Settings(BaseSettings):
         return self.name
 
     @property
-    def glue_log_group(self) -> str:
-        """CloudWatch log group of the jobs' error streams; a stream is a job run."""
-        return f"/{self.name}/glue-jobs/error"
+    def glue_log_prefix(self) -> str:
+        """Prefix of CloudWatch's log groups of the jobs: `/output` is the scripts', `/error` Spark's own."""
+        return f"/{self.name}/glue-jobs"
 
     def job_name(self, job: str) -> str:
         """Name of a Glue job: `flights` is `airline-flights`."""
@@ -216,9 +249,9 @@ class Settings(BaseSettings):
     def reconcile_every(self) -> int:
         """Seconds between two reconciliations, and how long an event has to arrive before it counts as lost.
 
-        Each asks the warehouse, and one that sleeps when nobody asks wakes up for it.
+        Each asks the warehouse, and one that sleeps when nobody asks wakes up for it: docs/cost.md.
         """
-        return self.reconcile_seconds or (900 if self.stage == "aws" else 30)
+        return self.reconcile_seconds or (3600 if self.stage == "aws" else 30)
 
     @property
     def events_start_runs(self) -> bool:
@@ -254,6 +287,16 @@ class Settings(BaseSettings):
         foreign = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_")
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         return (inherited if self.stage == "local" else dict(os.environ)) | mine
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a setting, by the setting's name or the variable's."""
+    field = Settings.model_fields.get(name.lower())
+    alias = field.validation_alias if field else None
+    first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+    if first:
+        return str(first)
+    return name.upper() if name.startswith("AWS_") else f"AIRLINE_{name.upper()}"
 
 
 _OWN_VARIABLES = [name for name, field in Settings.model_fields.items() if field.validation_alias is None]

@@ -24,7 +24,7 @@ from assets.code_version import code_version_of
 from assets.description import OWNERS, catalog_link, column_schema, describe
 from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.schema import TABLES
-from resources.glue import Glue
+from resources.glue import Crawl, Glue
 from resources.topic import Notifier
 from resources.warehouse.session import Warehouse
 
@@ -108,7 +108,7 @@ def warehouse_catalog(
     with permanent_errors_end_the_step():
         begun = time.monotonic()
         try:
-            crawl(glue)
+            crawled = crawl(glue)
         except UnusableInput as error:
             if AUTOMATION_TAG not in context.run.tags:
                 raise
@@ -123,11 +123,12 @@ def warehouse_catalog(
                     "Then materialize warehouse_catalog again."
                 ),
             )
-        yield MaterializeResult(metadata=_metadata(glue, tables, time.monotonic() - begun))
+        metadata = _metadata(glue, tables, time.monotonic() - begun)
+        yield MaterializeResult(metadata={**metadata, **crawled.cost(1)})
 
 
-def crawl(glue: Glue) -> None:
-    """Crawl the warehouse.
+def crawl(glue: Glue) -> Crawl:
+    """Crawl the warehouse; return the crawl.
 
     Raises:
         UnusableInput: The stack has no crawler for it.
@@ -135,7 +136,7 @@ def crawl(glue: Glue) -> None:
     """
     name = get_settings().crawler_name(CRAWLER)
     try:
-        glue.crawl(name).require_success()
+        crawled = glue.crawl(name)
     except ClientError as error:
         if error.response["Error"]["Code"] != "EntityNotFoundException":
             raise
@@ -146,6 +147,8 @@ def crawl(glue: Glue) -> None:
                 "stack (laptop: `airline down`, `airline up`), then materialize warehouse_catalog once."
             ),
         ) from error
+    crawled.require_success()
+    return crawled
 
 
 def registered(glue: Glue, database: str) -> dict[str, Mapping[str, Any] | None]:

@@ -17,7 +17,7 @@ import typer
 
 from airline_platform.errors import AirlineError, StackUnavailable, WrongCall
 from airline_platform.feeds import FEEDS, SUFFIXES
-from airline_platform.settings import Settings, get_settings
+from airline_platform.settings import Settings, get_settings, variable_of
 from command import follow
 from command.console import err, out, progress, show_csv, show_json, show_table, stream_csv, stream_json, tell
 from command.dagster_client import DagsterClient, days_between
@@ -52,8 +52,7 @@ def main() -> None:
         _fail(error, status=2)
     except pydantic.ValidationError as error:
         for problem in error.errors():
-            name = "_".join(map(str, problem["loc"])).upper()
-            variable = name if name.startswith("AWS_") else f"AIRLINE_{name}"
+            variable = variable_of("_".join(map(str, problem["loc"])))
             err.print(f"{variable}: {problem['msg']}", style="red", markup=False, soft_wrap=True)
         sys.exit(2)
     except AirlineError as error:

@@ -1,13 +1,16 @@
 """AWS Glue: tables and days registered, crawlers waited for, job runs carried through Dagster Pipes."""
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
+from botocore.exceptions import ClientError
 from dagster import AssetExecutionContext, open_pipes_session
+from pydantic import PrivateAttr
 from tenacity import (
     RetryCallState,
     RetryError,
@@ -24,10 +27,13 @@ from resources.aws import caller
 from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import AwsAccess, make_client, reaching
 from resources.catalog import CatalogTable, ensure_table, mark_confirmed
+from resources.cost import cost_metadata, crawl_dpu_seconds, job_dpu_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
-    from mypy_boto3_glue.type_defs import JobRunTypeDef
+    from mypy_boto3_glue.type_defs import CrawlerTypeDef, JobRunTypeDef, LastCrawlInfoTypeDef
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_logs.type_defs import OutputLogEventTypeDef
 
 POLL = wait_exponential(multiplier=0.1, exp_base=1.1, max=5)
 """A tenth of the time waited so far: an end is seen soon, be it a laptop's after 2 s or an account's after
@@ -57,11 +63,17 @@ class Crawl:
         crawler: The crawler's whole name.
         last: Glue's `LastCrawl`. A crawl that failed leaves the crawler READY, so its status decides.
         aws: Where its log is.
+        seconds: From its start to its end, as far as that was seen from here.
     """
 
     crawler: str
     last: Mapping[str, Any]
     aws: AwsAccess
+    seconds: float = 0.0
+
+    def cost(self, partitions: int) -> dict[str, float]:
+        """Return as metadata what it has cost each of so many partitions."""
+        return cost_metadata(crawl_dpu_seconds(self.seconds), partitions)
 
     def require_success(self) -> None:
         """Raise where the crawl has failed.
@@ -105,12 +117,13 @@ class Glue(AuditedResource):
     Args:
         database: Its name.
         pipes_bucket: Through which jobs and Dagster Pipes exchange messages.
-        log_group: CloudWatch's, of the jobs' error streams.
+        log_prefix: Of CloudWatch's log groups of the jobs.
     """
 
     database: str
     pipes_bucket: str
-    log_group: str
+    log_prefix: str
+    _spent: dict[str, float] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -118,7 +131,7 @@ class Glue(AuditedResource):
         return cls(
             database=settings.glue_database,
             pipes_bucket=settings.lake_bucket,
-            log_group=settings.glue_log_group,
+            log_prefix=settings.glue_log_prefix,
             aws=AwsConfig.of(settings),
         )
 
@@ -164,20 +177,24 @@ class Glue(AuditedResource):
             stop=stop_after_delay(CRAWL_SECONDS if wait_for_turn else 0),
         )
         poll = Retrying(
-            retry=retry_if_result(lambda state: state["State"] != "READY"),
-            wait=POLL,
-            stop=stop_after_delay(CRAWL_SECONDS),
+            retry=retry_if_result(lambda last: last is None), wait=POLL, stop=stop_after_delay(CRAWL_SECONDS)
         )
+
+        def start() -> "CrawlerTypeDef":
+            before = client.get_crawler(Name=crawler)["Crawler"]
+            client.start_crawler(Name=crawler)
+            return before
+
         with reaching(self.aws):
             try:
-                turn(lambda: client.start_crawler(Name=crawler))
-                last = poll(lambda: client.get_crawler(Name=crawler)["Crawler"]).get("LastCrawl", {})
+                before, started = turn(start).get("LastCrawl", {}), time.monotonic()
+                last = poll(lambda: _ended_since(before, client.get_crawler(Name=crawler)["Crawler"]))
             except RetryError:
                 raise CrawlerFailed(
                     f"crawler {crawler} was busy, or took longer than {CRAWL_SECONDS // 60} minutes",
                     remedy="Look what the crawler does, stop it if it hangs, then re-run from this step.",
                 ) from None
-        return Crawl(crawler, last, self.aws)
+        return Crawl(crawler, last or {}, self.aws, time.monotonic() - started)
 
     def add_partitions(self, table: Mapping[str, Any], locations: Mapping[str, str]) -> list[str]:
         """Register day partitions the table lacks; it keeps the ones it has.
@@ -261,6 +278,7 @@ class Glue(AuditedResource):
             )
             context.log.info("Glue job %s: run %s started", job, run_id)
             run = self._wait(job, run_id, reader.read_new)
+        self._tell_cost(context, run)
         if run["JobRunState"] != "SUCCEEDED":
             output = self._forward_log(context, run_id)
             words = run.get("ErrorMessage", "")
@@ -272,6 +290,14 @@ class Glue(AuditedResource):
                 output=output,
             )
         return run, list(session.get_custom_messages())
+
+    def _tell_cost(self, context: AssetExecutionContext, run: "JobRunTypeDef") -> None:
+        """Write on each partition of the step its share of what the step's job runs have cost until now."""
+        step = f"{context.run.run_id} {context.asset_key.to_user_string()}"
+        spent = self._spent[step] = self._spent.get(step, 0.0) + job_dpu_seconds(run)
+        in_days = context.has_partition_key or context.has_partition_key_range
+        partitions = len(context.partition_keys) if in_days else 1
+        context.add_asset_metadata(cost_metadata(spent, partitions))
 
     def _start(self, context: AssetExecutionContext, job: str, arguments: dict[str, str]) -> str:
         """Start a job run as soon as no other one of the job works; two might write the same folders."""
@@ -321,25 +347,66 @@ class Glue(AuditedResource):
             raise
 
     def _forward_log(self, context: AssetExecutionContext, run_id: str) -> list[str]:
-        """Show the last lines of a failed job run's error stream, which Glue writes also when it fails."""
-        logs = make_client(self.aws, "logs")
+        """Show how the logs of a failed job run end; return the last lines of what its script wrote.
+
+        Since Glue 5 what a script writes, a traceback included, is in the group `<prefix>/output`, and what
+        Spark writes in `<prefix>/error`. Names of streams begin with the run's id; what follows is a driver's
+        or an executor's (https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html).
+        """
+        output, of_spark = (self._last_lines(context, group, run_id) for group in ("output", "error"))
+        if of_spark:
+            context.log.info("Spark's own log ends with:\n%s", "\n".join(of_spark))
+        if output:
+            context.log.error("The job's output ends with:\n%s", "\n".join(output))
+        return output
+
+    def _last_lines(self, context: AssetExecutionContext, group: str, run_id: str) -> list[str]:
+        """Return the last lines of a job run in one of its log groups; none where they can't be read."""
+        logs, name = make_client(self.aws, "logs"), f"{self.log_prefix}/{group}"
+        events: list[OutputLogEventTypeDef] = []
         try:
-            events = logs.get_log_events(
-                logGroupName=self.log_group,
-                logStreamName=run_id,
-                limit=LOG_LINES,
-                startFromHead=False,
-            )["events"]
+            for stream in logs.describe_log_streams(logGroupName=name, logStreamNamePrefix=run_id)[
+                "logStreams"
+            ]:
+                events += _last_events(logs, name, stream["logStreamName"])
         except logs.exceptions.ResourceNotFoundException:
             return []
-        lines = [event["message"] for event in events]
-        if lines:
-            context.log.error("Glue's error stream ends with:\n%s", "\n".join(lines))
-        return lines
+        except ClientError as error:
+            # Nobody is to read of the log what was to be read of the job.
+            context.log.warning("The log %s of job run %s can't be read: %s", name, run_id, error)
+        events.sort(key=lambda event: event["timestamp"])
+        return [event["message"] for event in events[-LOG_LINES:]]
+
+
+def _ended_since(before: "LastCrawlInfoTypeDef", crawler: "CrawlerTypeDef") -> "LastCrawlInfoTypeDef | None":
+    """Return the crawl that has ended since the one before; None as long as there is none.
+
+    Right after StartCrawler, GetCrawler may still say READY, with the crawl before.
+    """
+    last = crawler.get("LastCrawl", {})
+    ended = crawler["State"] == "READY" and last and last.get("StartTime") != before.get("StartTime")
+    return last if ended else None
 
 
 def _exists_already(error: Mapping[str, Any]) -> bool:
     return bool(error.get("ErrorDetail", {}).get("ErrorCode") == "AlreadyExistsException")
+
+
+def _last_events(logs: "CloudWatchLogsClient", group: str, stream: str) -> list["OutputLogEventTypeDef"]:
+    """Return the last events of a stream, `LOG_LINES` at most.
+
+    A page may be empty although there are events further back; at the end its token is the one that was
+    given (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html).
+    """
+    further: Any = {}
+    while True:
+        page = logs.get_log_events(
+            logGroupName=group, logStreamName=stream, limit=LOG_LINES, startFromHead=False, **further
+        )
+        token = page.get("nextBackwardToken", "")
+        if page["events"] or token == further.get("nextToken", ""):
+            return page["events"]
+        further = {"nextToken": token}
 
 
 def _chunks(values: Sequence[str], size: int) -> list[Sequence[str]]:

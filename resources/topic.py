@@ -12,7 +12,10 @@ from resources.aws.client import make_client, reaching
 
 Event = Literal["loaded", "failed", "refused", "unknown_key", "gone", "check_failed", "overdue", "new_column"]
 
-MAX_SUBJECT = 100
+MAX_SUBJECT = 99
+"""SNS: ASCII text that begins with no blank, without control characters, less than 100 characters long
+(https://docs.aws.amazon.com/sns/latest/api/API_Publish.html)."""
+
 MAX_MESSAGE_BYTES = 60_000
 """SNS takes 256 KiB, a column of Redshift 64 KiB."""
 
@@ -77,13 +80,13 @@ class Notifier(AuditedResource):
     def send(self, subject: str, message: str, attributes: Mapping[str, str]) -> str:
         """Publish a message with the attributes that have a value; return SNS's message id."""
         sns = make_client(self.aws, "sns")
-        plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in subject)
+        plain = "".join(c if c.isascii() and c.isprintable() else "?" for c in subject).lstrip()
         with reaching(self.aws):
             # CreateTopic gives the ARN of the topic that exists, so no account number is ever written down.
             topic = sns.create_topic(Name=self.topic)["TopicArn"]
             return sns.publish(
                 TopicArn=topic,
-                Subject=plain[:MAX_SUBJECT],
+                Subject=plain[:MAX_SUBJECT] or "Alert",
                 Message=message,
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value}

@@ -6,7 +6,7 @@ from functools import partial
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
-from airline_platform.errors import StackNotStarted
+from airline_platform.errors import StackNotStarted, StackUnavailable
 from airline_platform.jobs import FEED_JOBS
 from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
@@ -26,6 +26,11 @@ MESSAGES_PER_TICK = 1000
 LISTEN_SECONDS = 4
 """How long a tick waits for the first event. Dagster begins one every 5 s: so nearly always one listens."""
 
+AWAY = "away"
+"""Cursor of a tick that found the warehouse away: it has used nothing, and the next one asks the warehouse
+before it receives anything. SQS moves what was received twenty times to the dead-letter queue, and a tick
+receives every five seconds."""
+
 BY_DEFAULT = DefaultSensorStatus.RUNNING if get_settings().events_start_runs else DefaultSensorStatus.STOPPED
 """Where the schedule alone starts runs, events wait in the queue until somebody starts the sensor."""
 
@@ -37,7 +42,8 @@ BY_DEFAULT = DefaultSensorStatus.RUNNING if get_settings().events_start_runs els
     description=(
         "Drains the queue of landing events, maps each key to a feed and a day, and asks for runs: many days "
         "become ranges. A message is acknowledged one tick after the one that used it was committed, so a "
-        "crash in between loses nothing. Keys no feed knows, and deleted files, become an alert."
+        "crash in between loses nothing. While the warehouse is away, messages wait in the queue. Keys no "
+        "feed knows, and deleted files, become an alert."
     ),
 )
 def landing_sensor(
@@ -47,15 +53,23 @@ def landing_sensor(
     warehouse: Warehouse,
     notifier: Notifier,
 ) -> SensorResult | SkipReason:
-    """Ask for runs; the cursor holds the receipts to acknowledge at the next tick."""
+    """Ask for runs; the cursor holds the receipts to acknowledge at the next tick, or `AWAY`."""
     try:
-        landing_events.acknowledge(json.loads(context.cursor or "[]"))
+        if context.cursor != AWAY:
+            landing_events.acknowledge(json.loads(context.cursor or "[]"))
+        elif why := _why_away(warehouse):
+            return SkipReason(f"Messages wait in the queue: {why}")
         messages = landing_events.receive(MESSAGES_PER_TICK, wait=LISTEN_SECONDS)
     except StackNotStarted as error:
         return SkipReason(str(error))
     if not messages:
+        # Nor was the warehouse asked: one that sleeps when nobody asks goes on sleeping.
         context.update_cursor("[]")
         return SkipReason("Nothing has landed.")
+    if why := _why_away(warehouse):
+        landing_events.give_back({message.receipt: 0 for message in messages})
+        context.update_cursor(AWAY)
+        return SkipReason(f"{len(messages)} messages were given back to the queue: {why}")
     settings = get_settings()
     planned = plan(
         messages,
@@ -75,6 +89,17 @@ def landing_sensor(
         *(len(messages), len(planned.requests), planned.known, len(planned.later), len(planned.unknown)),
     )
     return SensorResult(run_requests=planned.requests, cursor=json.dumps(planned.used))
+
+
+def _why_away(warehouse: Warehouse) -> str | None:
+    """Return why the warehouse does not answer; None where it does."""
+    try:
+        warehouse.query("SELECT 1 AS answer")
+    except StackNotStarted:
+        raise
+    except StackUnavailable as error:
+        return str(error)
+    return None
 
 
 def _report(planned: Plan, landing: Landing, warehouse: Warehouse, notifier: Notifier) -> str | None:

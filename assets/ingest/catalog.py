@@ -103,7 +103,9 @@ def parquet_catalog(feed: Feed, table: Table, name: str, made: AssetsDefinition)
 
 def _register_days(step: Step, table: CatalogTable, days: Sequence[str]) -> None:
     lineage.tell_lineage(step.context)
-    metadata = register_and_confirm(step.glue, table, {day: table.folder(day) for day in days})
+    metadata = register_and_confirm(
+        step.glue, table, {day: table.folder(day) for day in days}, partitions=len(step.days)
+    )
     for day in step.days:
         registered = {"registered": day in days} if step.feed.daily else {}
         step.describe(day, {**metadata, **registered})
@@ -125,31 +127,39 @@ def register(glue: Glue, table: CatalogTable, folders: Mapping[str, str]) -> boo
     return table.is_confirmed(registered)
 
 
-def register_and_confirm(glue: Glue, table: CatalogTable, folders: Mapping[str, str]) -> dict[str, Any]:
+def register_and_confirm(
+    glue: Glue, table: CatalogTable, folders: Mapping[str, str], *, partitions: int = 1
+) -> dict[str, Any]:
     """Register days as `register` does, and have the table crawled once per declaration.
 
     A crawl takes a minute and bills ten. It adds days that were there before the table, and reports which
     files differ; what a column is, it does not decide. So one that fails stops no day: the next run asks for
     it again.
 
+    Args:
+        glue: The catalog.
+        table: As it is declared.
+        folders: `s3://` location by day; none for a table without days.
+        partitions: How many partitions share what a crawl costs.
+
     Returns:
-        Metadata: the table, what came of the crawl, and what its log warns of.
+        Metadata: the table, what came of the crawl and what it cost, and what its log warns of.
     """
     confirmed = register(glue, table, folders)
     # A daily table none of whose days has a folder has nothing in it to crawl.
     needed = not confirmed and (folders or not table.daily)
     return {
         "table": f"{glue.database}.{table.name}",
-        **(_confirm(glue, table) if needed else {"crawl": "not needed"}),
+        **(_confirm(glue, table, partitions) if needed else {"crawl": "not needed"}),
     }
 
 
-def _confirm(glue: Glue, table: CatalogTable) -> dict[str, Any]:
+def _confirm(glue: Glue, table: CatalogTable, partitions: int) -> dict[str, Any]:
     """Crawl; return what came of it as metadata, whatever that is."""
     told: dict[str, Any] = {}
     try:
         crawl = glue.crawl(get_settings().crawler_name(table.crawler), wait_for_turn=False)
-        told = _report(crawl)
+        told = {**crawl.cost(partitions), **_report(crawl)}
         crawl.require_success()
     except (CrawlerFailed, ClientError) as error:
         get_dagster_logger().warning("What is registered is not confirmed by a crawl: %s", error)

@@ -6,6 +6,8 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dagster_pipes
+
 import glue_jobs
 from airline_platform.settings import Settings
 from command.deploy.progress import Progress, silent
@@ -22,6 +24,10 @@ PROGRAMS_PREFIX = "glue_jobs/"
 
 TRAVELLING = ("contract", "feeds", "files")
 """Packages of `airline_platform` that Glue jobs import, of the standard library alone."""
+
+PIPES = Path(dagster_pipes.__file__).parent
+"""Dagster Pipes, of the standard library alone, in the version that Dagster runs with. It travels, too: a job
+that installs it would ask a package index at each start, and wait for it, or fail with it."""
 
 PROGRAM_PACKAGE = "airline_glue.zip"
 """What `--extra-py-files` names in the template."""
@@ -53,13 +59,15 @@ def glue_programs() -> dict[str, bytes]:
 
 def _package() -> bytes:
     """A zip of the modules a Glue job may import; the same sources give the same bytes."""
-    folders = [*(GROUND / name for name in TRAVELLING), JOBS]
-    modules = [GROUND / "__init__.py", *(path for folder in folders for path in sorted(folder.rglob("*.py")))]
+    folders = [*(GROUND / name for name in TRAVELLING), JOBS, PIPES]
+    modules = {(GROUND / "__init__.py").relative_to(GROUND.parent): GROUND / "__init__.py"}
+    for folder in folders:
+        root = PIPES.parent if folder == PIPES else GROUND.parent
+        modules |= {path.relative_to(root): path for path in sorted(folder.rglob("*.py"))}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:  # stored: what zlib makes differs by its version
-        for module in modules:
-            name = module.relative_to(GROUND.parent).as_posix()
-            package.writestr(zipfile.ZipInfo(name), module.read_bytes())
+        for name, module in modules.items():
+            package.writestr(zipfile.ZipInfo(name.as_posix()), module.read_bytes())
     return buffer.getvalue()
 
 

@@ -21,12 +21,17 @@ from laptop.glue.logs import LogStream, sending
 from laptop.glue.staging import Staging, StagingError, parse_uri, uris_in
 from laptop.spark.pool import SHIM_FOLDER, SparkPool, Worker
 from resources.aws.caller import agent_of
+from resources.cost import worker_dpus
 
 logger = logging.getLogger(__name__)
 
 FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR"})
 LOG_PREFIX = "/aws-glue/jobs"
-"""Log groups are `<prefix>/output` and `<prefix>/error`; a job may name another prefix."""
+"""Log groups are `<prefix>/output` and `<prefix>/error`; a job may name another prefix.
+
+As in Glue 5, the first has what the script writes, be it stdout or stderr, the second what Spark writes
+(https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html).
+"""
 
 SECONDS_ARGUMENT = "--airline-timeout-seconds"
 """A run's limit in seconds, for tests; Glue's own Timeout counts in minutes. AWS ignores it."""
@@ -98,6 +103,15 @@ class JobRun:
         if not self.final:
             self.state, self.error, self.changed = state, error, time.time()
 
+    def _capacity(self) -> dict[str, Any]:
+        """What the run would be billed for in an account: the workers its job asks for."""
+        kind, number = self.job.get("WorkerType", "G.1X"), int(self.job.get("NumberOfWorkers", 2))
+        return {
+            "WorkerType": kind,
+            "NumberOfWorkers": number,
+            "MaxCapacity": number * worker_dpus(kind),
+        }
+
     def describe(self) -> dict[str, Any]:
         """The run as GetJobRun answers it."""
         return {
@@ -111,6 +125,7 @@ class JobRun:
             "ExecutionTime": round((self.changed if self.final else time.time()) - self.started),
             "Timeout": self.timeout_minutes,
             "LogGroupName": self.log_prefix,
+            **self._capacity(),
             **({"CompletedOn": self.changed} if self.final else {}),
             **({"ErrorMessage": self.error} if self.error else {}),
         }
@@ -235,9 +250,11 @@ class GlueEngine:
     def _work(self, run: JobRun, worker: Worker, job: dict[str, Any]) -> None:
         """Let the worker run the job; then its output goes to CloudWatch."""
         client = self.client("logs")
-        output = LogStream(client, f"{run.log_prefix}/output", run.id)
-        errors = LogStream(client, f"{run.log_prefix}/error", run.id)
-        with sending({worker.stdout: output, worker.stderr: errors}):
+        output, of_spark = (
+            LogStream(client, f"{run.log_prefix}/{group}", f"{run.id}-driver")
+            for group in ("output", "error")
+        )
+        with sending({worker.output: output, worker.spark_log: of_spark}):
             run.move("RUNNING")
             worker.give(job)
             try:

@@ -67,20 +67,24 @@ class Worker:
         self.jobs = 0
         self.spent = False
         folder.mkdir(parents=True)
-        self.stdout = folder / "stdout"
-        self.stderr = folder / "stderr"
+        self.output = folder / "output"
+        self.spark_log = folder / "spark.log"
         self._results: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._ready = threading.Event()
         self.process = self._start(environment, str(folder / "warm") if warm else "")
 
     def _start(self, environment: dict[str, str], warm_folder: str) -> subprocess.Popen[bytes]:
         reading, writing = os.pipe()
-        arguments = [str(writing), json.dumps(session_options(self.folder)), warm_folder]
-        with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
+        options = json.dumps(session_options(self.folder))
+        arguments = [str(writing), options, str(self.spark_log), warm_folder]
+        self.spark_log.touch()
+        with self.output.open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-P", str(WORKER_SCRIPT), *arguments], pass_fds=[writing], cwd=self.folder,
                 env=environment | {"TMPDIR": str(self.folder)}, start_new_session=True,
-                stdin=subprocess.PIPE, stdout=out, stderr=err,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )  # fmt: skip
         os.close(writing)
         threading.Thread(target=self._listen, args=(reading,), daemon=True).start()
@@ -111,14 +115,15 @@ class Worker:
         """Block until the worker can take a job.
 
         Raises:
-            StackUnavailable: It ended or was not ready in time; the message has the end of its stderr.
+            StackUnavailable: It ended or was not ready in time; the message has the end of what it wrote.
         """
         if self._ready.wait(seconds) and self.alive:
             return
         reason = "ended while starting" if self._ready.is_set() else f"was not ready within {seconds:.0f} s"
-        tail = self.stderr.read_text(errors="replace")[-1500:] if self.stderr.exists() else ""
+        files = [file for file in (self.output, self.spark_log) if file.exists()]
+        tails = [file.read_text(errors="replace")[-1500:].strip() for file in files]
         raise StackUnavailable(
-            f"The Spark worker {reason}. {tail}".strip(),
+            " ".join([f"The Spark worker {reason}.", *filter(None, tails)]),
             remedy="run `airline doctor`; Spark needs Java 17 and about 1 GB of free memory",
         )
 

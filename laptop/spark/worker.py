@@ -52,14 +52,15 @@ Result = dict[str, Any]
 def main() -> NoReturn:
     """Start the JVM, say so; run one job after the other, and say how each ended.
 
-    Arguments: descriptor of the pipe to the engine, Spark's options in JSON, folder to warm up in or nothing.
+    Arguments: descriptor of the pipe to the engine, Spark's options in JSON, file for what the JVM writes,
+    folder to warm up in or nothing.
     """
     engine = os.fdopen(int(sys.argv[1]), "w", buffering=1)
-    options, folder = json.loads(sys.argv[2]), sys.argv[3]
+    options, spark_log, folder = json.loads(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
     for module in USUAL_IMPORTS:
         if importlib.util.find_spec(module):
             importlib.import_module(module)
-    jvm = start_jvm()
+    jvm = start_jvm(spark_log)
     mine = [engine, jvm.stdin]
     if run_fork(partial(make_ready, options, folder), mine) is None:
         end_process_group()
@@ -74,9 +75,13 @@ def main() -> NoReturn:
     end_process_group()
 
 
-def start_jvm() -> Any:
-    """Spark's JVM as a process; processes forked from now on find it by their environment."""
-    gateway: Any = launch_gateway()  # type: ignore[no-untyped-call]
+def start_jvm(log: Path) -> Any:
+    """Spark's JVM as a process; processes forked from now on find it by their environment.
+
+    What it writes goes to `log`: Glue, too, keeps it apart from what a script writes.
+    """
+    with log.open("ab") as file:
+        gateway: Any = launch_gateway(popen_kwargs={"stdout": file, "stderr": file})  # type: ignore[no-untyped-call]
     os.environ["PYSPARK_GATEWAY_PORT"] = str(gateway.java_parameters.port)
     os.environ["PYSPARK_GATEWAY_SECRET"] = gateway.java_parameters.auth_token
     gateway.close()  # a connection that a fork inherits would be used by two

@@ -5,41 +5,33 @@ login once, and a thread keeps the connection of its last read for the next one.
 good no more, because the server was restarted or the password changed, gets a new one and notices nothing.
 """
 
-import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg2
 
 from airline_platform.errors import StackUnavailable
-from resources.aws.client import START_THE_STACK, AwsAccess, make_client, reaching
+from resources.aws.client import START_THE_STACK, AwsAccess
+from resources.warehouse.login import Login, read_login
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - it is a class
 
 CONNECT_SECONDS = 10
 
+AMAZON_TRUST = Path(__file__).with_name("amazon_trust.pem")
+"""The roots by which Redshift's certificates are signed. psycopg2's wheel brings no roots of its own."""
+
 KEPT_SECONDS = 60.0
 """How long a connection may rest and still be used; what stands between may cut off one that rests longer."""
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Login:
-    """A login, as the warehouse's secret holds it; `engine` is `redshift` or `postgres`."""
-
-    engine: str
-    host: str
-    port: int
-    dbname: str
-    username: str
-    password: str
 
 
 @dataclass(frozen=True)
@@ -119,14 +111,14 @@ class Connections:
         return None
 
     def _open(self) -> Connection:
-        """Connect with the login that is known; with the secret's present one where that fails."""
+        """Connect with the login that is known; with the secret's present one where that fails or expires."""
         known, failure = self._login, None
-        if known:
+        if known and not known.expired:
             try:
                 return _connect(known)
             except psycopg2.OperationalError as error:
                 failure = error
-        login = _read_login(self._aws, self._secret_id)
+        login = read_login(self._aws, self._secret_id)
         if failure and login == known:
             raise _unavailable(login, failure) from failure
         try:
@@ -149,6 +141,12 @@ _connections: dict[tuple[str | None, ...], Connections] = {}
 
 
 def _connect(login: Login) -> Connection:
+    """Connect, to Redshift over TLS alone, and only where its certificate proves that it is the host.
+
+    libpq's default, `prefer`, goes on in plain text where a server says that it has no TLS, and believes any
+    certificate (https://www.postgresql.org/docs/current/libpq-ssl.html). A laptop's PostgreSQL has no TLS.
+    """
+    proved: Any = {"sslmode": "verify-full", "sslrootcert": str(AMAZON_TRUST)}
     made = psycopg2.connect(
         host=login.host,
         port=login.port,
@@ -156,31 +154,10 @@ def _connect(login: Login) -> Connection:
         user=login.username,
         password=login.password,
         connect_timeout=CONNECT_SECONDS,
-        sslmode="prefer",
         application_name="airline",
+        **(proved if login.engine == "redshift" else {}),
     )
     return Connection(made, login.engine, os.getpid(), time.monotonic())
-
-
-def _read_login(aws: AwsAccess, secret_id: str) -> Login:
-    """Read what the secret says now.
-
-    Raises:
-        StackUnavailable: There is no secret, or Secrets Manager does not answer.
-    """
-    client = make_client(aws, "secretsmanager")
-    try:
-        with reaching(aws):
-            secret = json.loads(client.get_secret_value(SecretId=secret_id)["SecretString"])
-    except client.exceptions.ResourceNotFoundException as error:
-        raise StackUnavailable(
-            f"there is no secret {secret_id}, which says where the warehouse is",
-            remedy=(
-                "Store it in Secrets Manager: JSON with engine (redshift), host, port, dbname, username "
-                "and password."
-            ),
-        ) from error
-    return Login(**{field.name: secret[field.name] for field in fields(Login)})
 
 
 def _unavailable(login: Login, error: psycopg2.OperationalError) -> StackUnavailable:

@@ -1,7 +1,7 @@
 """Alerts that outlive a crash: each is written in the transaction it reports, and published after its commit.
 
 At least once: whoever is killed between publishing and saying so leaves a row that is published again, with
-the same `alert_id`.
+the same `alert_id`. An alert that SNS refuses for good is set aside and told of, and holds up no later one.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg2
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from airline_platform.errors import StackUnavailable
 from resources.topic import Alert, Notifier
@@ -20,12 +20,20 @@ _TABLE = ALERT_OUTBOX.qualified_name
 
 WRITTEN = f"SELECT alert_id FROM {_TABLE} WHERE alert_id IN %(ids)s"  # noqa: S608 - our own table's name
 UNSENT = f"""
-SELECT * FROM {_TABLE} WHERE sent_at IS NULL AND created_at <= %(before)s ORDER BY created_at
+SELECT * FROM {_TABLE} WHERE sent_at IS NULL AND refusal IS NULL AND created_at <= %(before)s
+ORDER BY created_at
 """  # noqa: S608
-UNSENT_OF_RUN = f"SELECT * FROM {_TABLE} WHERE sent_at IS NULL AND run_id = %(run_id)s ORDER BY created_at"  # noqa: S608
+UNSENT_OF_RUN = f"""
+SELECT * FROM {_TABLE} WHERE sent_at IS NULL AND refusal IS NULL AND run_id = %(run_id)s ORDER BY created_at
+"""  # noqa: S608
 SENT_SINCE = f"SELECT alert_id FROM {_TABLE} WHERE sent_at > %(since)s"  # noqa: S608
 FORGET = f"UPDATE {_TABLE} SET sent_at = NULL WHERE alert_id IN %(ids)s"  # noqa: S608
 SENT = f"UPDATE {_TABLE} SET sent_at = %(now)s WHERE alert_id = %(alert_id)s"  # noqa: S608
+SET_ASIDE = f"UPDATE {_TABLE} SET refusal = %(refusal)s WHERE alert_id = %(alert_id)s"  # noqa: S608
+
+REFUSED_FOR_GOOD = frozenset({"InvalidParameter", "ParameterValueInvalid", "ValidationException"})
+"""SNS's codes of what is wrong with a message itself, by botocore's model of Publish. Its others (no
+permission, a key that is disabled, too many requests) speak of the topic, and pass."""
 
 
 def put(session: Session, alerts: Sequence[Alert]) -> None:
@@ -56,16 +64,51 @@ def send(
 
     Raises:
         StackUnavailable: The warehouse or SNS does not answer; what was not sent stays written.
-        botocore.exceptions.ClientError: SNS refused.
+        botocore.exceptions.ClientError: SNS refused for a reason that may pass, or takes no alert.
     """
     before = datetime.now(UTC) - at_least_old
     rows = warehouse.query(UNSENT_OF_RUN if run_id else UNSENT, {"run_id": run_id, "before": before})
     for row in rows:
         attributes = {name: row[name] or "" for name in ("alert_id", "event", "feed", "run_id")}
-        notifier.send(row["subject"], row["message"], attributes)
+        try:
+            notifier.send(row["subject"], row["message"], attributes)
+        except (ClientError, ParamValidationError) as error:
+            if not _is_for_good(error):
+                raise
+            _set_aside(row, str(error), warehouse, notifier)
+            continue
         with warehouse.transaction() as session:
             session.execute(SENT, {"alert_id": row["alert_id"], "now": datetime.now(UTC)})
     return len(rows)
+
+
+def _is_for_good(error: ClientError | ParamValidationError) -> bool:
+    return isinstance(error, ParamValidationError) or error.response["Error"]["Code"] in REFUSED_FOR_GOOD
+
+
+def _set_aside(row: Mapping[str, Any], why: str, warehouse: Warehouse, notifier: Notifier) -> None:
+    """Tell of an alert that SNS never takes, and pass over it from now on.
+
+    Nothing of the alert's own words is in what is told. Where SNS refuses that, too, the topic is what is
+    wrong: the error is raised, and all alerts wait.
+    """
+    alert_id = row["alert_id"]
+    read = f"SELECT * FROM {_TABLE} WHERE alert_id = '{alert_id}'"  # noqa: S608 - a digest of ours
+    notifier.publish(
+        Alert(
+            "failed",
+            f"FAILED to send an alert: {row['event']} {row['feed'] or ''}".rstrip(),
+            [
+                f"Reason:     {why}",
+                f'What to do: read it with `airline query "{read}"`.',
+            ],
+            feed=row["feed"] or "",
+            run_id=row["run_id"] or "",
+            about=["not sent", alert_id],
+        )
+    )
+    with warehouse.transaction() as session:
+        session.execute(SET_ASIDE, {"alert_id": alert_id, "refusal": why[:256]})
 
 
 def try_to_send(warehouse: Warehouse, notifier: Notifier, run_id: str | None = None) -> str | None:
@@ -111,4 +154,5 @@ def _row(alert: Alert) -> Mapping[str, Any]:
         "message": alert.message,
         "created_at": datetime.now(UTC),
         "sent_at": None,
+        "refusal": None,
     }

@@ -54,6 +54,7 @@ ALERT_OUTBOX = Table(
         Column("message", "string", "The rest, as people read it.", required=True, length=65535),
         Column("created_at", "timestamptz", "When it was written.", required=True),
         Column("sent_at", "timestamptz", "When SNS took it; empty: it has not yet."),
+        Column("refusal", "string", "Why SNS never takes it; it is set aside, and told of.", length=1024),
     ),
     dist_key="alert_id",
     sort_key=("created_at",),

@@ -194,7 +194,6 @@ def test_crawlers_and_jobs_are_defined_under_the_names_the_settings_give(deploye
     assert glue.get_database(Name=deployed.glue_database)["Database"]["Name"] == "acme_air"
     assert job["Command"]["ScriptLocation"] == f"s3://{deployed.lake_bucket}/glue_jobs/feed_job.py"
     assert job["GlueVersion"] == "5.1"
-    assert "--additional-python-modules" not in job["DefaultArguments"]
 
 
 def test_the_glue_programs_are_uploaded_once_and_again_when_they_differ(deployed: Settings) -> None:
@@ -268,9 +267,7 @@ def test_what_only_an_account_has_is_deployed_there(gateway: Gateway) -> None:
     outputs = deploy_stack(settings, parameters=account_only, template=without_the_trail()).outputs
     glue = make_client(settings, "glue")
 
-    job = glue.get_job(JobName=settings.job_name("flights"))["Job"]
     (target,) = glue.get_crawler(Name=settings.crawler_name("warehouse"))["Crawler"]["Targets"]["JdbcTargets"]
-    assert job["DefaultArguments"]["--additional-python-modules"].startswith("dagster-pipes==")
     assert target == {"ConnectionName": "an-account-warehouse", "Path": "dev/airlines/%"}
     connection = glue.get_connection(Name="an-account-warehouse")["Connection"]
     assert connection["ConnectionProperties"]["SECRET_ID"] == settings.warehouse_secret

@@ -148,11 +148,11 @@ class Stack:
         until(lambda: self.job_run(name, run_id)["JobRunState"] in final, seconds=120)
         return self.job_run(name, run_id)
 
-    def log(self, group: str, stream: str) -> str:
-        events = self.logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)[
-            "events"
-        ]
-        return "\n".join(event["message"] for event in events)
+    def log(self, group: str, run_id: str) -> str:
+        streams = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=run_id)["logStreams"]
+        (name,) = (stream["logStreamName"] for stream in streams)
+        events = self.logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)
+        return "\n".join(event["message"] for event in events["events"])
 
     def crawl(self, name: str) -> dict[str, Any]:
         self.glue.start_crawler(Name=name)
@@ -324,7 +324,21 @@ def test_what_a_job_prints_is_in_cloudwatch_when_it_ends(stack):
     uri = stack.put("in/logs.csv", "date,carrier\n2024-01-01,AA\n", "landing")
     run = stack.run("by-date", input=uri, output="s3://lake/logs/")
     assert f"rows: 1 run: {run['Id']}" in stack.log("/aws-glue/jobs/output", run["Id"])
-    assert "written to stderr" in stack.log("/aws-glue/jobs/error", run["Id"])
+    assert "written to stderr" in stack.log("/aws-glue/jobs/output", run["Id"])
+
+
+def test_what_spark_writes_is_kept_apart_from_what_a_script_writes(stack):
+    stack.create_job(
+        "of-spark",
+        "from pyspark.context import SparkContext\n"
+        "java = SparkContext.getOrCreate()._jvm\n"
+        "java.org.slf4j.LoggerFactory.getLogger('a.test').warn('written by Java')\n"
+        "print('written by Python')\n",
+    )
+    run = stack.run("of-spark")
+    assert run["JobRunState"] == "SUCCEEDED", run
+    assert stack.log("/aws-glue/jobs/output", run["Id"]) == "written by Python"
+    assert "WARN test: written by Java" in stack.log("/aws-glue/jobs/error", run["Id"])
 
 
 def test_what_a_stopped_job_has_printed_is_in_cloudwatch(stack):
@@ -390,7 +404,7 @@ def test_a_script_that_raises_fails_the_run_and_stores_nothing(stack):
     run = stack.run("raising", input=uri, output="s3://lake/raising/")
     assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", "ValueError: 7 rows were lost")
     assert stack.keys("raising/") == []
-    assert "ValueError: 7 rows were lost" in stack.log("/aws-glue/jobs/error", run["Id"])
+    assert "ValueError: 7 rows were lost" in stack.log("/aws-glue/jobs/output", run["Id"])
 
 
 def test_exit_zero_is_success_and_any_other_is_failure(stack):
@@ -450,7 +464,7 @@ def test_a_job_that_is_never_free_is_told_of_and_not_started(stack, monkeypatch)
     run_id = stack.glue.start_job_run(JobName="busy")["JobRunId"]
     given = {
         "jobs": glue.Glue(
-            database=DATABASE, pipes_bucket="lake", log_group="none", aws=AwsConfig.of(get_settings())
+            database=DATABASE, pipes_bucket="lake", log_prefix="none", aws=AwsConfig.of(get_settings())
         )
     }
     with (

@@ -33,6 +33,22 @@ class Refusing(Notifier):
         return super().send(*message)
 
 
+class Strict(Notifier):
+    """SNS, which refuses some subjects for good."""
+
+    _refused: tuple[str, ...] = PrivateAttr(default=())
+
+    def send(self, subject: str, *rest: Any) -> str:
+        if subject.startswith(self._refused):
+            answer = {"Error": {"Code": "InvalidParameter", "Message": "Invalid parameter: Subject"}}
+            raise ClientError(answer, "Publish")
+        return super().send(subject, *rest)
+
+    def refusing(self, *subjects: str) -> "Strict":
+        self._refused = subjects
+        return self
+
+
 class Inbox:
     """A queue that is subscribed to the topic of the alerts."""
 
@@ -144,6 +160,38 @@ def test_what_sns_refuses_waits_and_is_sent_the_next_time(
     assert "too many" in why
     assert len(waiting(warehouse)) == 1
     assert outbox.try_to_send(warehouse, notifier) is None
+    assert sorted(inbox.subjects()) == ["A file is gone", "Loaded 3 rows"]
+
+
+def test_an_alert_that_sns_never_takes_is_set_aside_told_of_and_holds_up_no_other(
+    warehouse: Warehouse, inbox: Inbox
+) -> None:
+    put(warehouse, LOADED)
+    put(warehouse, GONE)
+    strict = Strict.of(get_settings()).refusing("Loaded")
+
+    assert outbox.try_to_send(warehouse, strict) is None
+    assert outbox.try_to_send(warehouse, strict) is None
+
+    told, gone = inbox.read()
+    assert (told["Subject"], gone["Subject"]) == ("FAILED to send an alert: loaded flights", "A file is gone")
+    assert "Invalid parameter: Subject" in told["Message"]
+    assert f"WHERE alert_id = '{LOADED.alert_id}'" in told["Message"]
+    sql = "SELECT subject, refusal FROM airlines.alert_outbox WHERE sent_at IS NULL"
+    ((subject, refusal),) = ((row["subject"], row["refusal"]) for row in warehouse.query(sql))
+    assert subject == "Loaded 3 rows"
+    assert "Invalid parameter: Subject" in refusal
+
+
+def test_where_sns_takes_no_alert_at_all_none_is_set_aside(
+    warehouse: Warehouse, notifier: Notifier, inbox: Inbox
+) -> None:
+    put(warehouse, LOADED, GONE)
+    why = outbox.try_to_send(warehouse, Strict.of(get_settings()).refusing(""))
+
+    assert why is not None
+    assert "InvalidParameter" in why
+    assert outbox.send(warehouse, notifier) == 2
     assert sorted(inbox.subjects()) == ["A file is gone", "Loaded 3 rows"]
 
 

@@ -22,6 +22,8 @@ def no_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
         if name.startswith(("AIRLINE_", "AWS_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AIRLINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
     get_settings.cache_clear()
     yield get_settings()
     get_settings.cache_clear()

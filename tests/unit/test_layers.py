@@ -17,7 +17,8 @@ FLOORS = (
     {"airline_platform.settings"},
     {"airline_platform.partitions", "airline_platform.jobs"},
     {"glue_jobs", "resources.aws", "resources.acceptance"},
-    {"resources.landing", "resources.lake", "resources.catalog", "resources.topic", "resources.pipes"},
+    {"resources.landing", "resources.lake", "resources.catalog", "resources.topic", "resources.pipes"}
+    | {"resources.cost"},
     {"resources.glue", "resources.athena", "resources.queue", "resources.inbox"},
     {"resources.warehouse"},
     {"resources"},

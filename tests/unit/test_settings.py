@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.errors import StackUnavailable
-from airline_platform.settings import CRON, Settings, get_settings
+from airline_platform.settings import CRON, Settings, get_settings, variable_of
 from resources.aws.client import make_client
 
 ENDPOINT = "http://127.0.0.1:4566"
@@ -137,7 +137,7 @@ def test_an_endpoint_in_the_environment_wins(no_stack: Settings, monkeypatch: py
 def test_an_account_takes_no_endpoint_from_a_stack_that_runs_here(no_stack: Settings) -> None:
     start(no_stack)
 
-    assert Settings.load(stage="aws").endpoint_url is None
+    assert Settings.load(stage="aws", AWS_REGION="eu-central-1").endpoint_url is None
 
 
 def test_without_a_stack_nothing_is_recorded(no_stack: Settings) -> None:
@@ -166,7 +166,7 @@ def test_a_laptops_client_has_the_laptops_credentials_whatever_the_environment_s
 
 def test_an_account_uses_the_credentials_boto3_finds(no_stack: Settings) -> None:
     assert no_stack.credentials() == {"aws_access_key_id": "airline", "aws_secret_access_key": "airline"}
-    assert Settings.load(stage="aws").credentials() == {}
+    assert Settings.load(stage="aws", AWS_REGION="eu-central-1").credentials() == {}
 
 
 def test_a_laptops_child_process_inherits_no_way_into_an_account(
@@ -190,10 +190,63 @@ def test_a_laptops_child_process_inherits_no_way_into_an_account(
 def test_an_accounts_child_process_keeps_its_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
 
-    environment = Settings.load(stage="aws").environment()
+    environment = Settings.load(stage="aws", AWS_REGION="eu-central-1").environment()
 
     assert environment["AWS_PROFILE"] == "production"
     assert environment.keys().isdisjoint({"AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL"})
+
+
+PROFILES = "[default]\nregion = eu-central-1\n[profile other]\nregion = eu-west-1\n[profile vague]\n"
+
+
+@pytest.fixture
+def profiles(no_stack: Settings, tmp_path: Path) -> None:
+    """AWS profiles, as a person's home has them."""
+    assert no_stack.region == "us-east-1"
+    (tmp_path / "aws-config").write_text(PROFILES)
+
+
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize(
+    ("environment", "region"),
+    [
+        ({}, "eu-central-1"),
+        ({"AWS_PROFILE": "other"}, "eu-west-1"),
+        ({"AWS_PROFILE": "other", "AWS_REGION": "ap-south-1"}, "ap-south-1"),
+        ({"AWS_PROFILE": "other", "AWS_DEFAULT_REGION": "ap-south-1"}, "ap-south-1"),
+        ({"AWS_PROFILE": "other", "AWS_REGION": ""}, "eu-west-1"),
+    ],
+)
+def test_an_accounts_region_is_the_variables_or_the_profiles(
+    environment: dict[str, str], region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert Settings.load(stage="aws").region == region
+    assert Settings.load(stage="aws").environment()["AWS_REGION"] == region
+
+
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize(
+    ("profile", "told"), [("vague", "set AWS_REGION, or `region`"), ("nobody", "profile .* not be found")]
+)
+def test_an_accounts_region_is_never_guessed(
+    profile: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", profile)
+
+    with pytest.raises(pydantic.ValidationError, match=told) as error:
+        Settings.load(stage="aws")
+
+    assert [variable_of(str(problem["loc"][0])) for problem in error.value.errors()] == ["AWS_REGION"]
+
+
+@pytest.mark.usefixtures("profiles")
+def test_a_laptop_has_a_region_whatever_the_profile_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+
+    assert Settings.load().region == "us-east-1"
 
 
 @pytest.mark.usefixtures("no_stack")

@@ -65,10 +65,11 @@ class LakeTableSink:
             {ROW_COUNT: measures.row_counts(feed.limits, rows, standing)},
             judged=[self.accounted],
             figures=figures(self.step.feed, self.sink, self.totals, days, self.answer),
-            metadata={day: self._metadata(day) for day in days},
+            metadata={day: self._metadata(day, len(days)) for day in days},
         )
 
-    def _metadata(self, day: str) -> dict[str, Any]:
+    def _metadata(self, day: str, days: int) -> dict[str, Any]:
+        """What is shown of a day; of so many, each has its share of what the one query has cost."""
         of_day = self.totals.get(day, Totals(0, (0,) * len(self.sink.sums)))
         return {
             **of_day.numbers("", self.step.feed.noun, self.sink.sums),
@@ -76,6 +77,6 @@ class LakeTableSink:
             "query": query_link(self.answer.query_id),
             "query_seconds": self.answer.seconds,
             "bytes_scanned": self.answer.bytes_scanned,
-            "estimated_cost_usd": self.answer.cost_usd,
+            "estimated_cost_usd": self.answer.cost_usd / days,
             "result": MetadataValue.path(self.answer.output),
         }

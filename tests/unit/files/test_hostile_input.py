@@ -176,4 +176,4 @@ def test_deploying_to_an_account_leaves_the_laptops_warehouse_alone(monkeypatch,
 
     # A laptop would say that no stack runs.
     with pytest.raises(StackUnavailable, match="credentials were expected"):
-        apply_schema(Settings.load(stage="aws"), TABLES)
+        apply_schema(Settings.load(stage="aws", AWS_REGION="eu-central-1"), TABLES)

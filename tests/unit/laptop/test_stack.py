@@ -90,4 +90,6 @@ def test_a_record_whose_processes_are_gone_shows_them_dead(settings: Settings) -
 
 def test_up_refuses_to_run_a_laptop_s_stack_for_an_account(tmp_path: Path) -> None:
     with pytest.raises(StackUnavailable, match="the stage is 'aws'"):
-        stack.up(Settings(home=tmp_path, stage="aws"), detach=True, on_progress=ignore)
+        stack.up(
+            Settings(home=tmp_path, stage="aws", AWS_REGION="eu-central-1"), detach=True, on_progress=ignore
+        )

@@ -1,7 +1,8 @@
 """Glue: crawls are judged by how they ended, and days are registered where the catalog lacks them."""
 
+import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -47,7 +48,8 @@ def jobs(no_stack: Settings) -> Glue:
 
 
 def crawler_is(aws: Stubber, state: str, **last: Any) -> None:
-    aws.add_response("get_crawler", {"Crawler": {"State": state, "LastCrawl": last}}, {"Name": "c"})
+    crawler = {"State": state, **({"LastCrawl": last} if last else {})}
+    aws.add_response("get_crawler", {"Crawler": crawler}, {"Name": "c"})
 
 
 def there(aws: Stubber, asked: list[str], *present: str) -> None:
@@ -79,10 +81,12 @@ def locations(*values: str) -> dict[str, str]:
 
 
 def test_a_crawl_is_waited_for_and_judged_by_its_own_status(aws: Stubber, jobs: Glue) -> None:
+    crawler_is(aws, "READY")
     aws.add_response("start_crawler", {}, {"Name": "c"})
     crawler_is(aws, "RUNNING")
     crawler_is(aws, "STOPPING")
-    crawler_is(aws, "READY", Status="FAILED", ErrorMessage="no permission", LogGroup="g", LogStream="s")
+    failed = {"Status": "FAILED", "ErrorMessage": "no permission", "LogGroup": "g", "LogStream": "s"}
+    crawler_is(aws, "READY", StartTime=STARTED, **failed)
 
     crawl = jobs.crawl("c")
 
@@ -94,15 +98,33 @@ def test_a_crawl_that_succeeded_passes(no_stack: Settings) -> None:
     Crawl("c", CRAWL, no_stack).require_success()
 
 
-def test_a_busy_crawler_is_waited_for(aws: Stubber, jobs: Glue) -> None:
-    aws.add_client_error("start_crawler", "CrawlerRunningException")
+def test_a_crawler_that_still_shows_the_crawl_before_has_not_ended(aws: Stubber, jobs: Glue) -> None:
+    before, later = {"Status": "SUCCEEDED", "StartTime": STARTED}, STARTED + timedelta(minutes=5)
+    crawler_is(aws, "READY", **before)
     aws.add_response("start_crawler", {}, {"Name": "c"})
-    crawler_is(aws, "READY", Status="SUCCEEDED")
+    crawler_is(aws, "READY", **before)
+    crawler_is(aws, "RUNNING", **before)
+    crawler_is(aws, "READY", Status="FAILED", StartTime=later)
+
+    assert jobs.crawl("c").last["StartTime"] == later
+
+
+def test_a_busy_crawler_is_waited_for_and_its_crawl_is_not_taken_for_the_own_one(
+    aws: Stubber, jobs: Glue
+) -> None:
+    others = {"Status": "FAILED", "StartTime": STARTED + timedelta(minutes=5)}
+    crawler_is(aws, "RUNNING", Status="SUCCEEDED", StartTime=STARTED)
+    aws.add_client_error("start_crawler", "CrawlerRunningException")
+    crawler_is(aws, "READY", **others)
+    aws.add_response("start_crawler", {}, {"Name": "c"})
+    crawler_is(aws, "READY", **others)
+    crawler_is(aws, "READY", Status="SUCCEEDED", StartTime=STARTED + timedelta(minutes=10))
 
     jobs.crawl("c").require_success()
 
 
 def test_a_busy_crawler_is_a_failure_where_nobody_waits_for_it(aws: Stubber, jobs: Glue) -> None:
+    crawler_is(aws, "RUNNING")
     aws.add_client_error("start_crawler", "CrawlerRunningException")
 
     with pytest.raises(CrawlerFailed, match="crawler c was busy"):
@@ -168,3 +190,55 @@ def test_a_day_that_another_run_registered_meanwhile_is_no_error_and_any_other_r
     assert jobs.add_partitions(TABLE, locations("2013-01-01")) == ["2013-01-01"]
     with pytest.raises(AirlineError, match=r"did not register partitions of airline\.flights"):
         jobs.add_partitions(TABLE, locations("2013-01-01"))
+
+
+def pages(logs: Stubber, group: str, streams: dict[str, list[tuple[int, str]]]) -> None:
+    """How CloudWatch answers for a group with these events: the first page of each stream is empty."""
+    asked = {"logGroupName": group, "logStreamNamePrefix": "jr_1"}
+    logs.add_response(
+        "describe_log_streams", {"logStreams": [{"logStreamName": name} for name in streams]}, asked
+    )
+    for name, events in streams.items():
+        stream = {"logGroupName": group, "logStreamName": name, "limit": 50, "startFromHead": False}
+        logs.add_response("get_log_events", {"events": [], "nextBackwardToken": "b/1"}, stream)
+        found = [{"timestamp": at, "message": text} for at, text in events]
+        answer = {"events": found, "nextBackwardToken": "b/1" if not events else "b/2"}
+        logs.add_response("get_log_events", answer, stream | {"nextToken": "b/1"})
+
+
+class Context:
+    """Of an asset, of which only the log counts here."""
+
+    def __init__(self) -> None:
+        self.log = logging.getLogger("of a run")
+
+
+def test_the_end_of_a_failed_jobs_output_is_read_from_all_streams_that_begin_with_its_id(
+    no_stack: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logs = client("logs")
+    monkeypatch.setattr(glue, "make_client", lambda *_: logs)
+    output = {"jr_1-driver": [(1, "Traceback"), (3, "ValueError: no")], "jr_1-executor1": [(2, "of it")]}
+    with Stubber(logs) as stub, caplog.at_level("INFO"):
+        pages(stub, "/airline/glue-jobs/output", output)
+        pages(stub, "/airline/glue-jobs/error", {"jr_1-driver": [(1, "WARN of Spark")], "jr_1-x": []})
+
+        lines = Glue.of(no_stack)._forward_log(Context(), "jr_1")  # type: ignore[arg-type]
+
+        stub.assert_no_pending_responses()
+    assert lines == ["Traceback", "of it", "ValueError: no"]
+    assert "WARN of Spark" in caplog.text
+    assert "ValueError: no" in caplog.text
+
+
+def test_a_log_that_is_not_there_or_not_to_be_read_hides_no_failure(
+    no_stack: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logs = client("logs")
+    monkeypatch.setattr(glue, "make_client", lambda *_: logs)
+    with Stubber(logs) as stub:
+        stub.add_client_error("describe_log_streams", "ResourceNotFoundException")
+        stub.add_client_error("describe_log_streams", "AccessDeniedException")
+
+        assert Glue.of(no_stack)._forward_log(Context(), "jr_1") == []  # type: ignore[arg-type]
+    assert "/airline/glue-jobs/error of job run jr_1 can't be read" in caplog.text

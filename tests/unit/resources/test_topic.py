@@ -55,13 +55,14 @@ def test_a_message_is_sent_with_a_subject_and_attributes_that_sns_takes(
         stub.add_response("create_topic", {"TopicArn": ARN}, {"Name": "airline-alerts"})
         expected = {
             "TopicArn": ARN,
-            "Subject": "Zur?ck: a?b" + "x" * 89,
+            "Subject": "Zur?ck: a?b" + "x" * 88,
             "Message": "m",
             "MessageAttributes": {"event": {"DataType": "String", "StringValue": "gone"}},
         }
         stub.add_response("publish", {"MessageId": "id"}, expected)
 
-        sent = Notifier.of(no_stack).send("Zurück: a\nb" + "x" * 200, "m", {"event": "gone", "feed": ""})
+        long = "  Zurück: a\nb" + "x" * 200
+        sent = Notifier.of(no_stack).send(long, "m", {"event": "gone", "feed": ""})
 
         stub.assert_no_pending_responses()
     assert sent == "id"

@@ -9,6 +9,7 @@ import pytest
 from dagster import DagsterInstance, ResourceDefinition, SensorResult, SkipReason, build_sensor_context
 from pydantic import PrivateAttr
 
+from airline_platform.errors import StackUnavailable
 from airline_platform.settings import Settings, get_settings
 from resources.landing import Landing
 from resources.queue import LandingEvents, Message, read_events
@@ -25,6 +26,7 @@ class Queue(LandingEvents):
     _messages: list[Message] = PrivateAttr(default_factory=list)
     _acknowledged: list[str] = PrivateAttr(default_factory=list)
     _later: dict[str, int] = PrivateAttr(default_factory=dict)
+    _receptions: int = PrivateAttr(default=0)
 
     def hold(self, *keys: str) -> "Queue":
         for key in keys:
@@ -33,6 +35,7 @@ class Queue(LandingEvents):
         return self
 
     def receive(self, limit: int, *, wait: int = 0) -> list[Message]:  # noqa: ARG002 - nothing to wait for
+        self._receptions += 1
         return self._messages[:limit]
 
     def acknowledge(self, receipts: Sequence[str]) -> None:
@@ -46,6 +49,10 @@ class Queue(LandingEvents):
         return self._acknowledged
 
     @property
+    def receptions(self) -> int:
+        return self._receptions
+
+    @property
     def later(self) -> dict[str, int]:
         return self._later
 
@@ -57,6 +64,20 @@ class Ledger(Warehouse):
         return []
 
 
+class Away(Ledger):
+    """A warehouse that does not answer."""
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:  # noqa: ARG002
+        raise StackUnavailable("the warehouse does not answer", remedy="Wait.")
+
+
+class Unasked(Ledger):
+    """A warehouse that must not be woken up."""
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:  # noqa: ARG002
+        pytest.fail(f"the warehouse was asked {sql}")
+
+
 FLIGHTS, AIRPORTS = "daily_flights/date=2013-01-01/flights.csv", "airport_codes/airport_codes.csv"
 
 
@@ -66,11 +87,16 @@ def instance() -> Iterator[DagsterInstance]:
         yield ephemeral
 
 
-def tick(instance: DagsterInstance, queue: LandingEvents, cursor: str | None = None) -> Any:
+def tick(
+    instance: DagsterInstance,
+    queue: LandingEvents,
+    cursor: str | None = None,
+    warehouse: type[Warehouse] = Ledger,
+) -> Any:
     resources = {
         "landing": Landing.of(get_settings()),
         "landing_events": queue,
-        "warehouse": Ledger.of(get_settings()),
+        "warehouse": warehouse.of(get_settings()),
         "notifier": Notifier.of(get_settings()),
     }
     hardcoded = {name: ResourceDefinition.hardcoded_resource(it) for name, it in resources.items()}
@@ -93,7 +119,7 @@ def test_what_landed_is_asked_for_and_its_receipt_is_kept_for_the_next_tick(
 
 def test_what_the_tick_before_has_used_is_acknowledged_and_forgotten(instance: DagsterInstance) -> None:
     queue = Queue.of(get_settings())
-    done, cursor = tick(instance, queue, cursor='["used"]')
+    done, cursor = tick(instance, queue, cursor='["used"]', warehouse=Unasked)
 
     assert queue.acknowledged == ["used"]
     assert (done, cursor) == (SkipReason("Nothing has landed."), "[]")
@@ -107,6 +133,22 @@ def test_what_waits_for_a_dimension_is_given_back_and_not_acknowledged(instance:
     assert json.loads(done.cursor) == [f"receipt of {AIRPORTS}"]
     assert list(queue.later) == [f"receipt of {FLIGHTS}"]
     assert timedelta(seconds=queue.later[f"receipt of {FLIGHTS}"]) < timedelta(minutes=5)
+
+
+def test_while_the_warehouse_is_away_no_message_is_received_twice_and_all_are_used_when_it_is_back(
+    instance: DagsterInstance,
+) -> None:
+    queue, cursor = Queue.of(get_settings()).hold(FLIGHTS), '["used"]'
+    for _ in range(50):
+        done, cursor = tick(instance, queue, cursor, Away)
+        assert "the warehouse does not answer" in (done.skip_message or "")
+
+    assert queue.receptions == 1
+    assert queue.later == {f"receipt of {FLIGHTS}": 0}
+    assert queue.acknowledged == ["used"]
+    done, _ = tick(instance, queue, cursor)
+    assert [request.job_name for request in done.run_requests] == ["flights_job"]
+    assert json.loads(done.cursor) == [f"receipt of {FLIGHTS}"]
 
 
 def test_without_a_stack_a_tick_says_so(instance: DagsterInstance, no_stack: Settings) -> None:

@@ -147,6 +147,7 @@ def test_the_alert_of_loaded_flights_leads_to_the_report_of_the_newest_day() -> 
 @pytest.mark.usefixtures("no_stack")
 def test_in_an_account_the_alert_says_how_to_open_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRLINE_STAGE", "aws")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
     get_settings.cache_clear()
 
     assert report_lines(FLIGHTS, DAY) == [f"Report:    {report_link(DAY)} (there: Open)"]

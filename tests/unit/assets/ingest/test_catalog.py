@@ -11,6 +11,7 @@ from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
 from assets.ingest.catalog import REPORT_LINES, register, register_and_confirm
 from resources.catalog import CatalogTable, landing_table
+from resources.cost import cost_metadata
 from resources.glue import Glue
 
 pytestmark = pytest.mark.usefixtures("no_stack")
@@ -26,6 +27,9 @@ class Crawled:
 
     def warnings(self) -> list[str]:
         return self._warnings
+
+    def cost(self, partitions: int) -> dict[str, float]:
+        return cost_metadata(1200, partitions)
 
     def require_success(self) -> None:
         if self.error:
@@ -85,6 +89,16 @@ def test_a_declaration_is_crawled_once() -> None:
 
     assert told == ["confirmed", "not needed", "not needed"]
     assert catalog.crawls == ["airline-flights"]
+
+
+def test_the_days_of_a_step_share_what_a_crawl_costs_whether_it_succeeds_or_fails() -> None:
+    failing = Crawled(error=CrawlerFailed("it failed", remedy="Look."))
+    for crawled in (Crawled(), failing):
+        told = register_and_confirm(
+            cast("Glue", Catalog(crawled)), table_of(), {"2013-01-01": "s3://x/"}, partitions=4
+        )
+        assert told["dpu_seconds"] == 300
+    assert "dpu_seconds" not in confirm(Catalog(confirmed=True), "2013-01-01")
 
 
 def test_a_daily_table_none_of_whose_days_has_a_folder_is_not_crawled_and_one_without_days_is() -> None:

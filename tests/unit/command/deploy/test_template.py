@@ -426,12 +426,11 @@ def statements_of(policies: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [s | {"Action": [s["Action"]] if isinstance(s["Action"], str) else s["Action"]} for s in chosen]
 
 
-def test_glue_installs_the_dagster_pipes_that_dagster_runs_with(template: dict[str, Any]) -> None:
+def test_a_job_installs_nothing_when_it_starts(template: dict[str, Any]) -> None:
     _, job = loop(template, "Jobs")
-    condition, pinned, otherwise = job["DefaultArguments"]["--additional-python-modules"]["Fn::If"]
 
-    assert pinned in (REPOSITORY / "constraints.txt").read_text().splitlines()
-    assert (condition, otherwise) == ("OnAws", {"Ref": "AWS::NoValue"})
+    assert "--extra-py-files" in job["DefaultArguments"]
+    assert "--additional-python-modules" not in job["DefaultArguments"]
 
 
 def test_what_a_deployment_adopts_is_what_outlives_the_stack(template: dict[str, Any]) -> None:

@@ -85,6 +85,7 @@ def account(aws: type[Recorder], monkeypatch: pytest.MonkeyPatch) -> type[Record
     """The same endpoint as an account, with a role for runs."""
     for name, value in {
         "AIRLINE_STAGE": "aws",
+        "AWS_REGION": "eu-central-1",
         "AIRLINE_RUN_ROLE_ARN": ROLE,
         "AWS_ACCESS_KEY_ID": "AKIAOFTHETASK",
         "AWS_SECRET_ACCESS_KEY": "x",
