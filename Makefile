@@ -2,11 +2,12 @@
 PYTHONS := python3.13 python3.12 python3.11
 PYTHON ?= $(firstword $(foreach each,$(PYTHONS),$(shell command -v $(each))))
 VENV := .venv
+SPARK4 := .venv-spark4
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := test
-.PHONY: setup demo dev test beside lint docs unit glue jvm laptop chromium stack stack-1 stack-2 chaos bench clean
+.PHONY: setup demo dev test test-spark4 beside lint docs unit glue jvm laptop chromium stack stack-1 stack-2 chaos bench clean
 
 setup: $(VENV)/.ready
 
@@ -45,6 +46,17 @@ unit: setup
 
 glue: jvm
 	$(BIN)/pytest tests/glue
+
+# The Glue jobs on Spark 4.1 with its ANSI mode, as on Glue 6.0, in an environment of its own.
+test-spark4: $(SPARK4)/.ready
+	$(SPARK4)/bin/python -m laptop.spark.jvm $(SPARK4)/var/spark-jvm
+	$(SPARK4)/bin/pytest tests/glue
+
+$(SPARK4)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(SPARK4)
+	sed 's/^pyspark==.*/pyspark==4.1.1/' constraints.txt > $(SPARK4)/constraints.txt
+	$(SPARK4)/bin/python -m pip install --quiet --disable-pip-version-check -c $(SPARK4)/constraints.txt -e '.[local,dev]'
+	@touch $@
 
 # Spark's classes in an archive, once per environment: a worker is then warm in 9 s instead of 15.
 jvm: setup
@@ -90,4 +102,4 @@ $(VENV)/.bench-ready: $(VENV)/.ready
 
 clean:
 	-[ -x $(BIN)/airline ] && $(BIN)/airline down
-	rm -rf $(VENV) .airline *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SPARK4) .airline *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

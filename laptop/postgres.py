@@ -66,7 +66,8 @@ _STOP_GRACE_SECONDS = 10.0
 
 HOME_REMEDY = (
     "Run `airline doctor`. As root without user namespaces the server runs as `nobody`: put AIRLINE_HOME "
-    "where nobody may enter, for example /var/tmp/airline"
+    "where nobody may enter, for example /var/tmp/airline, and the virtual environment too, for example "
+    "with the checkout in /srv"
 )
 
 NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
@@ -165,12 +166,15 @@ class PostgresServer:
         """Run one of PostgreSQL's programs as the server is run; what it prints.
 
         Raises:
-            StackUnavailable: It failed.
+            StackUnavailable: It failed, or the server's user may not enter the folder it is in.
         """
         command = self._as_unprivileged([str(binaries() / program), *arguments])
-        done: subprocess.CompletedProcess[str] = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd="/", **self._identity()
-        )
+        try:
+            done: subprocess.CompletedProcess[str] = subprocess.run(
+                command, capture_output=True, text=True, check=False, cwd="/", **self._identity()
+            )
+        except PermissionError as error:
+            raise StackUnavailable(f"nobody may not run {error.filename}", remedy=HOME_REMEDY) from error
         if done.returncode != 0:
             printed = done.stderr.strip() or done.stdout.strip()
             raise StackUnavailable(

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from airline_platform.errors import StackUnavailable
 from laptop import processes
-from laptop.postgres import PostgresServer, launch_mode
+from laptop.postgres import PostgresServer, binaries, launch_mode
 from laptop.processes import COMPONENT_VARIABLE, Child
 from laptop.stack import PortClaims
 
@@ -200,6 +200,18 @@ def open_home(tmp_path: Path) -> Path:
         if folder.stat().st_uid == os.getuid() and folder.name.startswith(("pytest-", tmp_path.name)):
             folder.chmod(0o755)
     return tmp_path / "home"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+def test_programs_where_nobody_may_not_enter_are_told_with_the_remedy(tmp_path: Path, monkeypatch) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "postgres").symlink_to(binaries() / "postgres")
+    monkeypatch.setattr("laptop.postgres.binaries", lambda: closed)
+
+    with pytest.raises(StackUnavailable, match="nobody may not run .*closed/postgres") as refused:
+        PostgresServer(tmp_path / "home", 0, "nobody").run("postgres", "--version", remedy="none")
+    assert "where nobody may enter" in refused.value.remedy
 
 
 @pytest.mark.parametrize("way", WAYS)
