@@ -48,7 +48,7 @@ def deploy(
             the stored one, or makes one. Another key would make every customer another one.
         parameters: Template parameters by name, `AlertEmail` for one. What is left out keeps the value the
             stack has, or the template's default; `Name`, `Stage`, `PeopleDays` and `Trigger` are the
-            settings', and on a laptop `WarehouseJdbcUrl` is the warehouse's.
+            settings', and on a laptop `WarehouseJdbcUrl` and `WarehouseDatabase` are the warehouse's.
         on_progress: Called with a line about what is being done.
 
     Raises:
@@ -59,7 +59,7 @@ def deploy(
     from resources.catalog import ensure_catalog_tables  # noqa: PLC0415 - not to deploy the stack alone
     from resources.warehouse.session import apply_schema  # noqa: PLC0415
 
-    own = {"WarehouseJdbcUrl": jdbc_url(warehouse)} if warehouse and settings.stage == "local" else {}
+    own = crawled(warehouse) if warehouse and settings.stage == "local" else {}
     stack = deploy_stack(settings, parameters={**own, **(parameters or {})}, on_progress=on_progress)
     uploaded = upload_programs(settings, on_progress=on_progress)
     if warehouse is not None:
@@ -75,13 +75,15 @@ def deploy(
     return DeployResult(stack, uploaded)
 
 
-def jdbc_url(warehouse: Mapping[str, Any]) -> str:
-    """Write the URL at which a crawler finds a laptop's warehouse; the login is not in it.
+def crawled(warehouse: Mapping[str, Any]) -> dict[str, str]:
+    """Write the template's parameters by which a crawler finds a laptop's warehouse; no login is in them.
 
     Args:
         warehouse: host, port and dbname, as the warehouse's secret has them.
     """
-    return f"jdbc:postgresql://{warehouse['host']}:{warehouse['port']}/{warehouse['dbname']}"
+    database = str(warehouse["dbname"])
+    url = f"jdbc:postgresql://{warehouse['host']}:{warehouse['port']}/{database}"
+    return {"WarehouseJdbcUrl": url, "WarehouseDatabase": database}
 
 
 def start_warehouse_crawler(settings: Settings) -> None:

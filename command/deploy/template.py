@@ -19,8 +19,9 @@ TEMPLATE = Path(__file__).parents[2] / "infra" / "airline.yaml"
 LARGEST_BODY = 51_200
 """Bytes of a template that CloudFormation takes inside a request (AWS's quota)."""
 
-MARKERS = "_*"
-"""Spark's `_SUCCESS` and its like."""
+MARKERS = ("_*", "_temporary/**", "__magic*/**")
+"""Spark's `_SUCCESS` and its like, and folders of a job that has not ended, or was: a crawler makes tables of
+those. `airline_platform.files.markers` says who leaves them."""
 
 STAGING = ".spark-staging*/**"
 """What a Spark job that was ended leaves behind."""
@@ -39,6 +40,10 @@ class Crawler(NamedTuple):
         prefix: Of the objects it crawls, ending in `/`.
         table_prefix: Stands before the last folder's name in the table's name.
         exclusions: Globs relative to the prefix.
+
+    Attributes:
+        level: Of the table's folder, where the bucket's is 1, as `TableLevelConfiguration` counts: a table of
+            `s3://bucket/folder/` is at level 2.
     """
 
     name: str
@@ -46,6 +51,11 @@ class Crawler(NamedTuple):
     prefix: str
     table_prefix: str
     exclusions: tuple[str, ...]
+
+    @property
+    def level(self) -> int:
+        """The level of the table's folder."""
+        return 1 + self.prefix.count("/")
 
 
 def render(feeds: Iterable[Feed] = tuple(FEEDS.values()), text: str | None = None) -> str:
@@ -76,13 +86,13 @@ def crawlers_of(feed: Feed) -> tuple[Crawler, ...]:
     a table of each file, whatever its policy says of tables that are there.
     """
     if feed.typed:
-        exclusions = (MARKERS, STAGING)
+        exclusions = (*MARKERS, STAGING)
         return (
             Crawler(feed.name, "landing", feed.typed_prefix, "", exclusions),
             Crawler(feed.table.name, "lake", f"{feed.table.name}/", "", exclusions),
         )
     flat = tuple(f"*{in_any_case(suffix)}" for suffix in feed.suffixes) if feed.daily else ()
-    return (Crawler(feed.name, "landing", feed.prefix, "landing_", (MARKERS, *flat)),)
+    return (Crawler(feed.name, "landing", feed.prefix, "landing_", (*MARKERS, *flat)),)
 
 
 def in_any_case(text: str) -> str:
@@ -110,7 +120,7 @@ def _places(feeds: Sequence[Feed]) -> dict[str, Lines]:
         "crawlers read of the lake": _statement("ReadLake", ["s3:GetObject"], "LakeBucket", in_lake),
         "jobs write beside what landed": _statement(
             "WriteTypedRows",
-            ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+            ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
             "LandingBucket",
             typed,
         ),
@@ -122,6 +132,7 @@ def _crawler_row(crawler: Crawler) -> dict[str, Any]:
         "Name": crawler.name,
         "Bucket": crawler.bucket,
         "Prefix": crawler.prefix,
+        "Level": str(crawler.level),
         "TablePrefix": crawler.table_prefix,
         "Exclusions": crawler.exclusions,
     }

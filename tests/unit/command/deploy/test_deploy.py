@@ -7,15 +7,18 @@ from botocore.stub import Stubber
 
 from airline_platform.settings import Settings
 from command.deploy import deploy
-from command.deploy.deploy import jdbc_url, start_warehouse_crawler
+from command.deploy.deploy import crawled, start_warehouse_crawler
 
 Stubbed = Callable[[Any, str], Stubber]
 
 
-def test_the_url_of_a_laptops_warehouse_holds_no_login() -> None:
+def test_a_crawler_finds_a_laptops_warehouse_without_its_login() -> None:
     login = {"host": "127.0.0.1", "port": 5433, "dbname": "airline", "username": "u", "password": "p"}
 
-    assert jdbc_url(login) == "jdbc:postgresql://127.0.0.1:5433/airline"
+    assert crawled(login) == {
+        "WarehouseJdbcUrl": "jdbc:postgresql://127.0.0.1:5433/airline",
+        "WarehouseDatabase": "airline",
+    }
 
 
 def test_the_warehouses_crawler_is_started_by_its_name(stubbed: Stubbed, no_stack: Settings) -> None:
