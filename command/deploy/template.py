@@ -1,20 +1,23 @@
-"""The CloudFormation template: the file in `infra`, with what follows from the declared feeds filled in.
+"""The CloudFormation templates: the files in `infra`, with what follows from the declared feeds filled in.
 
-The file marks each such place with a comment line, `# feeds: crawlers` for one. What follows is
+A file marks each such place with a comment line, `# feeds: crawlers` for one. What follows is
 written there in YAML's flow style, which is JSON, at the mark's indentation.
 """
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from airline_platform.contract.feed import Feed, Job
 from airline_platform.errors import AirlineError
 from airline_platform.feeds import FEEDS
+from resources.catalog import enriched_prefix
+from resources.lake import run_scratch
 
 TEMPLATE = Path(__file__).parents[2] / "infra" / "airline.yaml"
+WAREHOUSE_TEMPLATE = TEMPLATE.with_name("warehouse.yaml")
 
 LARGEST_BODY = 51_200
 """Bytes of a template that CloudFormation takes inside a request (AWS's quota)."""
@@ -59,7 +62,7 @@ class Crawler(NamedTuple):
 
 
 def render(feeds: Iterable[Feed] = tuple(FEEDS.values()), text: str | None = None) -> str:
-    """Write the template that is deployed.
+    """Write the platform's template as it is deployed.
 
     Args:
         feeds: What is declared.
@@ -68,12 +71,25 @@ def render(feeds: Iterable[Feed] = tuple(FEEDS.values()), text: str | None = Non
     Raises:
         AirlineError: The template has a mark that means nothing, or lacks one.
     """
-    places = _places(tuple(feeds))
-    text = TEMPLATE.read_text(encoding="utf-8") if text is None else text
+    return _filled(TEMPLATE, _places(tuple(feeds)), text)
+
+
+def render_warehouse(feeds: Iterable[Feed] = tuple(FEEDS.values())) -> str:
+    """Write the warehouse's template as it is deployed, for what is declared.
+
+    Raises:
+        AirlineError: The template has a mark that means nothing, or lacks one.
+    """
+    return _filled(WAREHOUSE_TEMPLATE, {"what COPY reads": _copied(tuple(feeds))})
+
+
+def _filled(path: Path, places: Mapping[str, Lines], text: str | None = None) -> str:
+    """A template's text with what stands for each of its marks."""
+    text = path.read_text(encoding="utf-8") if text is None else text
     marks = [mark[2] for mark in _MARK.finditer(text)]
     if sorted(marks) != sorted(places):
         raise AirlineError(
-            f"{TEMPLATE}: expected each of the marks {sorted(places)} once, found {sorted(marks)}",
+            f"{path}: expected each of the marks {sorted(places)} once, found {sorted(marks)}",
             remedy="Correct the lines that begin with `# feeds:`.",
         )
     return _MARK.sub(lambda mark: "\n".join(f"{mark[1]}{line}" for line in places[mark[2]]), text)
@@ -125,6 +141,31 @@ def _places(feeds: Sequence[Feed]) -> dict[str, Lines]:
             typed,
         ),
     }
+
+
+def _copied(feeds: Sequence[Feed]) -> Lines:
+    """The statements of the COPY role: manifests, and the Parquet of every feed that is loaded.
+
+    COPY wants to list and to get (Redshift Database Developer Guide, "IAM permissions for COPY").
+    """
+    prefixes = [enriched_prefix(feed) for feed in feeds if feed.tables]
+    bucket = "arn:${AWS::Partition}:s3:::${Name}-lake"
+    readable = [run_scratch("*", "*.manifest"), *(f"{prefix}*" for prefix in prefixes)]
+    read = {
+        "Sid": "ReadWhatIsLoaded",
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Resource": [{"Fn::Sub": f"{bucket}/{path}"} for path in readable],
+    }
+    listed = {
+        "Sid": "ListWhatIsLoaded",
+        "Effect": "Allow",
+        "Action": "s3:ListBucket",
+        "Resource": {"Fn::Sub": bucket},
+        "Condition": {"StringLike": {"s3:prefix": readable}},
+    }
+    place = {"Sid": "FindTheBucket", "Effect": "Allow", "Action": "s3:GetBucketLocation"}
+    return [f"- {json.dumps(it)}" for it in (read, listed, place | {"Resource": {"Fn::Sub": bucket}})]
 
 
 def _crawler_row(crawler: Crawler) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from airline_platform.settings import Settings
 from command.deploy import template as template_module
 from command.deploy.buckets import BUCKETS
 from command.deploy.programs import glue_programs
-from command.deploy.template import LARGEST_BODY, TEMPLATE, in_any_case, logical_id, render
+from command.deploy.template import LARGEST_BODY, TEMPLATE, in_any_case, logical_id, render, render_warehouse
 from laptop.glue.crawler import LOG_GROUP, inherits
 from laptop.glue.schema import excluded
 from resources.catalog import catalog_tables
@@ -66,8 +66,9 @@ def lint(text: str, folder: Path) -> tuple[int, str]:
     return answer.returncode, answer.stdout
 
 
-def test_cloudformation_takes_it_without_a_warning(tmp_path: Path) -> None:
-    assert lint(render(), tmp_path) == (0, "")
+@pytest.mark.parametrize("text", [render(), render_warehouse()], ids=["platform", "warehouse"])
+def test_cloudformation_takes_it_without_a_warning(tmp_path: Path, text: str) -> None:
+    assert lint(text, tmp_path) == (0, "")
 
 
 def test_it_is_small_enough_to_be_sent_in_a_request() -> None:
