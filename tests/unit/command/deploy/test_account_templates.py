@@ -10,7 +10,7 @@ import pytest
 from template_evaluation import Evaluated, TemplateError, evaluate, parsed
 
 from airline_platform.settings import Settings
-from command.deploy.template import TEMPLATE, render
+from command.deploy.template import TEMPLATE, render, render_warehouse
 from laptop.glue.schema import excluded
 from resources.catalog import catalog_tables
 
@@ -35,6 +35,12 @@ DEPLOYMENTS: dict[str, Mapping[str, str]] = {
 }
 """An account's deployments: the template's parameters."""
 
+WAREHOUSES: dict[str, Mapping[str, str]] = {
+    "its warehouse": {},
+    "its warehouse with every option": {"CrawlerEndpoints": "all", "EncryptionKey": "own"},
+}
+"""The same, of the warehouse's template."""
+
 WITHOUT_RESOURCE = {
     # EC2 knows no narrower resource for a network interface that Glue makes, and CloudWatch none for metrics:
     # the namespace is its condition. A key's policy is about the key it belongs to.
@@ -49,9 +55,17 @@ def platform() -> dict[str, Any]:
     return parsed(render())
 
 
-@pytest.fixture(params=DEPLOYMENTS.values(), ids=DEPLOYMENTS)
-def made(platform: dict[str, Any], request: pytest.FixtureRequest) -> Evaluated:
-    return evaluate(platform, request.param)
+@pytest.fixture(scope="module")
+def warehouse() -> dict[str, Any]:
+    return parsed(render_warehouse())
+
+
+@pytest.fixture(params=[*DEPLOYMENTS, *WAREHOUSES])
+def made(platform: dict[str, Any], warehouse: dict[str, Any], request: pytest.FixtureRequest) -> Evaluated:
+    """What a deployment makes: every template with every kind of parameters."""
+    if request.param in WAREHOUSES:
+        return evaluate(warehouse, WAREHOUSES[request.param])
+    return evaluate(platform, DEPLOYMENTS[request.param])
 
 
 def nodes(node: Any) -> Iterator[Any]:
@@ -93,9 +107,12 @@ def test_a_warehouses_url_without_what_belongs_to_it_is_refused(
         evaluate(platform, {"Stage": "aws", **given})
 
 
-def test_large_numbers_are_quoted(platform: dict[str, Any]) -> None:
+def test_large_numbers_are_quoted(platform: dict[str, Any], warehouse: dict[str, Any]) -> None:
     """An unquoted one may arrive as 1.07374182E11 (troposphere#994)."""
-    assert [it for it in nodes(platform) if type(it) in (int, float) and it >= 2**31] == []
+    numbers = [it for it in nodes([platform, warehouse]) if type(it) in (int, float)]
+
+    assert numbers
+    assert [it for it in numbers if it >= 2**31] == []
     (workgroup,) = evaluate(platform, {"Stage": "aws"}).of_type("AWS::Athena::WorkGroup").values()
     assert workgroup["WorkGroupConfiguration"]["BytesScannedCutoffPerQuery"] == str(100 * 2**30)
 
