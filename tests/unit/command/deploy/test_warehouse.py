@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 from template_evaluation import Evaluated, TemplateError, evaluate, parsed
 
 from airline_platform.errors import AirlineError, WrongCall
@@ -29,6 +29,7 @@ PLACE = {"WarehouseHost": "w.example", "WarehousePort": "5439", "WarehouseDataba
 SECRET = "arn:aws:secretsmanager:eu-central-1::secret:AdminLogin"
 WORKGROUP = "arn:aws:redshift-serverless:eu-central-1::workgroup/1"
 WITHIN = {"resourceArn": WORKGROUP, "usageType": "serverless-compute"}
+BY_DAY = {**WITHIN, "period": "daily", "amount": 16, "breachAction": "emit-metric"}
 LIMITED = {"WarehouseLoginArn": WORKGROUP, "DailyRpuHours": "16", "OverLimit": "emit-metric"}
 
 
@@ -95,11 +96,7 @@ def test_a_usage_limit_that_is_missing_is_made_by_the_day(stubbed: Stubbed, no_s
     serverless = stubbed(warehouse, "redshift-serverless")
     monthly = {"usageLimitId": "m", "period": "monthly", "amount": 16, "breachAction": "emit-metric"}
     serverless.add_response("list_usage_limits", {"usageLimits": [monthly]}, WITHIN)
-    serverless.add_response(
-        "create_usage_limit",
-        {},
-        {**WITHIN, "period": "daily", "amount": 16, "breachAction": "emit-metric"},
-    )
+    serverless.add_response("create_usage_limit", {}, BY_DAY)
 
     assert limit_usage(no_stack, LIMITED)
 
@@ -134,6 +131,43 @@ def test_a_warehouse_that_is_there_is_named_by_its_stack(stubbed: Stubbed, no_st
     )
 
     assert WarehouseStack("bi").bring_up(no_stack) == PLACE
+
+
+def test_the_platforms_own_warehouse_is_made_as_a_stack_and_limited(
+    stubbed: Stubbed, no_stack: Settings
+) -> None:
+    formation = stubbed(stack, "cloudformation")
+    formation.add_client_error("describe_stacks", "ValidationError", "Stack with id x does not exist")
+    expected = {
+        "StackName": "airline-warehouse",
+        "ChangeSetName": ANY,
+        "ChangeSetType": "CREATE",
+        "TemplateBody": render_warehouse(),
+        "Parameters": [
+            {"ParameterKey": "Name", "ParameterValue": "airline"},
+            {"ParameterKey": "BaseCapacity", "ParameterValue": "8"},
+        ],
+        "Capabilities": ANY,
+    }
+    formation.add_response("create_change_set", {"Id": "change/1", "StackId": "stack/1"}, expected)
+    formation.add_response("describe_change_set", {"Status": "CREATE_COMPLETE"})
+    formation.add_response("describe_stack_events", {"StackEvents": []})
+    formation.add_response("execute_change_set", {})
+    outputs = [{"OutputKey": key, "OutputValue": value} for key, value in LIMITED.items()]
+    made = {"StackName": "w", "CreationTime": "2013-01-01", "StackStatus": "CREATE_COMPLETE"}
+    formation.add_response("describe_stacks", {"Stacks": [made]})
+    formation.add_response("describe_stack_events", {"StackEvents": []})
+    formation.add_response("describe_stacks", {"Stacks": [made | {"Outputs": outputs}]})
+    serverless = stubbed(warehouse, "redshift-serverless")
+    serverless.add_response("list_usage_limits", {}, WITHIN)
+    serverless.add_response("create_usage_limit", {}, BY_DAY)
+    lines: list[str] = []
+
+    assert WarehouseStack(None, {"BaseCapacity": "8"}).bring_up(no_stack, lines.append) == LIMITED
+    assert lines == [
+        "stack airline-warehouse created",
+        "usage limit of the warehouse: 16 RPU-hours a day, then emit-metric",
+    ]
 
 
 def test_a_stack_that_is_not_there_is_told(stubbed: Stubbed, no_stack: Settings) -> None:
