@@ -240,6 +240,18 @@ def test_no_policy_allows_everything(made: Evaluated) -> None:
             assert statement["Resource"]
 
 
+def test_what_has_no_narrower_resource_makes_network_interfaces_or_asks(platform: dict[str, Any]) -> None:
+    made = evaluate(platform, {"Stage": "aws", **WAREHOUSE})
+    of_the_crawlers = [s for key, s in made.statements() if key == "CrawlerRole"]
+    anywhere = {action for s in of_the_crawlers if "*" in s["Resource"] for action in s["Action"]}
+    (tags,) = [s for _, s in made.statements() if "ec2:CreateTags" in s["Action"]]
+
+    asked = {action for action in anywhere if action.startswith("ec2:Describe")}
+    assert asked
+    assert anywhere - asked == {"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"}
+    assert tags["Condition"] == {"ForAllValues:StringEquals": {"aws:TagKeys": ["aws-glue-service-resource"]}}
+
+
 def test_the_policy_goes_with_the_stack_because_the_stack_attaches_it(platform: dict[str, Any]) -> None:
     """IAM deletes no policy that is attached: what is attached from outside blocks the stack's deletion."""
     given = {"Stage": "aws", "DagsterRoleName": "dagster-task"}

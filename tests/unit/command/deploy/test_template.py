@@ -326,6 +326,7 @@ def test_only_an_accounts_warehouse_needs_a_network_and_encryption(template: dic
         "WarehouseConnection": "HasWarehouse",
         "WarehouseSecret": "HasWarehouse",
         "WarehouseNetwork": "HasWarehouseNetwork",
+        "WarehouseNetworkTags": "HasWarehouseNetwork",
     }
     assert {"Condition": "OnAws"} in template["Conditions"]["HasWarehouseNetwork"]["Fn::And"]
 
