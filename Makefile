@@ -36,7 +36,8 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/airline template > $(VENV)/airline.yaml
-	$(BIN)/cfn-lint $(VENV)/airline.yaml
+	$(BIN)/airline template --warehouse > $(VENV)/warehouse.yaml
+	$(BIN)/cfn-lint $(VENV)/airline.yaml $(VENV)/warehouse.yaml
 
 docs: setup
 	$(BIN)/python -m command.feeds_page > docs/feeds.md

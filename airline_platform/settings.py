@@ -72,7 +72,7 @@ class Settings(BaseSettings):
 
     stage: Literal["local", "aws"] = Field("local", description="`local` is a laptop, `aws` an account.")
     name: str = Field(
-        "airline", pattern=r"^[a-z][a-z0-9-]{1,30}$", description="Prefix of all resource names."
+        "airline", pattern=r"^[a-z](-?[a-z0-9])+$", max_length=31, description="Prefix of all resource names."
     )
     home: Path = Field(Path(".airline"), description="The laptop stack's state folder.")
     region: str = Field(

@@ -143,8 +143,8 @@ def crawl(glue: Glue) -> Crawl:
         raise UnusableInput(
             f"expected a crawler {name} over the warehouse, found none: the stack has no WarehouseJdbcUrl",
             remedy=(
-                "Set WarehouseJdbcUrl, WarehouseSubnetId and WarehouseSecurityGroupId on the CloudFormation "
-                "stack (laptop: `airline down`, `airline up`), then materialize warehouse_catalog once."
+                "Give the CloudFormation stack the parameters that begin with Warehouse, as docs/aws.md says "
+                "(laptop: `airline down`, `airline up`), then materialize warehouse_catalog once."
             ),
         ) from error
     crawled.require_success()

@@ -371,24 +371,43 @@ def demo(
 
 @app.command()
 def deploy(
+    *,
     stage: Annotated[str | None, typer.Option(help="aws or local; AIRLINE_STAGE where left out.")] = None,
     alert_email: Annotated[str | None, typer.Option(help="Who gets the alerts by e-mail.")] = None,
+    with_warehouse: Annotated[
+        bool, typer.Option("--with-warehouse", help="Make the warehouse, too: a stack of its own.")
+    ] = False,
+    warehouse_stack: Annotated[
+        str | None, typer.Option(help="A stack that describes a warehouse which is there.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, of the template; repeatable.")
+    ] = None,
+    warehouse_parameter: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, of the warehouse's template; repeatable.")
+    ] = None,
 ) -> None:
-    """Bring the CloudFormation stack, the Glue programs and the warehouse's schema up to date."""
+    """Bring the CloudFormation stacks, the Glue programs and the warehouse's schema up to date."""
     from command.deploy import deploy as deployment  # noqa: PLC0415 - the command has the function's name
+    from command.deploy.warehouse import chosen_stack, values_by_name  # noqa: PLC0415
 
     settings = Settings.load(stage=stage) if stage else get_settings()
-    given = {"AlertEmail": alert_email} if alert_email is not None else None
-    result = deployment.deploy(settings, parameters=given, on_progress=tell)
+    chosen = chosen_stack(
+        settings, own=with_warehouse, named=warehouse_stack, parameters=values_by_name(warehouse_parameter)
+    )
+    given = values_by_name(parameter) | ({"AlertEmail": alert_email} if alert_email is not None else {})
+    result = deployment.deploy(settings, warehouse=chosen, parameters=given, on_progress=tell)
     out.print(f"Stack {settings.name}: {result.stack.change}; Glue programs sent: {len(result.uploaded)}")
 
 
 @app.command()
-def template() -> None:
+def template(
+    warehouse: Annotated[bool, typer.Option("--warehouse", help="The warehouse's, instead.")] = False,
+) -> None:
     """Print the CloudFormation template that `deploy` applies."""
-    from command.deploy.template import render  # noqa: PLC0415
+    from command.deploy.template import render, render_warehouse  # noqa: PLC0415
 
-    sys.stdout.write(render())
+    sys.stdout.write(render_warehouse() if warehouse else render())
 
 
 @app.command()

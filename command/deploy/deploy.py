@@ -1,4 +1,4 @@
-"""Deploys the platform: its stack, its Glue programs, the warehouse's secret and schema, the lake's tables.
+"""Deploys the platform: its stacks, its Glue programs, the warehouse's secret and schema, the lake's tables.
 
 Every step can be repeated at any time and does only what is missing. On a laptop the endpoint forgets the
 stack at every stop while its buckets and objects stay, so a deployment adopts buckets that are already there.
@@ -14,6 +14,7 @@ from command.deploy.programs import upload_programs
 from command.deploy.progress import Progress, silent
 from command.deploy.secrets import ensure_customer_key, store_warehouse_secret
 from command.deploy.stack import StackResult, deploy_stack
+from command.deploy.warehouse import WarehouseStack, login_of, platform_parameters
 from resources.aws.client import make_client
 
 
@@ -33,7 +34,7 @@ class DeployResult:
 def deploy(
     settings: Settings,
     *,
-    warehouse: Mapping[str, Any] | None = None,
+    warehouse: Mapping[str, Any] | WarehouseStack | None = None,
     customer_key: str | None = None,
     parameters: Mapping[str, str] | None = None,
     on_progress: Progress = silent,
@@ -43,12 +44,13 @@ def deploy(
     Args:
         settings: Where to deploy, and under which name.
         warehouse: engine, host, port, dbname, username and password, to be stored as the warehouse's
-            secret; None leaves the stored secret as it is.
+            secret; or the stack that describes the warehouse, from whose outputs the secret and the
+            parameters are composed; None leaves the stored secret as it is.
         customer_key: Key customers are hashed with, for a laptop, whose secrets are forgotten; None leaves
             the stored one, or makes one. Another key would make every customer another one.
         parameters: Template parameters by name, `AlertEmail` for one. What is left out keeps the value the
             stack has, or the template's default; `Name`, `Stage`, `PeopleDays` and `Trigger` are the
-            settings', and on a laptop `WarehouseJdbcUrl` is the warehouse's.
+            settings', and on a laptop `WarehouseJdbcUrl` and `WarehouseDatabase` are the warehouse's.
         on_progress: Called with a line about what is being done.
 
     Raises:
@@ -59,29 +61,41 @@ def deploy(
     from resources.catalog import ensure_catalog_tables  # noqa: PLC0415 - not to deploy the stack alone
     from resources.warehouse.migration import apply_schema  # noqa: PLC0415
 
-    own = {"WarehouseJdbcUrl": jdbc_url(warehouse)} if warehouse and settings.stage == "local" else {}
+    login, own = _described(settings, warehouse, on_progress)
     stack = deploy_stack(settings, parameters={**own, **(parameters or {})}, on_progress=on_progress)
     uploaded = upload_programs(settings, on_progress=on_progress)
-    if warehouse is not None:
-        store_warehouse_secret(settings, warehouse)
+    if login is not None:
+        store_warehouse_secret(settings, login)
     ensure_customer_key(settings, customer_key)
     on_progress("tables of the Data Catalog")
     ensure_catalog_tables(settings)
     on_progress("warehouse schema")
     apply_schema(settings, TABLES, on_progress=on_progress)
-    if own:
+    if own and settings.stage == "local":
         on_progress("warehouse tables in the Data Catalog")
         start_warehouse_crawler(settings)
     return DeployResult(stack, uploaded)
 
 
-def jdbc_url(warehouse: Mapping[str, Any]) -> str:
-    """Write the URL at which a crawler finds a laptop's warehouse; the login is not in it.
+def _described(
+    settings: Settings, warehouse: Mapping[str, Any] | WarehouseStack | None, on_progress: Progress
+) -> tuple[Mapping[str, Any] | None, dict[str, str]]:
+    """What is to be stored as the warehouse's secret, and the template's parameters that follow from it."""
+    if isinstance(warehouse, WarehouseStack):
+        outputs = warehouse.bring_up(settings, on_progress)
+        return login_of(settings, outputs), platform_parameters(outputs)
+    return warehouse, crawled(warehouse) if warehouse and settings.stage == "local" else {}
+
+
+def crawled(warehouse: Mapping[str, Any]) -> dict[str, str]:
+    """Write the template's parameters by which a crawler finds a laptop's warehouse; no login is in them.
 
     Args:
         warehouse: host, port and dbname, as the warehouse's secret has them.
     """
-    return f"jdbc:postgresql://{warehouse['host']}:{warehouse['port']}/{warehouse['dbname']}"
+    database = str(warehouse["dbname"])
+    url = f"jdbc:postgresql://{warehouse['host']}:{warehouse['port']}/{database}"
+    return {"WarehouseJdbcUrl": url, "WarehouseDatabase": database}
 
 
 def start_warehouse_crawler(settings: Settings) -> None:

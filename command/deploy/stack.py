@@ -1,8 +1,12 @@
-"""The platform's CloudFormation stack: made, adopted around buckets that are there, or brought up to date."""
+"""CloudFormation stacks, the platform's and its warehouse's: made, or brought up to date.
+
+The platform's is adopted around buckets that are there.
+"""
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from botocore.exceptions import ClientError
@@ -12,7 +16,7 @@ from airline_platform.errors import AirlineError
 from airline_platform.settings import Settings
 from command.deploy.buckets import bare_template, existing_buckets
 from command.deploy.progress import Progress, silent
-from command.deploy.template import TEMPLATE, render
+from command.deploy.template import TEMPLATE, WAREHOUSE_TEMPLATE, render, render_warehouse
 from resources.aws.client import make_client, reaching
 
 if TYPE_CHECKING:
@@ -69,26 +73,94 @@ def deploy_stack(
         StackUnavailable: The endpoint does not answer, or there are no credentials for it.
         AirlineError: A bucket's name is taken, or CloudFormation refused or rolled back, with its reasons.
     """
-    stack = _Stack(settings, template or render(), on_progress)
+    declared = _Declared(settings.name, TEMPLATE, template or render(), _platform_parameters(settings))
+    stack = _Stack(settings, declared, on_progress)
     existed = stack.is_there()
     adopted = () if existed else stack.adopt(existing_buckets(settings))
-    changed = stack.update(parameters or {}) if existed or adopted else stack.create(parameters or {})
-    change: Literal["created", "updated", "unchanged"] = "created"
-    if existed:
-        change = "updated" if changed else "unchanged"
-    on_progress(f"stack {settings.name} {change}")
-    return StackResult(change, adopted, stack.outputs())
+    return stack.bring_up(parameters or {}, existed=existed, adopted=adopted)
+
+
+def deploy_warehouse_stack(
+    settings: Settings,
+    name: str,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    on_progress: Progress = silent,
+) -> StackResult:
+    """Create the stack of a warehouse of the platform's own, or bring it up to date.
+
+    Args:
+        settings: Where to deploy, and the platform's name.
+        name: The stack's.
+        parameters: Of its template, by name; what is left out keeps its value.
+        on_progress: Called with a line about what is being done.
+
+    Raises:
+        StackUnavailable: The endpoint does not answer, or there are no credentials for it.
+        AirlineError: CloudFormation refused or rolled back, with its reasons.
+    """
+    declared = _Declared(name, WAREHOUSE_TEMPLATE, render_warehouse(), {"Name": settings.name})
+    stack = _Stack(settings, declared, on_progress)
+    return stack.bring_up(parameters or {}, existed=stack.is_there())
+
+
+def stack_outputs(settings: Settings, name: str) -> Mapping[str, str]:
+    """Return the outputs of any stack of the account by name; none where there is no such stack.
+
+    Raises:
+        StackUnavailable: The endpoint does not answer, or there are no credentials for it.
+    """
+    return _Stack(settings, _Declared(name, TEMPLATE, "", {}), silent).outputs()
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """A stack as it is to be.
+
+    Args:
+        name: Its name.
+        file: Where its template comes from, for people.
+        template: The template's text.
+        given: Parameters that are always given, because something else decides them.
+    """
+
+    name: str
+    file: Path
+    template: str
+    given: Mapping[str, str]
+
+
+def _platform_parameters(settings: Settings) -> dict[str, str]:
+    return {
+        "Name": settings.name,
+        "Stage": settings.stage,
+        "PeopleDays": str(settings.people_days),
+        "Trigger": settings.trigger,
+    }
 
 
 class _Stack:
-    """The platform's CloudFormation stack. A change set says when nothing changes."""
+    """A CloudFormation stack. A change set says when nothing changes."""
 
-    def __init__(self, settings: Settings, template: str, on_progress: Progress) -> None:
+    def __init__(self, settings: Settings, declared: _Declared, on_progress: Progress) -> None:
         self._settings = settings
-        self._template = template
-        self._name = settings.name
+        self._name = declared.name
+        self._file = declared.file
+        self._always = declared.given
+        self._template = declared.template
         self._on_progress = on_progress
         self._client = make_client(settings, "cloudformation")
+
+    def bring_up(
+        self, parameters: Mapping[str, str], *, existed: bool, adopted: tuple[str, ...] = ()
+    ) -> StackResult:
+        """Create the stack, or update it where it existed or adopted buckets; return what came of it."""
+        changed = self.update(parameters) if existed or adopted else self.create(parameters)
+        change: Literal["created", "updated", "unchanged"] = "created"
+        if existed:
+            change = "updated" if changed else "unchanged"
+        self._on_progress(f"stack {self._name} {change}")
+        return StackResult(change, adopted, self.outputs())
 
     def is_there(self) -> bool:
         """Return whether the stack can be updated.
@@ -150,14 +222,7 @@ class _Stack:
         return {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])} if stack else {}
 
     def _given(self, parameters: Mapping[str, str]) -> "list[ParameterTypeDef]":
-        settings = self._settings
-        given = {
-            "Name": self._name,
-            "Stage": settings.stage,
-            "PeopleDays": str(settings.people_days),
-            "Trigger": settings.trigger,
-            **parameters,
-        }
+        given = {**self._always, **parameters}
         return [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
 
     def _describe(self, stack: str | None = None) -> "StackTypeDef | None":
@@ -215,7 +280,7 @@ class _Stack:
     def _refusal(self, reason: object) -> AirlineError:
         return AirlineError(
             f"CloudFormation refused the change of stack {self._name}: {reason}",
-            remedy=f"Correct {TEMPLATE} or the parameters, then deploy again; nothing was changed.",
+            remedy=f"Correct {self._file} or the parameters, then deploy again; nothing was changed.",
         )
 
     def _finish(self, stack_id: str, *, after: "StackEventTypeDef | None") -> None:
@@ -230,7 +295,7 @@ class _Stack:
         reasons = "\n".join(f"  {line}" for line in self._failures(stack_id, after))
         raise AirlineError(
             f"Stack {self._name} was expected to be complete and is {status}:\n{reasons}",
-            remedy=f"Correct what the reasons name in {TEMPLATE} or its parameters, then deploy again.",
+            remedy=f"Correct what the reasons name in {self._file} or its parameters, then deploy again.",
         )
 
     def _settle(self, stack_id: str, *, after: "StackEventTypeDef | None" = None) -> str:

@@ -1,26 +1,30 @@
-"""The CloudFormation template: the file in `infra`, with what follows from the declared feeds filled in.
+"""The CloudFormation templates: the files in `infra`, with what follows from the declared feeds filled in.
 
-The file marks each such place with a comment line, `# feeds: crawlers` for one. What follows is
+A file marks each such place with a comment line, `# feeds: crawlers` for one. What follows is
 written there in YAML's flow style, which is JSON, at the mark's indentation.
 """
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from airline_platform.contract.feed import Feed, Job
 from airline_platform.errors import AirlineError
 from airline_platform.feeds import FEEDS
+from resources.catalog import enriched_prefix
+from resources.lake import run_scratch
 
 TEMPLATE = Path(__file__).parents[2] / "infra" / "airline.yaml"
+WAREHOUSE_TEMPLATE = TEMPLATE.with_name("warehouse.yaml")
 
 LARGEST_BODY = 51_200
 """Bytes of a template that CloudFormation takes inside a request (AWS's quota)."""
 
-MARKERS = "_*"
-"""Spark's `_SUCCESS` and its like."""
+MARKERS = ("_*", "_temporary/**", "__magic*/**")
+"""Spark's `_SUCCESS` and its like, and folders of a job that has not ended, or was: a crawler makes tables of
+those. `airline_platform.files.markers` says who leaves them."""
 
 STAGING = ".spark-staging*/**"
 """What a Spark job that was ended leaves behind."""
@@ -39,6 +43,10 @@ class Crawler(NamedTuple):
         prefix: Of the objects it crawls, ending in `/`.
         table_prefix: Stands before the last folder's name in the table's name.
         exclusions: Globs relative to the prefix.
+
+    Attributes:
+        level: Of the table's folder, where the bucket's is 1, as `TableLevelConfiguration` counts: a table of
+            `s3://bucket/folder/` is at level 2.
     """
 
     name: str
@@ -47,9 +55,14 @@ class Crawler(NamedTuple):
     table_prefix: str
     exclusions: tuple[str, ...]
 
+    @property
+    def level(self) -> int:
+        """The level of the table's folder."""
+        return 1 + self.prefix.count("/")
+
 
 def render(feeds: Iterable[Feed] = tuple(FEEDS.values()), text: str | None = None) -> str:
-    """Write the template that is deployed.
+    """Write the platform's template as it is deployed.
 
     Args:
         feeds: What is declared.
@@ -58,12 +71,25 @@ def render(feeds: Iterable[Feed] = tuple(FEEDS.values()), text: str | None = Non
     Raises:
         AirlineError: The template has a mark that means nothing, or lacks one.
     """
-    places = _places(tuple(feeds))
-    text = TEMPLATE.read_text(encoding="utf-8") if text is None else text
+    return _filled(TEMPLATE, _places(tuple(feeds)), text)
+
+
+def render_warehouse(feeds: Iterable[Feed] = tuple(FEEDS.values())) -> str:
+    """Write the warehouse's template as it is deployed, for what is declared.
+
+    Raises:
+        AirlineError: The template has a mark that means nothing, or lacks one.
+    """
+    return _filled(WAREHOUSE_TEMPLATE, {"what COPY reads": _copied(tuple(feeds))})
+
+
+def _filled(path: Path, places: Mapping[str, Lines], text: str | None = None) -> str:
+    """A template's text with what stands for each of its marks."""
+    text = path.read_text(encoding="utf-8") if text is None else text
     marks = [mark[2] for mark in _MARK.finditer(text)]
     if sorted(marks) != sorted(places):
         raise AirlineError(
-            f"{TEMPLATE}: expected each of the marks {sorted(places)} once, found {sorted(marks)}",
+            f"{path}: expected each of the marks {sorted(places)} once, found {sorted(marks)}",
             remedy="Correct the lines that begin with `# feeds:`.",
         )
     return _MARK.sub(lambda mark: "\n".join(f"{mark[1]}{line}" for line in places[mark[2]]), text)
@@ -76,13 +102,13 @@ def crawlers_of(feed: Feed) -> tuple[Crawler, ...]:
     a table of each file, whatever its policy says of tables that are there.
     """
     if feed.typed:
-        exclusions = (MARKERS, STAGING)
+        exclusions = (*MARKERS, STAGING)
         return (
             Crawler(feed.name, "landing", feed.typed_prefix, "", exclusions),
             Crawler(feed.table.name, "lake", f"{feed.table.name}/", "", exclusions),
         )
     flat = tuple(f"*{in_any_case(suffix)}" for suffix in feed.suffixes) if feed.daily else ()
-    return (Crawler(feed.name, "landing", feed.prefix, "landing_", (MARKERS, *flat)),)
+    return (Crawler(feed.name, "landing", feed.prefix, "landing_", (*MARKERS, *flat)),)
 
 
 def in_any_case(text: str) -> str:
@@ -110,11 +136,36 @@ def _places(feeds: Sequence[Feed]) -> dict[str, Lines]:
         "crawlers read of the lake": _statement("ReadLake", ["s3:GetObject"], "LakeBucket", in_lake),
         "jobs write beside what landed": _statement(
             "WriteTypedRows",
-            ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+            ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
             "LandingBucket",
             typed,
         ),
     }
+
+
+def _copied(feeds: Sequence[Feed]) -> Lines:
+    """The statements of the COPY role: manifests, and the Parquet of every feed that is loaded.
+
+    COPY wants to list and to get (Redshift Database Developer Guide, "IAM permissions for COPY").
+    """
+    prefixes = [enriched_prefix(feed) for feed in feeds if feed.tables]
+    bucket = "arn:${AWS::Partition}:s3:::${Name}-lake"
+    readable = [run_scratch("*", "*.manifest"), *(f"{prefix}*" for prefix in prefixes)]
+    read = {
+        "Sid": "ReadWhatIsLoaded",
+        "Effect": "Allow",
+        "Action": "s3:GetObject",
+        "Resource": [{"Fn::Sub": f"{bucket}/{path}"} for path in readable],
+    }
+    listed = {
+        "Sid": "ListWhatIsLoaded",
+        "Effect": "Allow",
+        "Action": "s3:ListBucket",
+        "Resource": {"Fn::Sub": bucket},
+        "Condition": {"StringLike": {"s3:prefix": readable}},
+    }
+    place = {"Sid": "FindTheBucket", "Effect": "Allow", "Action": "s3:GetBucketLocation"}
+    return [f"- {json.dumps(it)}" for it in (read, listed, place | {"Resource": {"Fn::Sub": bucket}})]
 
 
 def _crawler_row(crawler: Crawler) -> dict[str, Any]:
@@ -122,6 +173,7 @@ def _crawler_row(crawler: Crawler) -> dict[str, Any]:
         "Name": crawler.name,
         "Bucket": crawler.bucket,
         "Prefix": crawler.prefix,
+        "Level": str(crawler.level),
         "TablePrefix": crawler.table_prefix,
         "Exclusions": crawler.exclusions,
     }

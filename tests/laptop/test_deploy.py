@@ -261,6 +261,8 @@ def test_what_only_an_account_has_is_deployed_there(gateway: Gateway) -> None:
     account_only = {
         "Stage": "aws",
         "WarehouseJdbcUrl": "jdbc:redshift://warehouse.example:5439/dev",
+        "WarehouseDatabase": "dev",
+        "WarehouseAvailabilityZone": "us-east-1a",
         "WarehouseSubnetId": "subnet-0123456789abcdef0",
         "WarehouseSecurityGroupId": "sg-0123456789abcdef0",
     }
@@ -271,6 +273,7 @@ def test_what_only_an_account_has_is_deployed_there(gateway: Gateway) -> None:
     assert target == {"ConnectionName": "an-account-warehouse", "Path": "dev/airlines/%"}
     connection = glue.get_connection(Name="an-account-warehouse")["Connection"]
     assert connection["ConnectionProperties"]["SECRET_ID"] == settings.warehouse_secret
+    assert connection["PhysicalConnectionRequirements"]["AvailabilityZone"] == "us-east-1a"
     role = outputs["RunRoleArn"].rpartition("/")[2]
     held = make_client(settings, "iam").list_attached_role_policies(RoleName=role)["AttachedPolicies"]
     assert [policy["PolicyArn"] for policy in held] == [outputs["DagsterPolicyArn"]]

@@ -3,13 +3,17 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from airline_platform.settings import Settings
 from command import cli
-from command.deploy.template import render
+from command.deploy.deploy import DeployResult
+from command.deploy.stack import StackResult
+from command.deploy.template import render, render_warehouse
+from command.deploy.warehouse import WarehouseStack
 
 FLIGHTS_CSV = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay\nUA,11618,12266,2,11\n"
 DAYS = ["--from", "2013-01-01", "--to", "2013-01-31"]
@@ -168,3 +172,51 @@ def test_the_template_is_printed_whole_without_a_stack(capfd: pytest.CaptureFixt
 
     assert (answer.exit_code, capfd.readouterr().err) == (0, "")
     assert answer.stdout == render()
+    assert CliRunner().invoke(cli.app, ["template", "--warehouse"]).stdout == render_warehouse()
+
+
+def test_a_laptop_is_not_deployed_with_a_warehouse_of_an_account(
+    no_stack: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert no_stack.stage == "local"
+    monkeypatch.setattr("sys.argv", ["airline", "deploy", "--with-warehouse"])
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 2
+    assert "laptop, which has its own" in capsys.readouterr().err
+
+
+def test_a_deployment_is_given_its_stack_and_its_parameters(
+    no_stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert no_stack.stage == "local"
+    given: dict[str, Any] = {}
+
+    def deploy(settings: Settings, **options: Any) -> DeployResult:
+        given.update(options, stage=settings.stage)
+        return DeployResult(StackResult("created", (), {}), ())
+
+    monkeypatch.setattr("command.deploy.deploy.deploy", deploy)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    words = ["deploy", "--stage", "aws", "--with-warehouse", "--warehouse-parameter", "BaseCapacity=8"]
+    words += [
+        "--parameter",
+        "DagsterRoleName=task",
+        "--parameter",
+        "EncryptionKey=own",
+        "--alert-email",
+        "a@b.c",
+    ]
+
+    answer = CliRunner().invoke(cli.app, words)
+
+    assert answer.exit_code == 0, answer.output
+    assert given["stage"] == "aws"
+    assert given["warehouse"] == WarehouseStack(None, {"BaseCapacity": "8"})
+    assert given["parameters"] == {
+        "DagsterRoleName": "task",
+        "EncryptionKey": "own",
+        "AlertEmail": "a@b.c",
+    }

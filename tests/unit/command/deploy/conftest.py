@@ -1,6 +1,8 @@
 """What the deployment's tests share: clients whose answers are given, and checked by the service's model."""
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -8,6 +10,8 @@ import pytest
 from botocore.stub import Stubber
 
 from airline_platform.settings import Settings
+
+sys.path.append(str(Path(__file__).parent))
 
 
 @pytest.fixture
