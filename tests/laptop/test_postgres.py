@@ -209,7 +209,7 @@ def test_programs_where_nobody_may_not_enter_are_told_with_the_remedy(tmp_path: 
     (closed / "postgres").symlink_to(binaries() / "postgres")
     monkeypatch.setattr("laptop.postgres.binaries", lambda: closed)
 
-    with pytest.raises(StackUnavailable, match="nobody may not run .*closed/postgres") as refused:
+    with pytest.raises(StackUnavailable, match=r"nobody may not run .*closed/postgres") as refused:
         PostgresServer(tmp_path / "home", 0, "nobody").run("postgres", "--version", remedy="none")
     assert "where nobody may enter" in refused.value.remedy
 
