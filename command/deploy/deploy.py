@@ -57,6 +57,7 @@ def deploy(
     """
     from assets.schema import TABLES  # noqa: PLC0415
     from resources.catalog import ensure_catalog_tables  # noqa: PLC0415 - not to deploy the stack alone
+    from resources.lake_days import restore_days  # noqa: PLC0415
     from resources.warehouse.session import apply_schema  # noqa: PLC0415
 
     own = {"WarehouseJdbcUrl": jdbc_url(warehouse)} if warehouse and settings.stage == "local" else {}
@@ -67,6 +68,7 @@ def deploy(
     ensure_customer_key(settings, customer_key)
     on_progress("tables of the Data Catalog")
     ensure_catalog_tables(settings)
+    restore_days(settings)
     on_progress("warehouse schema")
     apply_schema(settings, TABLES, on_progress=on_progress)
     if own:
