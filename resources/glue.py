@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
-from dagster import AssetExecutionContext, open_pipes_session
+from dagster import AssetExecutionContext, DagsterRun, open_pipes_session
 from tenacity import (
     RetryCallState,
     RetryError,
@@ -300,7 +300,7 @@ class Glue(AuditedResource):
             reaching(self.aws),
             open_pipes_session(context=context, context_injector=injector, message_reader=reader) as session,
         ):
-            chain = {CHAIN: context.run.root_run_id or context.run.run_id} if WORK in arguments else {}
+            chain = {CHAIN: chain_of(context.run)} if WORK in arguments else {}
             passed = {**arguments, **chain, **session.get_bootstrap_cli_arguments(), **caller.job_arguments()}
             given = {f"--{name.removeprefix('--')}": value for name, value in passed.items()}
             run_id, adopted = self._start(context, job, given, passed_over)
@@ -430,6 +430,11 @@ def left_behind(
         else:
             replaced = True
     return succeeded
+
+
+def chain_of(run: DagsterRun) -> str:
+    """Return what names a run and its retries: the id of the first of them."""
+    return run.root_run_id or run.run_id
 
 
 def _same_work(its: Mapping[str, str], arguments: Mapping[str, str]) -> bool:
