@@ -175,8 +175,8 @@ def landing_table(settings: Settings, feed: Feed) -> CatalogTable:
 def parquet_table(settings: Settings, feed: Feed, table: Table) -> CatalogTable:
     """Declare a table of a feed that stays in the lake: its typed rows beside what landed, or its table.
 
-    Its crawler is asked for nothing: a crawl can't tell which of a day's folders counts, and looks into none of
-    the runs'. Who starts it by hand has the days of earlier versions registered.
+    Its crawler is asked for nothing: a crawl can't tell which of a day's folders counts, and looks into no
+    run's. Who starts it by hand has the days of earlier versions registered.
     """
     typed = table == feed.typed
     landing, lake = f"s3://{settings.landing_bucket}/", f"s3://{settings.lake_bucket}/"

@@ -8,6 +8,7 @@ so a query sees the old rows or the new ones. Documents stand beside the catalog
 - `…_replaced/<id>.json`: folders that may have to go, noted before they are written or replaced.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +25,9 @@ from resources.lake import Lake
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
+
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+"""A day's folder; others come from other people."""
 
 GET, CHANGE = 1000, 100
 """Most partitions of a BatchGetPartition, and of a BatchCreatePartition or BatchUpdatePartition."""
@@ -181,7 +185,9 @@ class LakeDays:
         beginning = f"{place.path.lstrip('/')}date="
         for page in pages.paginate(Bucket=place.netloc, Prefix=beginning, Delimiter="/"):
             for each in page.get("CommonPrefixes", ()):
-                yield each["Prefix"].removeprefix(beginning).rstrip("/")
+                day = each["Prefix"].removeprefix(beginning).rstrip("/")
+                if DAY.fullmatch(day):
+                    yield day
 
     def _registered(self, days: Sequence[str]) -> dict[str, str]:
         """Location of the days that the catalog has."""
@@ -225,10 +231,14 @@ class LakeDays:
 
 
 def restore_days(settings: Settings) -> None:
-    """Register the days which the catalog lacks of every table whose runs write folders of their own."""
+    """Register the days that the catalog lacks, of every table whose days are registered and not projected.
+
+    Of a table over landed files these are the folders there are, as a crawl would find them: a laptop's
+    catalog is empty after each start, and Athena shows what is registered alone.
+    """
     glue, lake = Glue.of(settings), Lake.of(settings)
     for table in catalog_tables(settings).values():
-        if table.by_run:
+        if table.daily and not table.projected_from:
             LakeDays.of(glue, lake, table).restore()
 
 

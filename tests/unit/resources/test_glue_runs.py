@@ -44,6 +44,9 @@ SAME_DAY = {**ASKED, "--airline-work": "another", "--airline-partitions": "date=
 ELSEWHERE = {**SAME_DAY, "--output": "s3://lake/_tmp/x/", "--rejects": "s3://lake/_tmp/x/rejects/"}
 
 
+OF_NO_USE = ("FAILED", "TIMEOUT", "STOPPED", "STOPPING", "ERROR", "EXPIRED")
+
+
 def run(name: str, state: str, arguments: Mapping[str, str] = ASKED) -> Any:
     return {"Id": name, "JobRunState": state, "Arguments": dict(arguments)}
 
@@ -56,7 +59,7 @@ def run(name: str, state: str, arguments: Mapping[str, str] = ASKED) -> Any:
         ([run("a", "STARTING")], "a"),
         ([run("a", "WAITING")], "a"),
         ([run("a", "SUCCEEDED")], "a"),
-        *(([run("a", state)], None) for state in ("FAILED", "TIMEOUT", "STOPPED", "STOPPING", "ERROR", "EXPIRED")),
+        *(([run("a", state)], None) for state in OF_NO_USE),
         ([run("a", "SUCCEEDED", ASKED | {"--airline-work": "another"})], None),
         ([run("a", "RUNNING", ASKED | {"--airline-chain": "another"})], None),
         ([run("a", "SUCCEEDED", {})], None),
