@@ -45,6 +45,9 @@ LOG_LINES = 50
 LATEST_RUNS = 20
 """Runs of a job that are looked at, the newest first: how many a chain of retries can find its own among."""
 
+RETRY_NUMBER_TAG = "dagster/retry_number"
+"""Tag of a run that Dagster has started as a retry."""
+
 AT_WORK = ("STARTING", "RUNNING", "WAITING")
 """States of a run that can still succeed by itself; one that is STOPPING can not."""
 
@@ -433,8 +436,13 @@ def left_behind(
 
 
 def chain_of(run: DagsterRun) -> str:
-    """Return what names a run and its retries: the id of the first of them."""
-    return run.root_run_id or run.run_id
+    """Return what names a run and the retries that Dagster itself makes of it: the id of the first of them.
+
+    A person who re-executes a run wants the work done anew, so that run begins a chain of its own. By the number
+    of the retry Dagster's own daemon tells the two apart (`auto_run_reexecution.py`).
+    """
+    is_retry = RETRY_NUMBER_TAG in run.tags
+    return (is_retry and run.root_run_id) or run.run_id
 
 
 def _same_work(its: Mapping[str, str], arguments: Mapping[str, str]) -> bool:

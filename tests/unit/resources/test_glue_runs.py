@@ -89,11 +89,16 @@ def test_a_run_without_a_digest_adopts_nothing_and_one_that_was_passed_over_is_n
     assert left_behind([run("a", "SUCCEEDED")], ASKED, {"a"}) is None
 
 
-def test_a_chain_is_named_after_its_first_run() -> None:
-    first = DagsterRun("flights_job", run_id="first")
-    retry = DagsterRun("flights_job", run_id="second", root_run_id="first", parent_run_id="first")
+def test_a_chain_is_named_after_its_first_run_and_a_person_who_re_executes_begins_another() -> None:
+    def again(run_id: str, **tags: str) -> DagsterRun:
+        named = {f"dagster/{name}": value for name, value in tags.items()}
+        return DagsterRun(
+            "flights_job", run_id=run_id, root_run_id="first", parent_run_id="first", tags=named
+        )
 
-    assert [chain_of(first), chain_of(retry)] == ["first", "first"]
+    runs = [DagsterRun("flights_job", run_id="first"), again("retry", retry_number="1"), again("by hand")]
+
+    assert [chain_of(run) for run in runs] == ["first", "first", "by hand"]
 
 
 # --- with Glue's and S3's answers
