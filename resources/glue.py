@@ -438,8 +438,8 @@ def left_behind(
 def chain_of(run: DagsterRun) -> str:
     """Return what names a run and the retries that Dagster itself makes of it: the id of the first of them.
 
-    A person who re-executes a run wants the work done anew, so that run begins a chain of its own. By the number
-    of the retry Dagster's own daemon tells the two apart (`auto_run_reexecution.py`).
+    A person who re-executes a run wants the work done anew, so that run begins a chain of its own. By the
+    number of the retry Dagster's own daemon tells the two apart (`auto_run_reexecution.py`).
     """
     is_retry = RETRY_NUMBER_TAG in run.tags
     return (is_retry and run.root_run_id) or run.run_id
