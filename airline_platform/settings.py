@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Days landed files that name people are kept, for the feeds that declare it; deployed.",
     )
+    replaced_hours: int = Field(
+        24,
+        ge=1,
+        description="Hours the Parquet of a replaced day is kept, for queries that still read it.",
+    )
     trigger: Literal["events", "schedule", "both"] = Field(
         "events",
         description="What starts the feeds: the event that a file landed, the schedule, or either one.",

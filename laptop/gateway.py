@@ -30,6 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from airline_platform.errors import StackUnavailable
 from airline_platform.settings import LOCAL_CREDENTIAL, Settings
 from laptop import files
+from laptop.aws.athena_partitions import honour_registered_partitions
 from laptop.aws.athena_scan import GET_QUERY_EXECUTION, AthenaScans
 from laptop.aws.audit_log import AuditLog, Watch
 from laptop.glue.api import GlueApi
@@ -239,6 +240,7 @@ def build(port: int, state: Path) -> ASGIApp:
     os.environ.setdefault("LOG_LEVEL", "WARNING")
     from ministack.app import app  # noqa: PLC0415 - it reads the environment set above
 
+    honour_registered_partitions()
     client = client_factory(port, region)
     # What a killed gateway has left is of no use to anybody; landed data passes through.
     shutil.rmtree(state / "glue", ignore_errors=True)

@@ -64,6 +64,7 @@ class CatalogTable:
         daily: Whether its files lie in folders `date=YYYY-MM-DD`, each a partition.
         crawler: Which one confirms it, by its name without the platform's; empty for none.
         projected_from: First day, where days are projected and so never registered.
+        by_run: Whether each run writes folders of its own, to which the days' partitions move.
         delimiter: Between the fields of CSV.
         header_lines: Lines before the first row of CSV.
     """
@@ -76,6 +77,7 @@ class CatalogTable:
     daily: bool
     crawler: str = ""
     projected_from: str = ""
+    by_run: bool = False
     delimiter: str = ","
     header_lines: int = 1
 
@@ -124,7 +126,7 @@ class CatalogTable:
         return bool(table["Parameters"].get(CONFIRMED) == self.fingerprint)
 
     def folder(self, day: str) -> str:
-        """Return the `s3://` location of a day's partition."""
+        """Return the `s3://` location of a day whose folder is the table's own, and no run's."""
         return f"{self.location}date={day}/"
 
     def _projection(self) -> dict[str, str]:
@@ -171,7 +173,11 @@ def landing_table(settings: Settings, feed: Feed) -> CatalogTable:
 
 
 def parquet_table(settings: Settings, feed: Feed, table: Table) -> CatalogTable:
-    """Declare a table of a feed that stays in the lake: its typed rows beside what landed, or its table."""
+    """Declare a table of a feed that stays in the lake: its typed rows beside what landed, or its table.
+
+    Its crawler is asked for nothing: a crawl can't tell which of a day's folders counts, and looks into no
+    run's. Who starts it by hand has the days of earlier versions registered.
+    """
     typed = table == feed.typed
     landing, lake = f"s3://{settings.landing_bucket}/", f"s3://{settings.lake_bucket}/"
     return CatalogTable(
@@ -182,6 +188,7 @@ def parquet_table(settings: Settings, feed: Feed, table: Table) -> CatalogTable:
         columns=table.columns,
         daily=True,
         crawler=feed.name if typed else table.name,
+        by_run=True,
     )
 
 

@@ -2,14 +2,14 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
-from dagster import AssetExecutionContext, open_pipes_session
+from dagster import AssetExecutionContext, DagsterRun, open_pipes_session
 from pydantic import PrivateAttr
 from tenacity import (
     RetryCallState,
@@ -49,10 +49,26 @@ CRAWL_SECONDS = 30 * 60
 ENDED = ("SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR", "EXPIRED")
 LOG_LINES = 50
 LATEST_RUNS = 20
+"""Runs of a job that are looked at, the newest first: how many a chain of retries can find its own among."""
+
+RETRY_NUMBER_TAG = "dagster/retry_number"
+"""Tag of a run that Dagster has started as a retry."""
+
+AT_WORK = ("STARTING", "RUNNING", "WAITING")
+"""States of a run that can still succeed by itself; one that is STOPPING can not."""
 
 PARTITIONS = "airline-partitions"
 """Argument of a job: folders below its outputs, such as `date=2013-01-01,date=2013-01-02`; it writes to these
 alone. A laptop's Glue brings it nothing else of its outputs; AWS ignores it."""
+
+WORK = "airline-work"
+"""Argument of a job: a digest of what it is to do, by which a retry finds its run. No script reads it."""
+
+CHAIN = "airline-chain"
+"""Argument of a job: the Dagster run it works for, and of a retry the first run of its chain of retries."""
+
+OUTPUTS = ("--output", "--rejects")
+"""Arguments of a job that say where it writes."""
 
 
 @dataclass(frozen=True)
@@ -243,10 +259,12 @@ class Glue(AuditedResource):
     def run_job(
         self, context: AssetExecutionContext, job: str, arguments: Mapping[str, str]
     ) -> tuple["JobRunTypeDef", list[Any]]:
-        """Start a job run, follow it to its end, and take what it reports through Dagster Pipes.
+        """Have a job's work done, follow it to its end, and take what it reports through Dagster Pipes.
 
-        Where the job works for another run, that one's end is waited for. When the Dagster run is cancelled,
-        the job run is stopped with it.
+        Where the arguments have a digest (`WORK`), a run that an earlier run of the same chain of retries has
+        left behind is adopted: waited for where it is at work, taken as it is where it has succeeded
+        (docs/adr/0031). Where the job works for another run, that one's end is waited for. When the Dagster
+        run is cancelled, the job run is stopped with it.
 
         Args:
             context: Of the asset that runs.
@@ -254,15 +272,45 @@ class Glue(AuditedResource):
             arguments: Without the leading dashes.
 
         Returns:
-            The ended job run, and the messages its script reported.
+            The ended job run, with the arguments it was started with, and the messages its script reported.
 
         Raises:
             GlueJobFailed: It ended in anything but SUCCEEDED; its last output is in the run's log. Or the job
                 was never free.
         """
+        passed_over: set[str] = set()
+        while True:
+            run, messages, adopted = self._follow(context, job, arguments, passed_over)
+            if run["JobRunState"] == "SUCCEEDED" and (messages or not adopted):
+                return run, messages
+            if not adopted:
+                raise self._failure(context, job, run)
+            # Nobody knows whether it failed over its data or because its Dagster run died: it is no verdict.
+            passed_over.add(run["Id"])
+            state = run["JobRunState"]
+            context.log.info("Glue job %s: run %s, adopted, ended %s, of no use", job, run["Id"], state)
+
+    def _follow(
+        self,
+        context: AssetExecutionContext,
+        job: str,
+        arguments: Mapping[str, str],
+        passed_over: Collection[str],
+    ) -> tuple["JobRunTypeDef", list[Any], bool]:
+        """Start a job run, or adopt one, and wait for its end.
+
+        Args:
+            context: Of the asset that runs.
+            job: Name of the Glue job.
+            arguments: Without the leading dashes.
+            passed_over: Ids of runs that were adopted in vain.
+
+        Returns:
+            The ended run, its messages, and whether it was adopted.
+        """
         from dagster_aws.pipes import PipesS3ContextInjector  # noqa: PLC0415 - costs 0.5 s, only jobs need it
 
-        from resources.pipes import PolledS3MessageReader  # noqa: PLC0415
+        from resources.pipes import PolledS3MessageReader, messages_of  # noqa: PLC0415
 
         s3 = make_client(self.aws, "s3")
         scratch = f"_tmp/pipes/{context.run.run_id}/{uuid4()}"
@@ -272,24 +320,17 @@ class Glue(AuditedResource):
             reaching(self.aws),
             open_pipes_session(context=context, context_injector=injector, message_reader=reader) as session,
         ):
-            passed = {**arguments, **session.get_bootstrap_cli_arguments(), **caller.job_arguments()}
-            run_id = self._start(
-                context, job, {f"--{name.removeprefix('--')}": value for name, value in passed.items()}
-            )
-            context.log.info("Glue job %s: run %s started", job, run_id)
+            chain = {CHAIN: chain_of(context.run)} if WORK in arguments else {}
+            passed = {**arguments, **chain, **session.get_bootstrap_cli_arguments(), **caller.job_arguments()}
+            given = {f"--{name.removeprefix('--')}": value for name, value in passed.items()}
+            run_id, adopted = self._start(context, job, given, passed_over)
+            if adopted:
+                reader.read_from(messages_of(adopted["Arguments"]))
+            what = f"{adopted['JobRunState']}, is adopted" if adopted else "started"
+            context.log.info("Glue job %s: run %s %s", job, run_id, what)
             run = self._wait(job, run_id, reader.read_new)
         self._tell_cost(context, run)
-        if run["JobRunState"] != "SUCCEEDED":
-            output = self._forward_log(context, run_id)
-            words = run.get("ErrorMessage", "")
-            raise GlueJobFailed(
-                f"Glue job {job} run {run_id} ended with {run['JobRunState']}: {words or 'no reason given'}",
-                remedy="Read the end of its output in this run's log, mend the cause, re-run from this step.",
-                state=run["JobRunState"],
-                words=words,
-                output=output,
-            )
-        return run, list(session.get_custom_messages())
+        return run, list(session.get_custom_messages()), bool(adopted)
 
     def _tell_cost(self, context: AssetExecutionContext, run: "JobRunTypeDef") -> None:
         """Write on each partition of the step its share of what the step's job runs have cost until now."""
@@ -299,16 +340,43 @@ class Glue(AuditedResource):
         partitions = len(context.partition_keys) if in_days else 1
         context.add_asset_metadata(cost_metadata(spent, partitions))
 
-    def _start(self, context: AssetExecutionContext, job: str, arguments: dict[str, str]) -> str:
-        """Start a job run as soon as no other one of the job works; two might write the same folders."""
+    def _failure(self, context: AssetExecutionContext, job: str, run: "JobRunTypeDef") -> GlueJobFailed:
+        """Return the error of a job run that did not succeed, and show the end of its output."""
+        output = self._forward_log(context, run["Id"])
+        words = run.get("ErrorMessage", "")
+        return GlueJobFailed(
+            f"Glue job {job} run {run['Id']} ended with {run['JobRunState']}: {words or 'no reason given'}",
+            remedy="Read the end of its output in this run's log, mend the cause, re-run from this step.",
+            state=run["JobRunState"],
+            words=words,
+            output=output,
+        )
+
+    def _start(
+        self,
+        context: AssetExecutionContext,
+        job: str,
+        arguments: dict[str, str],
+        passed_over: Collection[str],
+    ) -> tuple[str, "JobRunTypeDef | None"]:
+        """Start a job run as soon as no other one of the job works; two might write the same folders.
+
+        Before each try the latest runs are looked through for one that has done, or does, just this: also
+        one that was started a moment ago by a request whose answer was lost.
+
+        Returns:
+            The run's id; and the run itself where it was adopted and not started.
+        """
         client = self.client()
 
-        def start() -> str | None:
+        def start() -> "tuple[str, JobRunTypeDef | None] | None":
             runs = client.get_job_runs(JobName=job, MaxResults=LATEST_RUNS)["JobRuns"]
+            if found := left_behind(runs, arguments, passed_over):
+                return found["Id"], found
             if all(run["JobRunState"] in ENDED for run in runs):
                 # Another one may still be faster, or an ended one still count.
                 with suppress(client.exceptions.ConcurrentRunsExceededException):
-                    return client.start_job_run(JobName=job, Arguments=arguments)["JobRunId"]
+                    return client.start_job_run(JobName=job, Arguments=arguments)["JobRunId"], None
             return None
 
         def log_once(state: RetryCallState) -> None:
@@ -316,18 +384,19 @@ class Glue(AuditedResource):
                 context.log.info("Glue job %s works for another run: its end is waited for", job)
 
         turn = Retrying(
-            retry=retry_if_result(lambda run_id: run_id is None),
+            retry=retry_if_result(lambda found: found is None),
             wait=TURN,
             stop=stop_after_delay(TURN_SECONDS),
             before_sleep=log_once,
         )
         try:
-            return str(turn(start))
+            found = turn(start)
         except RetryError:
             raise GlueJobFailed(
                 f"Glue job {job} was not free within {TURN_SECONDS // 60} minutes",
                 remedy="Look which of its runs hangs, stop that one, then re-run from this step.",
             ) from None
+        return cast("tuple[str, JobRunTypeDef | None]", found)
 
     def _wait(self, job: str, run_id: str, on_poll: Callable[[], None]) -> "JobRunTypeDef":
         client = self.client()
@@ -386,6 +455,55 @@ def _ended_since(before: "LastCrawlInfoTypeDef", crawler: "CrawlerTypeDef") -> "
     last = crawler.get("LastCrawl", {})
     ended = crawler["State"] == "READY" and last and last.get("StartTime") != before.get("StartTime")
     return last if ended else None
+
+
+def left_behind(
+    runs: Iterable["JobRunTypeDef"], arguments: Mapping[str, str], passed_over: Collection[str] = ()
+) -> "JobRunTypeDef | None":
+    """Return the run of a job that has done, or does, what a new one would be started for; None for none.
+
+    It has the same digest and was started in the same chain of retries, so nobody else follows it. One at
+    work goes before one that has ended. What a newer run wrote to the same days of the same place replaces
+    what an older one did, whatever became of the newer: then the older one's result is not there any more.
+
+    Args:
+        runs: Of the job, the newest first, as GetJobRuns gives them.
+        arguments: Of the new run, with their dashes.
+        passed_over: Ids of runs that are not to be taken.
+    """
+    succeeded, replaced = None, False
+    for run in runs:
+        its = run.get("Arguments", {})
+        if run["Id"] in passed_over or not _same_work(its, arguments):
+            replaced = replaced or _same_place(its, arguments)
+        elif run["JobRunState"] in AT_WORK:
+            return run
+        elif run["JobRunState"] == "SUCCEEDED" and not replaced:
+            succeeded = succeeded or run
+        else:
+            replaced = True
+    return succeeded
+
+
+def chain_of(run: DagsterRun) -> str:
+    """Return what names a run and the retries that Dagster itself makes of it: the id of the first of them.
+
+    A person who re-executes a run wants the work done anew, so that run begins a chain of its own. By the
+    number of the retry Dagster's own daemon tells the two apart (`auto_run_reexecution.py`).
+    """
+    is_retry = RETRY_NUMBER_TAG in run.tags
+    return (is_retry and run.root_run_id) or run.run_id
+
+
+def _same_work(its: Mapping[str, str], arguments: Mapping[str, str]) -> bool:
+    names = (f"--{WORK}", f"--{CHAIN}")
+    return all(name in arguments and its.get(name) == arguments[name] for name in names)
+
+
+def _same_place(its: Mapping[str, str], arguments: Mapping[str, str]) -> bool:
+    """Whether two runs write to a day of the same place."""
+    days, others = (set(each.get(f"--{PARTITIONS}", "").split(",")) - {""} for each in (its, arguments))
+    return bool(days & others) and any(name in its and its[name] == arguments.get(name) for name in OUTPUTS)
 
 
 def _exists_already(error: Mapping[str, Any]) -> bool:

@@ -41,6 +41,10 @@ class Lake(AuditedResource):
         """Return `s3://bucket/path`."""
         return f"s3://{self.bucket}/{path}"
 
+    def path(self, uri: str) -> str:
+        """Return the path of what `uri` says; the other way round."""
+        return uri.removeprefix(self.uri(""))
+
     def put_bytes(self, path: str, body: bytes, content_type: str = "binary/octet-stream") -> str:
         """Write an object, whose content type browsers go by; return its URI."""
         with reaching(self.aws):
@@ -134,7 +138,7 @@ class Lake(AuditedResource):
                 for entry in self._entries(prefix):
                     if len(rows) >= limit:
                         return rows[:limit]
-                    key = entry["url"].removeprefix(self.uri(""))
+                    key = self.path(entry["url"])
                     head = self.client().get_object(
                         Bucket=self.bucket, Key=key, Range=f"bytes=0-{HEAD_BYTES - 1}"
                     )
@@ -153,7 +157,7 @@ class Lake(AuditedResource):
         client = self.client()
         with reaching(self.aws):
             for entry in self._entries(prefix):
-                key = entry["url"].removeprefix(self.uri(""))
+                key = self.path(entry["url"])
                 try:
                     body = client.get_object(Bucket=self.bucket, Key=key)["Body"]
                 except client.exceptions.NoSuchKey:

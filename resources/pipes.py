@@ -1,13 +1,13 @@
 """Dagster Pipes over S3, read when it is polled: Pipes' own reader sleeps a second between looks."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dagster import PipesMessageHandler
 from dagster_aws.pipes import PipesS3MessageReader
-from dagster_pipes import PipesParams
+from dagster_pipes import DAGSTER_PIPES_MESSAGES_CLI_ARGUMENT, PipesParams, decode_param
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,6 +34,11 @@ class PolledS3MessageReader(PipesS3MessageReader):
         yield {"bucket": self.bucket, "key_prefix": self._key_prefix}
         self.read_new()
 
+    def read_from(self, key_prefix: str) -> None:
+        """Read what stands below another prefix instead, from its beginning: messages of an adopted job."""
+        self._key_prefix = key_prefix
+        self.counter = 1
+
     def read_new(self) -> None:
         """Handle what has been written since the last time."""
         params = {"key_prefix": self._key_prefix}
@@ -41,3 +46,12 @@ class PolledS3MessageReader(PipesS3MessageReader):
             self.counter += 1
             for line in chunk.splitlines():
                 self._handler.handle_message(json.loads(line))
+
+
+def messages_of(arguments: Mapping[str, str]) -> str:
+    """Return the key prefix below which a Glue job writes its messages, by the arguments it was started with.
+
+    It is named after the Dagster run that has started the job, and may outlive that one.
+    """
+    params = decode_param(arguments[DAGSTER_PIPES_MESSAGES_CLI_ARGUMENT])
+    return str(params["key_prefix"])

@@ -108,6 +108,11 @@ class Sum:
     words: str
 
 
+RUNS = "runs/"
+"""Folder of a lake's table below which runs have theirs. No crawler looks into it: none could tell which of
+them counts."""
+
+
 @dataclass(frozen=True)
 class LakeTable:
     """Parquet in the lake, by day, of which no row names a person; Athena answers what it adds up to.

@@ -1,22 +1,25 @@
 """Cataloged: a feed's tables and days are registered as declared, and a crawl only confirms them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 from dagster import AssetExecutionContext, AssetsDefinition, MetadataValue, asset, get_dagster_logger
 
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.table import Table
-from airline_platform.errors import CrawlerFailed
+from airline_platform.errors import AirlineError, CrawlerFailed, LoadRefused
 from airline_platform.settings import get_settings
 from assets import lineage
 from assets.description import columns_metadata, describe
 from assets.failures import permanent_errors_end_the_step
-from assets.ingest.handover import get_landed, get_made
+from assets.ingest.handover import MadeDay, get_landed, get_made
 from assets.ingest.step import Step, how_it_runs, what_it_is
 from resources.catalog import CatalogTable, landing_table, parquet_table
 from resources.glue import Crawl, Glue
+from resources.lake_days import LakeDays
 
 CONFIRMS = (
     "Columns are as declared, whatever has landed. The crawler only confirms them, once for each "
@@ -80,11 +83,10 @@ def parquet_catalog(feed: Feed, table: Table, name: str, made: AssetsDefinition)
         metadata=columns_metadata(table.columns, lineage.copied(table.columns, table.name, table.columns)),
         description=describe(
             f"{table.description.removesuffix('.')}, as the Data Catalog's table `{table.name}` shows them.",
-            source=f"the Parquet of `{table.name}`, a partition per day. {CONFIRMS}",
+            source=f"the Parquet of `{table.name}`, a partition per day. Columns are as declared.",
             mind=(
-                "Whoever may read the landing bucket sees people here."
-                if people
-                else "For a moment, while a day is replaced, a query may see some of its rows only."
+                f"{'Whoever may read the landing bucket sees people here. ' if people else ''}"
+                "A day is replaced at once: its partition moves from one run's folder to another's."
             ),
         ),
         required_resource_keys={"glue", "lake", "warehouse", "notifier"},
@@ -95,10 +97,93 @@ def parquet_catalog(feed: Feed, table: Table, name: str, made: AssetsDefinition)
         with permanent_errors_end_the_step():
             step = Step(context, feed)
             made, _ = get_made(step.lake, table.name, step.days)
-            days = [day for day, it in made.items() if it.files]
-            _register_days(step, parquet_table(get_settings(), feed, table), days)
+            moved = place(step, table, made)
+            removed = sweep(step, table)
+            lineage.tell_lineage(step.context)
+            for day in step.days:
+                step.describe(
+                    day,
+                    {
+                        "table": f"{step.glue.database}.{table.name}",
+                        "registered": day in made,
+                        "replaced": day in moved,
+                        **removed,
+                    },
+                )
 
     return catalog
+
+
+def lake_days(step: Step, table: Table) -> LakeDays:
+    """The days of a table of the step's feed that stays in the lake."""
+    return LakeDays.of(step.glue, step.lake, parquet_table(get_settings(), step.feed, table))
+
+
+def place(step: Step, table: Table, made: Mapping[str, MadeDay]) -> list[str]:
+    """Have the catalog's table as it is declared, and its days stand where they were made.
+
+    A table that the catalog did not have, or not like this, gets its other days, too.
+
+    Args:
+        step: The step, whose feed has the table.
+        table: One that stays in the lake.
+        made: What was made, by day.
+
+    Returns:
+        The days that stood elsewhere before.
+
+    Raises:
+        LoadRefused: The Parquet of a day is not there any more; the day stays where it is.
+        AirlineError: Glue refused to place a day.
+    """
+    declared, days = parquet_table(get_settings(), step.feed, table), lake_days(step, table)
+    registered = step.glue.declare(declared)
+    require_there(step, table, made)
+    moved = days.place({day: it.folder or declared.folder(day) for day, it in made.items()})
+    if not declared.is_confirmed(registered):
+        days.restore()
+        step.glue.confirm(declared)
+    return moved
+
+
+def require_there(step: Step, table: Table, made: Mapping[str, MadeDay]) -> None:
+    """See that the Parquet of days is there: who comes late may find it swept away.
+
+    Raises:
+        LoadRefused: It is not.
+    """
+    folders = {day: urlsplit(it.folder) for day, it in made.items() if it.folder and it.files}
+    if not folders:
+        return
+    (bucket,) = {place.netloc for place in folders.values()}
+    found = step.lake.with_bucket(bucket).list_files(place.path.lstrip("/") for place in folders.values())
+    files = {url for entries in found.values() for url in (entry["url"] for entry in entries)}
+    if gone := [day for day in folders if {file["url"] for file in made[day].files} - files]:
+        raise LoadRefused(
+            f"{table.name}: expected the Parquet of {', '.join(gone)} that was made, found it gone",
+            remedy=f"Materialize {table.name} for these days again, and what follows from it.",
+        )
+
+
+def sweep(step: Step, table: Table) -> dict[str, Any]:
+    """Delete folders of a table that were replaced longer ago than the grace time.
+
+    What can't be deleted stops no day; it stays noted, and the next run tries again.
+
+    Returns:
+        Metadata: how many objects were deleted, or why they could not be.
+    """
+
+    def made_of(days: Sequence[str]) -> dict[str, str]:
+        made, _ = get_made(step.lake, table.name, days)
+        return {day: it.folder for day, it in made.items()}
+
+    grace = timedelta(hours=get_settings().replaced_hours)
+    try:
+        return {"replaced_objects_removed": lake_days(step, table).sweep(grace, made_of)}
+    except (AirlineError, ClientError) as error:
+        get_dagster_logger().warning("What was replaced can't be removed: %s", error)
+        return {"replaced_objects_removed": f"failed: {error.args[0]}"}
 
 
 def _register_days(step: Step, table: CatalogTable, days: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from assets import lineage
 from assets.code_version import job_version
 from assets.description import columns_metadata, describe, job_run_link, s3_link
 from assets.failures import permanent_errors_end_the_step
+from assets.ingest.catalog import lake_days
 from assets.ingest.handover import LeftOut, MadeDay, RowCount, get_made, put_made
 from assets.ingest.landed_job import run_job
 from assets.ingest.refusals import record_refusals
@@ -19,6 +20,7 @@ from assets.ingest.settle import not_settled, overwritten_days, refusals_of
 from assets.ingest.step import Step, how_it_runs, what_it_is
 from assets.isolation.causes import cause_of_job_failure, job_words
 from assets.isolation.halving import isolate
+from resources.lake_days import run_folder
 
 
 def cleaned_asset(feed: Feed, catalog: AssetsDefinition) -> AssetsDefinition:
@@ -78,7 +80,9 @@ def clean_days(step: Step) -> None:
     put_made(step.lake, feed.table.name, days, {}, LeftOut(overwritten, {}))
     if not good:
         raise not_settled(LeftOut(overwritten, {}))
-    cleaned, failed = _clean_apart(step, good)
+    output = step.lake.uri(run_folder(f"{feed.table.name}/", step.run.run_id))
+    lake_days(step, feed.table).note({day: f"{output}date={day}/" for day in good})
+    cleaned, failed = _clean_apart(step, good, output)
     if failed:
         refusals = [refusal for day, why in failed.items() for refusal in refusals_of(typed[day], why)]
         record_refusals(step, sorted(failed), refusals)
@@ -95,18 +99,20 @@ def clean_days(step: Step) -> None:
                 **it.rows,
                 "dagster/partition_row_count": it.rows["rows_loaded"],
                 "glue_job_run": job_run_link(get_settings().job_name(feed.jobs[1].name), it.glue_job_run_id),
-                "parquet": s3_link(step.lake.bucket, f"{feed.table.name}/date={day}/"),
+                "parquet": s3_link(step.lake.bucket, step.lake.path(it.folder)),
             },
         )
 
 
-def _clean_apart(step: Step, typed: Mapping[str, MadeDay]) -> tuple[dict[str, MadeDay], dict[str, str]]:
+def _clean_apart(
+    step: Step, typed: Mapping[str, MadeDay], output: str
+) -> tuple[dict[str, MadeDay], dict[str, str]]:
     """Run the job over typed days; return what it made of them, and why others can't be made."""
     tried = isolate(
         sorted(typed),
-        lambda days: _clean(step, {day: typed[day] for day in days}),
+        lambda days: _clean(step, {day: typed[day] for day in days}, output),
         cause_of=cause_of_job_failure,
-        control=lambda: _clean(step, {}),
+        control=lambda: _clean(step, {}, output),
     )
     job = get_settings().job_name(step.feed.jobs[1].name)
     return {day: it for _, done in tried.done for day, it in done.items()}, {
@@ -118,31 +124,37 @@ def _clean_apart(step: Step, typed: Mapping[str, MadeDay]) -> tuple[dict[str, Ma
     }
 
 
-def _clean(step: Step, typed: Mapping[str, MadeDay]) -> dict[str, MadeDay]:
+def _clean(step: Step, typed: Mapping[str, MadeDay], output: str) -> dict[str, MadeDay]:
     """Run the job over typed days; return what it made of them.
+
+    Args:
+        step: The step.
+        typed: The days.
+        output: `s3://` prefix of this run; an adopted job has written below another one.
 
     Raises:
         GlueJobFailed: The job failed, or left a file out of its report.
         LoadRefused: It has read other rows than the first job wrote.
     """
-    table, job = step.feed.table, step.feed.jobs[1].name
+    job = step.feed.jobs[1].name
     entries = [file | {"partition": day} for day, it in typed.items() for file in it.files]
     rows_of = {file.url: rows for it in typed.values() for file, rows in it.landed}
-    arguments = {
-        "manifest": step.lake.put_run_manifest(step.run.run_id, job, entries),
-        "output": step.lake.uri(f"{table.name}/"),
-    }
     urls = [url for url, rows in rows_of.items() if rows.loaded]
-    run, counts = run_job(step, job, arguments, sorted(typed), urls)
+    run = run_job(step, job, {"output": output}, entries, urls)
+    counts = run.counts
     if wrong := {url: it["read"] for url, it in counts.items() if it["read"] != rows_of[url].loaded}:
         raise LoadRefused(
             f"{job}: expected the rows that {step.feed.jobs[0].name} wrote, found others: {wrong}",
             remedy=f"Materialize {step.feed.made_asset} for these days again, and what follows from it.",
         )
+    folders = {day: f"{run.output}date={day}/" for day in typed}
+    written = step.lake.list_files(map(step.lake.path, folders.values()))
     return {
         day: replace(
             it,
-            glue_job_run_id=run,
+            glue_job_run_id=run.id,
+            files=tuple(written[step.lake.path(folders[day])]),
+            folder=folders[day],
             landed=tuple(
                 (file, kept(rows, counts[file.url]["loaded"] if rows.loaded else 0))
                 for file, rows in it.landed

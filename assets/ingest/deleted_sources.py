@@ -10,7 +10,10 @@ from airline_platform.settings import get_settings
 from assets.ingest.sinks import latest_rows
 from assets.marts.declarations import marts_of
 from assets.marts.replacement import replace_days
+from resources.catalog import parquet_table
+from resources.glue import Glue
 from resources.lake import Lake
+from resources.lake_days import LakeDays
 from resources.landing import Landing
 from resources.topic import Alert
 from resources.warehouse import ledger, outbox
@@ -108,9 +111,11 @@ def _empty_day(session: Session, feed: Feed, day: str) -> str:
 def _empty_lake_day(lake: Lake, feed: Feed, day: str) -> str:
     """Before the ledger's transaction ends: what fails in between can be asked for again.
 
-    The typed rows in the landing bucket expire by themselves, and nobody but the job may delete them.
+    The typed rows in the landing bucket expire by themselves.
     """
-    removed = lake.remove(f"{feed.table.name}/date={day}/")
+    settings = get_settings()
+    table = parquet_table(settings, feed, feed.table)
+    removed = LakeDays.of(Glue.of(settings), lake, table).empty(day)
     return f"The rows of {day} are gone: {removed:,} objects of {feed.table.name} removed from the lake."
 
 

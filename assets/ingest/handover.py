@@ -32,12 +32,14 @@ class MadeDay:
         files: Parquet, with its URL and size.
         landed: From which landed versions, and how many rows of each.
         evolved: Columns the Parquet has besides the declared ones.
+        folder: `s3://` location of the day's Parquet; empty in what earlier versions wrote down.
     """
 
     glue_job_run_id: str
     files: tuple[dict[str, Any], ...]
     landed: tuple[tuple[LandedObject, RowCount], ...]
     evolved: tuple[str, ...] = ()
+    folder: str = ""
 
     @property
     def rows(self) -> dict[str, int]:
@@ -59,6 +61,7 @@ class MadeDay:
             "files": self.files,
             "landed": landed,
             "evolved": self.evolved,
+            "folder": self.folder,
         }
 
     @classmethod
@@ -68,7 +71,8 @@ class MadeDay:
             (LandedObject.from_json(each["object"]), RowCount(**each["rows"])) for each in document["landed"]
         )
         evolved = tuple(document.get("evolved", ()))
-        return cls(document["glue_job_run_id"], tuple(document["files"]), tuple(landed), evolved)
+        files, folder = tuple(document["files"]), document.get("folder", "")
+        return cls(document["glue_job_run_id"], files, tuple(landed), evolved, folder)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """A Glue job over a feed's landed files, in which no file keeps another one from being made."""
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +11,14 @@ from typing import Any
 from airline_platform.contract.feed import WHOLE, Feed
 from airline_platform.errors import GlueJobFailed
 from airline_platform.settings import get_settings
+from assets.code_version import job_version
 from assets.ingest.handover import RowCount
 from assets.ingest.refusals import Refusal
 from assets.ingest.step import Step
 from assets.isolation.causes import cause_of_job_failure, job_words
 from assets.isolation.halving import Culprit, isolate
 from resources.catalog import rejects_prefix
-from resources.glue import PARTITIONS
+from resources.glue import PARTITIONS, WORK
 from resources.lake import Lake, run_scratch
 from resources.landing import LandedObject
 
@@ -32,12 +35,14 @@ class JudgedFile:
         rows: Its rows.
         glue_job_run_id: The job run.
         refused: Why none of its rows may be loaded; empty where they may.
+        output: The `s3://` prefix below which the job run has written folders of days.
     """
 
     file: LandedObject
     rows: RowCount
     glue_job_run_id: str
     refused: str
+    output: str = ""
 
 
 @dataclass
@@ -161,16 +166,15 @@ class LandedJob:
         share = get_settings().rejected_share_allowed(self.feed.name, self.feed.max_rejected_share)
         rejects = run_scratch(run_id, "rejects/") if scratch else rejects_prefix(self.feed)
         given = {
-            "manifest": self.step.lake.put_run_manifest(run_id, self.name, [_entry(file) for file in files]),
             "output": self.into.uri(scratch or self.output),
             "rejects": self.step.lake.uri(rejects),
             "max_rejected_share": str(share),
             "evolved": ",".join(self.evolved) or "none",
             **self.arguments,
         }
-        days = sorted({file.day or WHOLE for file in files})
-        run, counts = run_job(self.step, self.name, given, days, [file.url for file in files])
-        return [_judged(file, counts[file.url], run) for file in files]
+        entries = [_entry(file) for file in files]
+        run = run_job(self.step, self.name, given, entries, [file.url for file in files])
+        return [_judged(file, run) for file in files]
 
 
 _AS_ACCEPTED = ("landed_at", "header", "columns", "shape", "first", "rows", "size", "ascii", "reading")
@@ -184,26 +188,72 @@ def _entry(file: LandedObject) -> dict[str, Any]:
     return {"url": file.url, "mandatory": True, "partition": file.day or WHOLE, **told}
 
 
-def _judged(file: LandedObject, told: Mapping[str, Any], run: str) -> JudgedFile:
+def _judged(file: LandedObject, run: "ReportedRun") -> JudgedFile:
+    told = run.counts[file.url]
     rows = RowCount(told["read"], told["loaded"], told["rejected"], told["repeated"])
-    return JudgedFile(file, rows, run, told.get("refused", ""))
+    return JudgedFile(file, rows, run.id, told.get("refused", ""), run.output)
+
+
+@dataclass(frozen=True)
+class ReportedRun:
+    """A Glue job run that has succeeded.
+
+    Args:
+        id: Glue's.
+        output: The `s3://` prefix it has written below: another one than was asked for, where the run was
+            adopted that an earlier Dagster run had started.
+        counts: Its report of each file, by URL.
+    """
+
+    id: str
+    output: str
+    counts: Mapping[str, Mapping[str, Any]]
 
 
 def run_job(
-    step: Step, job: str, arguments: Mapping[str, str], days: Sequence[str], urls: Sequence[str]
-) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Run a Glue job that writes days; return its run id, and its report of each file by URL.
+    step: Step,
+    job: str,
+    arguments: Mapping[str, str],
+    entries: Sequence[Mapping[str, Any]],
+    urls: Sequence[str],
+) -> ReportedRun:
+    """Have a Glue job make days; a retry takes what the run before it has started (docs/adr/0031).
+
+    Args:
+        step: The step that needs it.
+        job: Its name without the platform's.
+        arguments: Its arguments, besides manifest and days; at least `output`.
+        entries: Its manifest's, each with its day as `partition`: it writes to the folders of these.
+        urls: Files it has to report of.
 
     Raises:
         GlueJobFailed: The job failed, or left one of the files out of its report.
     """
     name = get_settings().job_name(job)
-    folders = ",".join(f"date={day}" for day in days) or "none"
-    run, messages = step.glue.run_job(step.context, name, {**arguments, PARTITIONS: folders})
+    folders = sorted({f"date={entry['partition']}" for entry in entries})
+    given = {**arguments, PARTITIONS: ",".join(folders) or "none"}
+    if entries:  # one over nothing asks whether the job works now, not whether it ever did
+        given[WORK] = work_digest(step, job, given, entries)
+    manifest = step.lake.put_run_manifest(step.run.run_id, job, entries)
+    run, messages = step.glue.run_job(step.context, name, {**given, "manifest": manifest})
     counts = {file["url"]: file for message in messages for file in message["files"]}
     if missing := [url for url in urls if url not in counts]:
         raise GlueJobFailed(
             f"Glue job {name} run {run['Id']} reported nothing of {missing[:20]}",
             remedy="Check that the deployed job is this version's (`airline deploy`), then re-run this step.",
         )
-    return run["Id"], counts
+    return ReportedRun(run["Id"], run.get("Arguments", {}).get("--output", given["output"]), counts)
+
+
+def work_digest(
+    step: Step, job: str, arguments: Mapping[str, str], entries: Sequence[Mapping[str, Any]]
+) -> str:
+    """Return a digest of all that decides what a job run makes: equal for a run and its retry.
+
+    These are the job, its program and the feed's declaration, the manifest's content, and the arguments. The
+    id of the Dagster run, after which a run's own folders are named, is no part of it.
+    """
+    told = {name: value.replace(step.run.run_id, "<run>") for name, value in arguments.items()}
+    files = sorted(json.dumps(entry, sort_keys=True) for entry in entries)
+    document = json.dumps([job, job_version(step.feed), files, told], sort_keys=True)
+    return hashlib.sha256(document.encode()).hexdigest()[:32]

@@ -13,6 +13,7 @@ from assets.code_version import job_version
 from assets.description import columns_metadata, describe, job_run_link, s3_link
 from assets.failures import permanent_errors_end_the_step
 from assets.ingest import drift
+from assets.ingest.catalog import lake_days
 from assets.ingest.handover import MadeDay, get_landed, put_made
 from assets.ingest.landed_job import JudgedFile, LandedJob
 from assets.ingest.raw import nothing_usable
@@ -26,6 +27,7 @@ from assets.ingest.refusals import (
 from assets.ingest.sinks.dimension import snapshot_folder
 from assets.ingest.step import Step, how_it_runs, what_it_is
 from resources.catalog import enriched_prefix, enriched_table, rejects_prefix
+from resources.lake_days import run_folder
 from resources.landing import LandedObject
 
 NONE = "none"
@@ -93,7 +95,8 @@ def job_of(step: Step) -> LandedJob:
     """The job of the step's feed, with what its declaration asks for."""
     feed, lake = step.feed, step.lake
     if feed.typed:
-        return LandedJob(step, lake.with_bucket(step.landing.bucket), feed.typed_prefix, {})
+        into = lake.with_bucket(step.landing.bucket)
+        return LandedJob(step, into, run_folder(feed.typed_prefix, step.run.run_id), {})
     arguments: dict[str, str] = {}
     for dimension in feed.dimensions:
         known = lake.get_manifests(FEEDS[dimension].table.name, [WHOLE])
@@ -116,6 +119,8 @@ def make_days(step: Step, job: LandedJob) -> None:
         GlueJobFailed: The job fails whatever it is given, or left a file out of its report.
     """
     feed, days = step.feed, step.days
+    if feed.typed:
+        lake_days(step, feed.typed).note({day: f"{job.into.uri(job.output)}date={day}/" for day in days})
     judged, refusals = job.make(_landed(step))
     refusals = with_their_days(feed, judged, [*refusals, *refused_by_job(step, judged)])
     refused = [refusal.file for refusal in refusals]
@@ -140,7 +145,7 @@ def make_days(step: Step, job: LandedJob) -> None:
                 **it.rows,
                 "refused_files": sum((file.day or WHOLE) == day for file in refused),
                 "glue_job_run": job_run_link(get_settings().job_name(job.name), it.glue_job_run_id),
-                "parquet": s3_link(job.into.bucket, f"{job.output}date={day}/"),
+                "parquet": s3_link(job.into.bucket, job.into.path(it.folder) or f"{job.output}date={day}/"),
                 "rejects": s3_link(step.lake.bucket, f"{rejects_prefix(feed)}date={day}/"),
             },
         )
@@ -167,14 +172,15 @@ def _made_days(job: LandedJob, good: Sequence[JudgedFile]) -> dict[str, MadeDay]
     by_day: dict[str, list[JudgedFile]] = {}
     for it in good:
         by_day.setdefault(it.file.day or WHOLE, []).append(it)
-    prefixes = {day: f"{job.output}date={day}/" for day in by_day}
-    written = job.into.list_files(prefixes.values())
+    folders = {day: f"{files[0].output}date={day}/" for day, files in by_day.items()}
+    written = job.into.list_files(map(job.into.path, folders.values()))
     return {
         day: MadeDay(
             files[0].glue_job_run_id,
-            tuple(written[prefixes[day]]),
+            tuple(written[job.into.path(folders[day])]),
             tuple((it.file, it.rows) for it in files),
             job.evolved,
+            folders[day],
         )
         for day, files in by_day.items()
     }

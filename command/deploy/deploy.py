@@ -59,6 +59,7 @@ def deploy(
     """
     from assets.schema import TABLES  # noqa: PLC0415
     from resources.catalog import ensure_catalog_tables  # noqa: PLC0415 - not to deploy the stack alone
+    from resources.lake_days import restore_days  # noqa: PLC0415
     from resources.warehouse.migration import apply_schema  # noqa: PLC0415
 
     login, own = _described(settings, warehouse, on_progress)
@@ -69,6 +70,7 @@ def deploy(
     ensure_customer_key(settings, customer_key)
     on_progress("tables of the Data Catalog")
     ensure_catalog_tables(settings)
+    restore_days(settings)
     on_progress("warehouse schema")
     apply_schema(settings, TABLES, on_progress=on_progress)
     if own and settings.stage == "local":

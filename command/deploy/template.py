@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from airline_platform.contract.feed import Feed, Job
+from airline_platform.contract.sink import RUNS
 from airline_platform.errors import AirlineError
 from airline_platform.feeds import FEEDS
 from resources.catalog import enriched_prefix
@@ -28,6 +29,9 @@ those. `airline_platform.files.markers` says who leaves them."""
 
 STAGING = ".spark-staging*/**"
 """What a Spark job that was ended leaves behind."""
+
+RUN_FOLDERS = f"{RUNS}**"
+"""Where runs write days of a table of the lake: only the catalog knows which of them counts."""
 
 _MARK = re.compile(r"^( *)# feeds: (.+)$", re.MULTILINE)
 
@@ -102,7 +106,7 @@ def crawlers_of(feed: Feed) -> tuple[Crawler, ...]:
     a table of each file, whatever its policy says of tables that are there.
     """
     if feed.typed:
-        exclusions = (*MARKERS, STAGING)
+        exclusions = (*MARKERS, STAGING, RUN_FOLDERS)
         return (
             Crawler(feed.name, "landing", feed.typed_prefix, "", exclusions),
             Crawler(feed.table.name, "lake", f"{feed.table.name}/", "", exclusions),
@@ -139,6 +143,9 @@ def _places(feeds: Sequence[Feed]) -> dict[str, Lines]:
             ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
             "LandingBucket",
             typed,
+        ),
+        "Dagster removes what typed rows replaced": _statement(
+            "ReplacedTypedRows", ["s3:DeleteObject"], "LandingBucket", typed
         ),
     }
 

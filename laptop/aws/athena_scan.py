@@ -1,7 +1,7 @@
 """What an Athena query read on a laptop: its tables' files, where MiniStack counts the result's letters."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,13 +48,21 @@ class AthenaScans:
             return 0
 
     def _size(self, database: str, table: str) -> int:
-        """Bytes below a table's location: MiniStack reads whole files, whatever partitions it has."""
+        """Bytes of a table: MiniStack reads all of it, whichever days a query asks for."""
         glue = self._client("glue")
         try:
-            storage = glue.get_table(DatabaseName=database, Name=table)["Table"].get("StorageDescriptor", {})
+            found = glue.get_table(DatabaseName=database, Name=table)["Table"]
         except glue.exceptions.EntityNotFoundException:
             return 0  # DuckDB's own, such as those of information_schema
-        place = urlsplit(storage.get("Location", ""))
+        if not is_partitioned(found):
+            return self._below(found.get("StorageDescriptor", {}).get("Location", ""))
+        pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=table)
+        partitions = [each for page in pages for each in page["Partitions"]]
+        return sum(self._below(each.get("StorageDescriptor", {}).get("Location", "")) for each in partitions)
+
+    def _below(self, location: str) -> int:
+        """Bytes of the files below a location."""
+        place = urlsplit(location)
         prefix = f"{place.path.strip('/')}/".lstrip("/")
         listing = self._client("s3").get_paginator("list_objects_v2")
         pages = listing.paginate(Bucket=place.netloc, Prefix=prefix)
@@ -77,6 +85,11 @@ def tables(sql: str, database: str) -> list[tuple[str, str]]:
         for table in tree.find_all(exp.Table)
         if isinstance(table.this, exp.Identifier) and (table.db or table.name.lower() not in own)
     ]
+
+
+def is_partitioned(table: Mapping[str, Any]) -> bool:
+    """Whether a table's files are found by its registered partitions, and not by their folders' names."""
+    return bool(table.get("PartitionKeys")) and "projection.enabled" not in table.get("Parameters", {})
 
 
 def is_read(key: str) -> bool:

@@ -292,7 +292,11 @@ class _TargetCrawl:
         self._say("INFO", f"Added {len(new)} partitions to table {table['Name']}, {len(known)} were there")
         if not inherits(self.crawler):
             return
-        there = [(known[values], row) for row in inputs if (values := tuple(row["Values"])) in known]
+        there = [
+            (known[values], where_it_is(row, known[values]))
+            for row in inputs
+            if (values := tuple(row["Values"])) in known
+        ]
         other = [row for has, row in there if has.get("StorageDescriptor") != row["StorageDescriptor"]]
         for batch in _batches(other):
             entries = [{"PartitionValueList": row["Values"], "PartitionInput": row} for row in batch]
@@ -386,6 +390,16 @@ def partition_inputs(table: dict[str, Any], files: list[LandedFile]) -> list[dic
         }
         for values in sorted(folders)
     ]
+
+
+def where_it_is(row: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """A partition as it is to be, at the location where it is registered: what inherits is not moved.
+
+    AWS's guide speaks of partitions that are updated "with metadata from the table" (How to prevent the
+    crawler from changing an existing schema), and the table does not say where a partition is.
+    """
+    location = known.get("StorageDescriptor", {}).get("Location", row["StorageDescriptor"]["Location"])
+    return row | {"StorageDescriptor": row["StorageDescriptor"] | {"Location": location}}
 
 
 def difference(table: dict[str, Any], schema: Schema) -> str:

@@ -90,8 +90,20 @@ def lake(gateway: subprocess.Popen[bytes]) -> int:
     )
     create_table("shipments_normalized", "s3://lake/normalized/shipments/")
     create_table("nothing_yet", "s3://lake/normalized/nothing/")
-    # One is hidden, and one is below no table's location.
-    s3.put_object(Bucket="lake", Key="normalized/shipments/_SUCCESS", Body=b"x" * 1000)
+    glue.batch_create_partition(
+        DatabaseName=DATABASE,
+        TableName="shipments_normalized",
+        PartitionInputList=[
+            {
+                "Values": [day],
+                "StorageDescriptor": {"Location": f"s3://lake/normalized/shipments/date={day}/"},
+            }
+            for day in COSTS
+        ],
+    )
+    # One is hidden, one is in no partition, and one is below no table's location.
+    s3.put_object(Bucket="lake", Key="normalized/shipments/date=2013-01-01/_SUCCESS", Body=b"x" * 1000)
+    s3.put_object(Bucket="lake", Key="normalized/shipments/date=1999-01-01/x.parquet", Body=b"x" * 1000)
     s3.put_object(Bucket="lake", Key="normalized/shipments_old/part-0.parquet", Body=b"x" * 1000)
     return sum(put_day(s3, day, costs) for day, costs in COSTS.items())
 
@@ -148,7 +160,7 @@ def test_a_table_without_objects_has_no_days_and_an_empty_total() -> None:
     assert result.bytes_scanned == 0
 
 
-def test_what_a_query_read_is_every_file_of_its_tables(lake: int) -> None:
+def test_what_a_query_read_is_every_file_of_its_tables_partitions(lake: int) -> None:
     sums = Athena.of(get_settings()).query(BY_DAY.format(table="shipments_normalized"))
     twice = Athena.of(get_settings()).query(
         'WITH days AS (SELECT DISTINCT "date" FROM airline.shipments_normalized)'
@@ -161,7 +173,7 @@ def test_what_a_query_read_is_every_file_of_its_tables(lake: int) -> None:
 def test_what_a_query_read_stays_what_it_was(lake: int) -> None:
     athena, s3 = make_client(get_settings(), "athena"), make_client(get_settings(), "s3")
     result = Athena.of(get_settings()).query("SELECT COUNT(*) AS n FROM shipments_normalized")
-    key = "normalized/shipments/date=2013-03-01/part-0.parquet"
+    key = "normalized/shipments/date=2013-02-01/part-1.parquet"
     s3.put_object(Bucket="lake", Key=key, Body=b"later")
     try:
         again = athena.get_query_execution(QueryExecutionId=result.query_id)

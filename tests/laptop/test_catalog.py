@@ -169,6 +169,8 @@ def test_athena_shows_what_landed_and_an_empty_or_wrong_number_as_null(catalog: 
     catalog.land("daily_flights/date=2013-01-01/good.csv")
     catalog.land("daily_flights/date=2013-01-02/bad.csv", GOOD.replace(b"4,5", b"late,5"))
     athena = Athena.of(catalog.settings)
+    table = landing_table(catalog.settings, FLIGHTS)
+    register(catalog.resource, table, catalog.folders(table, "2013-01-01", "2013-01-02"))
 
     rows = athena.query(
         'SELECT "date", carrier, originairportid, depdelay FROM landing_daily_flights ORDER BY 1, 2'

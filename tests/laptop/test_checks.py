@@ -623,7 +623,7 @@ class Counted(Athena):
 def test_shipments_are_counted_again(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, counted: int, before: int, checks: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(assets.ingest.sinks.lake_table, "register", lambda *_args, **_more: None)
+    monkeypatch.setattr(assets.ingest.sinks.lake_table, "place", lambda *_args, **_more: None)
     for day in ("2013-01-28", "2013-01-21"):
         known(warehouse, SHIPMENTS, day, before)
     made = MadeDay("jr_1", (), ((landed(SHIPMENTS, MONDAY), RowCount(12, 10, 2)),))

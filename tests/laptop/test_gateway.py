@@ -477,6 +477,65 @@ def test_a_job_that_is_never_free_is_told_of_and_not_started(stack, monkeypatch)
     stack.wait("busy", run_id)
 
 
+REPORTING_SCRIPT = """
+import boto3, time
+from dagster_pipes import (
+    PipesCliArgsParamsLoader, PipesS3ContextLoader, PipesS3MessageWriter, open_dagster_pipes
+)
+s3 = boto3.client("s3")
+with open_dagster_pipes(
+    context_loader=PipesS3ContextLoader(client=s3),
+    message_writer=PipesS3MessageWriter(client=s3, interval=0.2),
+    params_loader=PipesCliArgsParamsLoader(),
+) as pipes:
+    time.sleep(2)
+    pipes.report_custom_message({"files": [{"url": "s3://x"}]})
+"""
+
+
+class Killed(BaseException):
+    """Ends a Dagster run without a word to its job."""
+
+
+@pytest.mark.filterwarnings("default")  # as above
+@pytest.mark.usefixtures("its_settings")
+@pytest.mark.parametrize("meanwhile", ["is at work", "has succeeded"])
+def test_the_retry_of_a_killed_run_takes_its_job_run_and_starts_none(stack, monkeypatch, meanwhile):
+    name, found = f"left-{meanwhile.replace(' ', '-')}", []
+
+    @dg.asset
+    def made_by_glue(context: dg.AssetExecutionContext, jobs: dg.ResourceParam[glue.Glue]) -> Any:
+        found.append(jobs.run_job(context, name, {glue.WORK: "digest"}))
+        return dg.MaterializeResult()
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    def runs() -> list[dict[str, Any]]:
+        answer: list[dict[str, Any]] = stack.glue.get_job_runs(JobName=name)["JobRuns"]
+        return answer
+
+    stack.create_job(name, REPORTING_SCRIPT)
+    jobs = glue.Glue(
+        database=DATABASE, pipes_bucket="lake", log_group="none", aws=AwsConfig.of(get_settings())
+    )
+    monkeypatch.setattr(glue, "chain_of", lambda _run: "chain")
+    with dg.DagsterInstance.ephemeral() as instance:
+        with monkeypatch.context() as patch:
+            patch.setattr(glue.Glue, "_wait", killed)
+            with pytest.raises(Killed):
+                dg.materialize([made_by_glue], resources={"jobs": jobs}, instance=instance)
+        (left,) = runs()
+        if meanwhile == "has succeeded":
+            assert stack.wait(name, left["Id"])["JobRunState"] == "SUCCEEDED"
+        dg.materialize([made_by_glue], resources={"jobs": jobs}, instance=instance)
+
+    ((job_run, messages),) = found
+    assert (job_run["Id"], job_run["JobRunState"]) == (left["Id"], "SUCCEEDED")
+    assert messages == [{"files": [{"url": "s3://x"}]}]
+    assert [run["Id"] for run in runs()] == [left["Id"]]
+
+
 def test_a_killed_spark_process_fails_the_run(stack):
     stack.create_job("killed", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     run = stack.run("killed")

@@ -176,7 +176,7 @@ def columns(table: dict[str, Any]) -> list[tuple[str, str]]:
     return [(column["Name"], column["Type"]) for column in table["StorageDescriptor"]["Columns"]]
 
 
-def test_every_crawled_table_was_confirmed_by_a_crawl(stack: Any, story: Story) -> None:
+def test_every_table_was_confirmed_once_by_a_crawl_or_by_who_writes_it(stack: Any, story: Story) -> None:
     crawled = {name for name, table in catalog_tables(stack.settings).items() if table.crawler}
 
     assert {n for n, table in story.tables["loaded"].items() if CONFIRMED in table["Parameters"]} == crawled
@@ -201,8 +201,15 @@ def test_the_good_day_is_a_partition_of_each_table_and_reads_like_it(
     declared = catalog_tables(stack.settings)
 
     assert partitions == {
-        name: story.tables["loaded"][name]["StorageDescriptor"]
-        | {"Location": declared[name].folder(str(GOOD_DAY))}
+        name: story.tables["loaded"][name]["StorageDescriptor"] | {"Location": partitions[name]["Location"]}
         for name in partitions
     }
+    by_run = {name for name in partitions if declared[name].by_run}
+    assert {name: it["Location"] for name, it in partitions.items() if name not in by_run} == {
+        name: declared[name].folder(str(GOOD_DAY)) for name in partitions.keys() - by_run
+    }
+    for name in by_run:
+        location = partitions[name]["Location"]
+        assert location.startswith(f"{declared[name].location}runs/")
+        assert location.endswith(f"/date={GOOD_DAY}/")
     assert len(partitions) == 4

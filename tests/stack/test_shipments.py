@@ -36,7 +36,6 @@ CLEAN = ["2013-08-01", "2013-08-02", "2013-08-03"]
 DIRTY = (date(2013, 8, 4), date(2013, 8, 8))
 DIRTY_ROWS, SEED = 10_000, 42
 LARGE_DAY, LARGE_BYTES = "2013-08-29", 100_000_000
-BROKEN_LAKE = "2013-08-31"
 WAVE_SECONDS = 400
 
 Numbers = tuple[int | Decimal, ...]
@@ -540,7 +539,12 @@ def test_landed_again_overwritten_and_backfilled_the_totals_are_still_those_of_w
 @pytest.mark.usefixtures("story")
 def test_a_query_that_fails_is_told_with_athenas_reason_and_no_figures(stack):
     s3, lake = stack.client("s3"), stack.settings.lake_bucket
-    broken = f"shipments_normalized/date={BROKEN_LAKE}/broken.parquet"
+    standing = stack.client("glue").get_partition(
+        DatabaseName=stack.settings.glue_database,
+        TableName="shipments_normalized",
+        PartitionValues=[CLEAN[0]],
+    )["Partition"]["StorageDescriptor"]["Location"]
+    broken = standing.removeprefix(f"s3://{lake}/") + "broken.parquet"
     s3.put_object(Bucket=lake, Key=broken, Body=b"this is no Parquet")
     day = "2013-08-30"
     place = key(day, "one_more.json")

@@ -6,18 +6,16 @@ from typing import Any, Literal
 from dagster import MetadataValue
 
 from airline_platform.contract.sink import LakeTable
-from airline_platform.settings import get_settings
 from assets.checks import measures
 from assets.checks.of_feeds import ROW_COUNT, ROWS_ACCOUNTED
 from assets.checks.outcomes import Outcome, outcome_of, require
 from assets.description import query_link
-from assets.ingest.catalog import register
+from assets.ingest.catalog import place
 from assets.ingest.handover import MadeDay
 from assets.ingest.sinks.totals import Totals, figures, read_totals, totals_sql
 from assets.ingest.sinks.written import Written
 from assets.ingest.step import Step
 from resources.athena import QueryResult
-from resources.catalog import parquet_table
 from resources.warehouse.session import Session
 
 
@@ -42,8 +40,7 @@ class LakeTableSink:
             ChecksFailed: They differ: rows are not in the catalog, or are there twice.
         """
         # A retry begins here, and a laptop that was stopped in between has forgotten the days of its tables.
-        table = parquet_table(get_settings(), self.step.feed, self.sink.table)
-        register(self.step.glue, table, {day: table.folder(day) for day in made})
+        place(self.step, self.sink.table, made)
         self.answer: QueryResult = self.step.athena.query(totals_sql(self.sink, min(made), max(made)))
         self.totals: dict[str | None, Totals] = read_totals(self.sink, self.answer)
         self.accounted: Outcome = self._account(made)

@@ -262,17 +262,28 @@ class Oracle:
                 _same(Counter(expected), Counter(found))
 
     def _normalized(self) -> list[str]:
-        """The lake's Parquet of shipments, as it is now."""
+        """The lake's Parquet of shipments as it is now: what the catalog's partitions point to."""
         s3, bucket = self.laptop.client("s3"), self.laptop.settings.lake_bucket
+        glue, database = self.laptop.client("glue"), self.laptop.settings.glue_database
+        days = glue.get_paginator("get_partitions").paginate(
+            DatabaseName=database, TableName=SHIPMENTS.table.name
+        )
+        prefixes = [
+            day["StorageDescriptor"]["Location"].removeprefix(f"s3://{bucket}/")
+            for page in days
+            for day in page["Partitions"]
+        ]
         folder = self.folder / "lake"
         shutil.rmtree(folder, ignore_errors=True)
         paths = []
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{SHIPMENTS.table.name}/")
+        lister = s3.get_paginator("list_objects_v2")
+        pages = (page for prefix in prefixes for page in lister.paginate(Bucket=bucket, Prefix=prefix))
         for item in (item for page in pages for item in page.get("Contents", ())):
             path = folder / item["Key"]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
             paths.append(str(path))
+        assert paths, "the catalog shows no shipments"
         return paths
 
     def _files(self, feed: Feed, landed: dict[str, str]) -> list[str]:

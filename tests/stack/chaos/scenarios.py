@@ -242,6 +242,22 @@ def kills() -> list[Scenario]:
 # --- what else goes wrong ----------------------------------------------------------------------------------
 
 
+def killed_in_glue_pays_once(laptop: ChaosLaptop, day: date) -> None:
+    """The run is killed while its job works; the retry waits for that job run, or takes what it has made."""
+    job, folder = laptop.settings.job_name(FLIGHTS.jobs[0].name), f"date={day}"
+
+    def job_runs() -> list[str]:
+        runs = laptop.client("glue").get_job_runs(JobName=job)["JobRuns"]
+        days = {run["Id"]: run["Arguments"]["--airline-partitions"].split(",") for run in runs}
+        return [run for run, folders in days.items() if folder in folders]
+
+    with STAGE["in Glue"].reached(laptop, day):
+        (at_work,) = job_runs()
+        kill_run(laptop)
+    until(partial(laptop.loaded, day), "a load by the retry")
+    assert job_runs() == [at_work]
+
+
 def dies_at_every_retry(laptop: ChaosLaptop, day: date) -> None:
     """Dagster gives a run two retries; after the third death nobody but the reconciliation asks again."""
     with laptop.faults.rule(Hold(matches=calls("glue", "StartJobRun"))) as hold:
@@ -516,6 +532,7 @@ def others() -> list[Scenario]:
         Scenario("permission missing", "BatchCreatePartition", permission_is_missing),
         Scenario("bookings' run killed", "before the commit", bookings_die),
         Scenario("disk full", "in Glue", disk_is_full),
+        Scenario("run killed: one Glue run", "in Glue", killed_in_glue_pays_once),
         Scenario("PostgreSQL freezes", "after Glue", warehouse_freezes),
         Scenario("file overwritten", "after Glue", partial(overwritten, "after Glue")),
         Scenario("file overwritten", "before the commit", partial(overwritten, "before the commit")),

@@ -14,11 +14,12 @@ from airline_platform.errors import GlueJobFailed
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings
+from assets.ingest import landed_job
 from assets.ingest.handover import RowCount
 from assets.ingest.landed_job import JudgedFile, LandedJob, run_job
 from assets.ingest.refusals import Refusal
 from assets.ingest.step import Step
-from resources.glue import PARTITIONS
+from resources.glue import PARTITIONS, WORK
 from resources.landing import LandedObject
 
 LAKE, LANDING = "airline-lake", "airline-landing"
@@ -178,7 +179,7 @@ def test_a_job_is_told_what_it_writes_and_where_besides_what_its_feed_asks_for()
     more.make([landed(2), landed(1)])
 
     (given,) = glue.given
-    assert {name: value for name, value in given.items() if name != "manifest"} == {
+    assert {name: value for name, value in given.items() if name not in ("manifest", WORK)} == {
         "output": f"s3://{LAKE}/enriched/",
         "rejects": f"s3://{LAKE}/rejects/flights/",
         "max_rejected_share": "0.05",
@@ -223,4 +224,74 @@ class SilentGlue(FailingGlue):
 
 def test_a_job_that_leaves_a_file_out_of_its_report_has_failed() -> None:
     with pytest.raises(GlueJobFailed, match=r"reported nothing of .*'s3://x'"):
-        run_job(step(SilentGlue(MemoryLake())), "flights", {}, ["2013-01-01"], ["s3://x"])
+        run_job(step(SilentGlue(MemoryLake())), "flights", {"output": "s3://y/"}, [], ["s3://x"])
+
+
+# --- which work a run does
+
+
+def digest_of(files: Sequence[LandedObject], run_id: str = "run", **more: Any) -> str:
+    glue = FailingGlue(MemoryLake())
+    its = replace(job(glue), **more)
+    its.step.context.run.run_id = run_id
+    its.make(files)
+    return glue.given[0][WORK]
+
+
+def test_a_retry_has_the_digest_of_the_run_before_it_whatever_their_own_folders_are_called() -> None:
+    files = [landed(1), landed(2)]
+
+    assert digest_of(files) == digest_of(files[::-1])
+    assert digest_of(files, "first", output="runs/first/") == digest_of(
+        files, "second", output="runs/second/"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": [landed(1), landed(2, "b")]},
+        {"files": [landed(1)]},
+        {"files": [landed(1), replace(landed(2), rows=3)]},
+        {"files": [landed(1), replace(landed(2), landed_at=datetime(2013, 2, 2, tzinfo=UTC))]},
+        {"arguments": {"airports": "none"}},
+        {"evolved": ("gate",)},
+        {"output": "elsewhere/"},
+    ],
+)
+def test_other_files_or_other_arguments_are_other_work(change: dict[str, Any]) -> None:
+    files = [landed(1), landed(2)]
+
+    assert digest_of(**{"files": files, **change}) != digest_of(files)
+
+
+def test_another_program_or_declaration_is_other_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = digest_of([landed(1)])
+    monkeypatch.setattr(landed_job, "job_version", lambda _feed: "another")
+
+    assert digest_of([landed(1)]) != before
+
+
+def test_a_job_over_nothing_has_no_digest_because_it_asks_whether_the_job_works_now() -> None:
+    glue = FailingGlue(MemoryLake(), ("ill",))
+
+    job(glue).make([landed(1, "ill")])
+
+    over_file, over_nothing = glue.given
+    assert WORK in over_file
+    assert WORK not in over_nothing
+    assert over_nothing[PARTITIONS] == "none"
+
+
+class AdoptingGlue(FailingGlue):
+    """Has a run that an earlier Dagster run had started, and that wrote into that one's folder."""
+
+    def run_job(self, _: Any, name: str, arguments: Mapping[str, str]) -> tuple[dict[str, Any], list[Any]]:
+        run, messages = super().run_job(_, name, arguments)
+        return {**run, "Arguments": {"--output": "s3://airline-landing/typed/runs/dead/"}}, messages
+
+
+def test_what_an_adopted_run_wrote_is_where_that_one_wrote_it() -> None:
+    made, _ = job(AdoptingGlue(MemoryLake())).make([landed(1)])
+
+    assert [it.output for it in made] == ["s3://airline-landing/typed/runs/dead/"]

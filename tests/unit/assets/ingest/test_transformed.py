@@ -89,7 +89,7 @@ class Rejects:
 
 def step(lake: Rejects, feed: Feed = FLIGHTS) -> Step:
     has = SimpleNamespace(lake=lake, landing=SimpleNamespace(bucket="landing"), warehouse=None)
-    return Step(cast("Any", SimpleNamespace(resources=has)), feed)
+    return Step(cast("Any", SimpleNamespace(resources=has, run=SimpleNamespace(run_id="run"))), feed)
 
 
 def test_a_file_the_job_refuses_is_told_with_its_first_rows_that_are_to_be_mended() -> None:
@@ -136,7 +136,7 @@ def test_a_job_of_people_writes_below_their_own_prefix_in_the_landing_bucket() -
 
     assert (job.into.bucket, job.output, job.arguments) == (
         "landing",
-        "shipments/shipments_parquet/",
+        "shipments/shipments_parquet/runs/run/",
         {},
     )
 

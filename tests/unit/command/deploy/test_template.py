@@ -27,6 +27,7 @@ from command.deploy.template import LARGEST_BODY, TEMPLATE, in_any_case, logical
 from laptop.glue.crawler import LOG_GROUP, inherits
 from laptop.glue.schema import excluded
 from resources.catalog import catalog_tables
+from resources.lake_days import run_folder
 
 REPOSITORY = TEMPLATE.parents[1]
 
@@ -404,6 +405,37 @@ def test_jobs_write_nothing_into_the_landing_bucket_but_typed_rows(template: dic
         "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
     }  # fmt: skip
     assert all(where == typed for where in writing)
+
+
+def test_dagster_deletes_nothing_in_the_landing_bucket_but_typed_rows_that_were_replaced(
+    template: dict[str, Any],
+) -> None:
+    deleting = {
+        sid: statement["Resource"]
+        for sid, statement in dagster_policy(template).items()
+        if "LandingBucket" in str(statement["Resource"]) and any("Delete" in it for it in statement["Action"])
+    }
+
+    typed = [feed.typed_prefix for feed in FEEDS.values() if feed.typed]
+    assert deleting == {
+        "ReplacedTypedRows": [{"Fn::Sub": f"${{LandingBucket.Arn}}/{prefix}*"} for prefix in typed]
+    }
+
+
+def test_dagster_may_register_days_and_move_them(template: dict[str, Any]) -> None:
+    calls = {"BatchGetPartition", "GetPartitions", "BatchCreatePartition", "BatchUpdatePartition"}
+
+    assert {f"glue:{call}" for call in calls} <= set(dagster_policy(template)["Catalog"]["Action"])
+
+
+def test_crawlers_look_into_no_folder_that_a_run_has_of_its_own(template: dict[str, Any]) -> None:
+    rows = {row["Prefix"]: row for row in template["Mappings"]["Crawlers"].values()}
+    for feed in (feed for feed in FEEDS.values() if feed.typed):
+        for prefix in (feed.typed_prefix, f"{feed.table.name}/"):
+            globs = tuple(rows[prefix]["Exclusions"])
+            written = f"{run_folder('', 'run')}date=2013-01-01/part-0.parquet"
+            assert excluded(written, globs)
+            assert not excluded("date=2013-01-01/part-0.parquet", globs)
 
 
 def test_crawlers_read_of_the_lake_just_what_they_crawl(template: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ class Counted:
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
-    monkeypatch.setattr(lake_table, "register", lambda _glue, _table, folders: found.extend(folders))
+    monkeypatch.setattr(lake_table, "place", lambda _step, _table, made: found.extend(made))
     return found
 
 
