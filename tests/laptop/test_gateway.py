@@ -257,6 +257,12 @@ print(pid, os.environ.get("LEFT"), hasattr(boto3, "left"), hadoop.get("fs.left")
 )
 
 
+def jvm_of(stack, run: dict[str, Any]) -> str:
+    """The line with which a job has said its JVM's pid, perhaps beside a traceback."""
+    (pid,) = filter(str.isdigit, stack.log("/aws-glue/jobs/output", run["Id"]).splitlines())
+    return pid
+
+
 def test_the_next_job_has_the_same_jvm_and_nothing_of_the_job_before(stack):
     stack.create_job("leaving", LEAVING)
     stack.create_job("looking", LOOKING)
@@ -271,7 +277,7 @@ def test_after_a_job_that_has_failed_the_next_has_the_same_jvm_and_nothing_of_it
     stack.create_job("looking-after", LOOKING)
     failed = stack.run("failing")
     assert failed["JobRunState"] == "FAILED"
-    pid = stack.log("/aws-glue/jobs/output", failed["Id"]).split()[0]
+    pid = jvm_of(stack, failed)
     after = stack.log("/aws-glue/jobs/output", stack.run("looking-after")["Id"])
     assert after == f"{pid} None False None 2 False 0"
 
@@ -287,10 +293,10 @@ def test_after_a_job_that_has_failed_the_next_has_the_same_jvm_and_nothing_of_it
 def test_after_a_job_that_leaves_what_can_not_be_taken_back_the_next_has_another_jvm(stack, name, last):
     stack.create_job(name, f"{IN_JVM}\nprint(pid, flush=True)\n{last}")
     stack.create_job(f"after-{name}", f"{IN_JVM}\nprint(pid)")
-    pid = stack.log("/aws-glue/jobs/output", stack.run(name)["Id"])
+    pid = jvm_of(stack, stack.run(name))
     after = stack.run(f"after-{name}")
     assert after["JobRunState"] == "SUCCEEDED", after
-    assert stack.log("/aws-glue/jobs/output", after["Id"]) != pid
+    assert jvm_of(stack, after) != pid
 
 
 def test_python_workers_are_a_job_s_own_and_end_with_it(stack):
@@ -517,7 +523,7 @@ def test_the_retry_of_a_killed_run_takes_its_job_run_and_starts_none(stack, monk
 
     stack.create_job(name, REPORTING_SCRIPT)
     jobs = glue.Glue(
-        database=DATABASE, pipes_bucket="lake", log_group="none", aws=AwsConfig.of(get_settings())
+        database=DATABASE, pipes_bucket="lake", log_prefix="none", aws=AwsConfig.of(get_settings())
     )
     monkeypatch.setattr(glue, "chain_of", lambda _run: "chain")
     with dg.DagsterInstance.ephemeral() as instance:

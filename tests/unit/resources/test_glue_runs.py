@@ -285,7 +285,8 @@ def test_an_own_run_that_fails_is_a_failure(aws: dict[str, Stubber], no_stack: S
     ends(aws, "jr_own", "FAILED")
     reports(aws, ANY)
     session_closes(aws)
-    aws["logs"].add_client_error("get_log_events", "ResourceNotFoundException")
+    for _ in ("output", "error"):
+        aws["logs"].add_client_error("describe_log_streams", "ResourceNotFoundException")
 
     with pytest.raises(GlueJobFailed, match="run jr_own ended with FAILED"):
         done(no_stack)
