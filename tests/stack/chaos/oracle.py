@@ -198,7 +198,7 @@ class Oracle:
         ]
         assert not lacking, f"without one verdict on the current version: {lacking}"
         loaded = Counter(row["key"] for row in rows if row["state"] == "loaded")
-        differing = set(loaded) ^ set(landed) - self._forgiven
+        differing = (set(loaded) ^ set(landed)) - self._forgiven
         assert not differing, f"loaded and landed differ: {differing}"
         assert set(loaded.values()) <= {1}, f"loaded twice: {loaded.most_common(3)}"
         for row in (row for row in rows if row["rows_read"] is not None):
