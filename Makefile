@@ -1,6 +1,6 @@
 # `make demo` and `make test` each work as the first command on a fresh machine with Python 3.11 to 3.13 and make.
 PYTHONS := python3.13 python3.12 python3.11
-PYTHON ?= $(firstword $(foreach each,$(PYTHONS),$(shell command -v $(each))))
+PYTHON ?= $(firstword $(foreach each,$(PYTHONS),$(shell command -v $(each) 2>/dev/null)))
 VENV := .venv
 SPARK4 := .venv-spark4
 BIN := $(VENV)/bin
