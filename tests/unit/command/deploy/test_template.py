@@ -8,9 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, get_args
 
-import botocore.session
 import pytest
-from botocore import xform_name
 from dagster import DagsterRun
 from template_evaluation import evaluate, parsed
 
@@ -41,9 +39,6 @@ NAMES = {
     "AlertsInbox.QueueName": "alerts_inbox",
     "Workgroup.Name": "workgroup",
 }
-
-OPERATIONS_OF = ("glue", "sqs", "sns", "logs", "secretsmanager", "athena", "sts")
-"""Services whose IAM actions are called like their operations; S3's are not."""
 
 
 @pytest.fixture(scope="module")
@@ -516,27 +511,3 @@ def test_the_dagster_policy_lets_the_audit_be_read_and_nobody_change_it(template
     of_the_audit = [s for s in dagster_policy(template).values() if "AuditBucket" in str(s["Resource"])]
 
     assert [set(s["Action"]) for s in of_the_audit] == [{"s3:GetObject", "s3:ListBucket"}]
-
-
-def test_the_dagster_policy_allows_every_call_the_rooms_make(template: dict[str, Any]) -> None:
-    allowed = {a for s in dagster_policy(template).values() for a in s["Action"]}
-    # Batches are authorised like their single calls.
-    allowed |= {"sqs:DeleteMessageBatch", "sqs:ChangeMessageVisibilityBatch", "sqs:SendMessageBatch"}
-    source = "\n".join(
-        path.read_text()
-        for room in ("assets", "resources", "sensors")
-        for path in Path(REPOSITORY, room).glob("*.py")
-    )
-
-    called: dict[str, set[str]] = {}
-    session = botocore.session.Session()
-    for service in OPERATIONS_OF:
-        for operation in session.get_service_model(service).operation_names:
-            if re.search(
-                rf"""\.{xform_name(operation)}\(|paginator\(["']{xform_name(operation)}["']""", source
-            ):
-                called.setdefault(operation, set()).add(f"{service}:{operation}")
-
-    # Some services call their operations alike; it is one of them that is called.
-    assert [actions for actions in called.values() if not actions & allowed] == []
-    assert called["StartJobRun"] == {"glue:StartJobRun"}
