@@ -41,6 +41,7 @@ lint: setup
 
 docs: setup
 	$(BIN)/python -m command.feeds_page > docs/feeds.md
+	$(BIN)/python -m command.deploy.permissions.page > docs/permissions.md
 
 unit: setup
 	$(BIN)/pytest tests/unit

@@ -28,11 +28,12 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airline_platform.errors import StackUnavailable
-from airline_platform.settings import LOCAL_CREDENTIAL, Settings
+from airline_platform.settings import Settings
 from laptop import files
 from laptop.aws.athena_partitions import honour_registered_partitions
 from laptop.aws.athena_scan import GET_QUERY_EXECUTION, AthenaScans
 from laptop.aws.audit_log import AuditLog, Watch
+from laptop.aws.iam_request import GATEWAY_CREDENTIAL, JOB_CREDENTIAL
 from laptop.glue.api import GlueApi
 from laptop.glue.crawler import CrawlerEngine
 from laptop.glue.engine import GlueEngine
@@ -47,6 +48,9 @@ BLOCKED_PATHS = ("/_ministack/reset", "/_ministack/config")
 GLUE_TARGET = "AWSGlue."
 WORKERS_VARIABLE = "AIRLINE_SPARK_WORKERS"
 """How many Spark workers are kept warm; 1 where it is not set."""
+
+TRAIL_VARIABLE = "AIRLINE_TRAIL"
+"""`everything`: besides the calls of runs, the trail has the first of each kind that no run makes."""
 
 JVM_VARIABLE = "AIRLINE_SPARK_JVM"
 """Folder of the JVM's launcher and class archive; else beside the pyspark and the Java they are made for,
@@ -81,8 +85,8 @@ def job_environment(port: int, region: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        "AWS_ACCESS_KEY_ID": LOCAL_CREDENTIAL,
-        "AWS_SECRET_ACCESS_KEY": LOCAL_CREDENTIAL,
+        "AWS_ACCESS_KEY_ID": JOB_CREDENTIAL,
+        "AWS_SECRET_ACCESS_KEY": JOB_CREDENTIAL,
     }
 
 
@@ -94,18 +98,26 @@ def worker_environment(port: int, region: str) -> dict[str, str]:
 
 
 def client_factory(port: int, region: str) -> Callable[..., Any]:
-    """Makes boto3 clients of this very gateway, one per service and user agent; threads may share them."""
-    session = boto3.session.Session(
-        aws_access_key_id=LOCAL_CREDENTIAL, aws_secret_access_key=LOCAL_CREDENTIAL, region_name=region
-    )
+    """Makes boto3 clients of this very gateway, one per service and user agent; threads may share them.
+
+    With a user agent of their own they call for a Glue job, as Spark does in an account.
+    """
+    session = boto3.session.Session(region_name=region)
     lock = threading.Lock()
 
     @lru_cache(maxsize=64)
-    def client(service: str, agent: str = "airline-gateway") -> Any:
+    def client(service: str, agent: str = GATEWAY_CREDENTIAL) -> Any:
+        key = GATEWAY_CREDENTIAL if agent == GATEWAY_CREDENTIAL else JOB_CREDENTIAL
         config = Config(max_pool_connections=50, user_agent_extra=agent, retries={"total_max_attempts": 3})
         make: Any = session.client
         with lock:
-            return make(service, endpoint_url=f"http://{HOST}:{port}", config=config)
+            return make(
+                service,
+                endpoint_url=f"http://{HOST}:{port}",
+                config=config,
+                aws_access_key_id=key,
+                aws_secret_access_key=key,
+            )
 
     return client
 
@@ -253,7 +265,8 @@ def build(port: int, state: Path) -> ASGIApp:
     engine = GlueEngine(state / "glue", pool, client, job_environment(port, region))
     crawlers = CrawlerEngine(client)
 
-    audit = AuditLog(state / "audit", Settings.load().audit_bucket, region, client)
+    everything = os.environ.get(TRAIL_VARIABLE) == "everything"
+    audit = AuditLog(state / "audit", Settings.load().audit_bucket, region, client, everything=everything)
 
     def close() -> None:
         audit.close()

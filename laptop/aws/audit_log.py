@@ -21,6 +21,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.types import Message, Receive, Scope, Send
 
+from airline_platform.settings import LOCAL_CREDENTIAL
 from laptop.aws.call_record import ACCOUNT, MAX_ANSWER, Exchange, record, service_of
 from resources.aws import cloudtrail_log
 from resources.aws.caller import MARK
@@ -29,14 +30,36 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 1.0
 SUFFIX = ".jsonl"
+NAMES = (
+    "bucketName", "queueName", "queueUrl", "topicArn", "name", "secretId", "roleArn", "jobName",
+    "databaseName", "tableName", "logGroupName", "workGroup",
+)  # fmt: skip
+"""Parameters in which calls of one kind are alike."""
+
 NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class AuditLog:
     """Keeps the calls of runs."""
 
-    def __init__(self, folder: Path, bucket: str, region: str, client: Callable[[str], Any]) -> None:
-        """Keep them in a folder until they are in the bucket; `client` makes a client of the gateway."""
+    def __init__(
+        self,
+        folder: Path,
+        bucket: str,
+        region: str,
+        client: Callable[[str], Any],
+        *,
+        everything: bool = False,
+    ) -> None:
+        """Keep them in a folder until they are in the bucket.
+
+        Args:
+            folder: In which they wait.
+            bucket: The audit bucket.
+            region: Of it.
+            client: Makes a client of the gateway.
+            everything: Whether a call that the platform makes for no run is kept, too: the first of its kind.
+        """
         self.folder = folder
         self._bucket = bucket
         self._region = region
@@ -46,6 +69,8 @@ class AuditLog:
         self._stopping = threading.Event()
         folder.mkdir(parents=True, exist_ok=True)
         self._waiting = any(folder.iterdir())
+        self._everything = everything
+        self._kinds: set[tuple[str, ...]] = set()
 
     def start(self) -> None:
         """Begin to fill the bucket."""
@@ -56,13 +81,18 @@ class AuditLog:
         self._stopping.set()
 
     def concerns(self, headers: Mapping[bytes, str]) -> bool:
-        """Whether a run makes the call."""
-        return MARK in headers.get(b"user-agent", "")
+        """Whether a run makes the call, or somebody whose calls are kept as well."""
+        if MARK in headers.get(b"user-agent", ""):
+            return True
+        return self._everything and f"Credential={LOCAL_CREDENTIAL}/" in headers.get(b"authorization", "")
 
     def keep(self, exchange: Exchange) -> None:
         """Write a call down; what goes wrong is logged."""
         try:
-            line = json.dumps(record(exchange, datetime.now(UTC)), separators=(",", ":")).encode()
+            written = record(exchange, datetime.now(UTC))
+            if not self._is_wanted(written):
+                return
+            line = json.dumps(written, separators=(",", ":")).encode()
             with self._lock:
                 if self._file is None:
                     path = self.folder / f"{time.time_ns():020d}{SUFFIX}"
@@ -72,6 +102,18 @@ class AuditLog:
                 os.write(self._file, b"\n" + line)
         except Exception:
             logger.exception("%s %s of a run is not in the audit trail", exchange.method, exchange.path)
+
+    def _is_wanted(self, written: Mapping[str, Any]) -> bool:
+        """Whether a run has made the call, or none of its kind was kept in this life."""
+        if MARK in written["userAgent"]:
+            return True
+        given = written["requestParameters"] or {}
+        folder = str(given.get("key") or "").split("/")[0]
+        named = (str(given.get(name) or "") for name in NAMES)
+        kind = (written["eventSource"], written["eventName"], folder, str("versionId" in given), *named)
+        is_new = kind not in self._kinds
+        self._kinds.add(kind)
+        return is_new
 
     def _keep_flushing(self) -> None:
         while not self._stopping.wait(FLUSH_SECONDS):

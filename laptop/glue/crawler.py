@@ -37,10 +37,14 @@ BATCH_PARTITIONS = 100
 
 @dataclass
 class Crawl:
-    """One crawl of a crawler: when it began, and how it ended; its status comes last, and ends it."""
+    """One crawl of a crawler: when it began, and how it ended; its status comes last, and ends it.
+
+    As in an account, all crawls of a crawler write into one stream, which is called like the crawler; each
+    line begins with its crawl's id.
+    """
 
     crawler: str
-    stream: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: float = field(default_factory=time.time)
     status: str = ""
     error: str = ""
@@ -55,8 +59,8 @@ class Crawl:
         return {
             "Status": self.status,
             "LogGroup": LOG_GROUP,
-            "LogStream": self.stream,
-            "MessagePrefix": self.stream,
+            "LogStream": self.crawler,
+            "MessagePrefix": self.id,
             "StartTime": self.started,
             **({"ErrorMessage": self.error} if self.error else {}),
         }
@@ -110,16 +114,16 @@ class CrawlerEngine:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _crawl(self, crawler: dict[str, Any], crawl: Crawl) -> None:
-        log = LogStream(self._client("logs"), LOG_GROUP, crawl.stream)
+        log = LogStream(self._client("logs"), LOG_GROUP, crawl.crawler)
         status, error = self._outcome(crawler, crawl, log)
         level = "ERROR" if error else "BENCHMARK"
-        log.send([f"[{crawl.stream}] {level} : Crawler {crawl.crawler} ended {status}. {error}".rstrip()])
+        log.send([f"[{crawl.id}] {level} : Crawler {crawl.crawler} ended {status}. {error}".rstrip()])
         crawl.error, crawl.status = error, status
 
     def _outcome(self, crawler: dict[str, Any], crawl: Crawl, log: LogStream) -> tuple[str, str]:
         try:
             for target in targets(crawler):
-                _TargetCrawl(self._client, crawler, crawl.stream, log).crawl(target)
+                _TargetCrawl(self._client, crawler, crawl.id, log).crawl(target)
         except (CrawlError, ClientError, BotoCoreError) as reason:
             return "FAILED", str(reason)
         except Exception as surprise:
@@ -162,7 +166,7 @@ class _TargetCrawl:
 
     client: Callable[[str], Any]
     crawler: dict[str, Any]
-    stream: str
+    crawl_id: str
     log: LogStream
 
     @property
@@ -304,7 +308,7 @@ class _TargetCrawl:
         self._say("INFO", f"Updated {len(other)} partitions of table {table['Name']}")
 
     def _say(self, level: str, text: str) -> None:
-        self.log.send([f"[{self.stream}] {level} : {text}"])
+        self.log.send([f"[{self.crawl_id}] {level} : {text}"])
 
 
 def _batches(inputs: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

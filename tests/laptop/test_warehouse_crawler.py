@@ -99,7 +99,8 @@ class Laptop:
         """How many tables a crawl has made, and how many it has changed, by its log."""
         stream = {"logGroupName": last["LogGroup"], "logStreamName": last["LogStream"]}
         logs = make_client(self.settings, "logs")
-        log = str(logs.get_log_events(**stream, startFromHead=True)["events"])
+        events = logs.get_log_events(**stream, startFromHead=True)["events"]
+        log = str([each for each in events if each["message"].startswith(f"[{last['MessagePrefix']}]")])
         return log.count("Created table"), log.count("Updated table")
 
     def crawler(self, name: str, path: str = "warehouse/airlines/%", **more: Any) -> str:

@@ -16,6 +16,7 @@ from chaos.faults import Faults  # noqa: E402
 from chaos.laptop import ChaosLaptop  # noqa: E402
 from chaos.oracle import Oracle  # noqa: E402
 from chaos.scenarios import Scenario, chosen  # noqa: E402
+from listed_calls import KEEPING_ALL_CALLS, not_listed  # noqa: E402
 
 from command.dagster_client import DagsterClient  # noqa: E402
 
@@ -98,6 +99,7 @@ def chaos_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosLapt
         laptop = ChaosLaptop(home, tmp_path_factory.mktemp("files"), faults)
         patch.setenv(ENDPOINT_VARIABLE, faults.url)
         patch.setenv("AIRLINE_RECONCILE_SECONDS", "10")
+        patch.setenv(*KEEPING_ALL_CALLS)
         patch.setenv("PYTHONPATH", str(FOLDER.parent), prepend=":")
         try:
             laptop.up()
@@ -106,6 +108,7 @@ def chaos_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosLapt
             yield laptop
         finally:
             laptop.down()
+    assert not_listed(home) == [], "add them to command/deploy/permissions/ours.py, and to the policies"
 
 
 @pytest.fixture(scope="module")

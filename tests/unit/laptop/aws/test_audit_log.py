@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from laptop.aws.audit_log import AuditLog, Watch, read_records
+from laptop.aws.call_record import Exchange
 from resources.aws import cloudtrail_log
 
 RUN = "7d1c3a52-4d2f-4c39-9f5e-0d3a7c0f1b11"
@@ -216,3 +217,38 @@ def test_a_call_that_ends_in_an_error_of_the_gateways_own_is_told_as_its_caller_
 def test_only_calls_of_runs_are_watched(new_log: Callable[[], AuditLog], agent: str, concerned: bool) -> None:
     assert new_log().concerns({b"user-agent": agent}) is concerned
     assert not new_log().concerns({})
+
+
+def for_no_run(log: AuditLog, path: str, key: str = "airline") -> None:
+    """Let a call go by that nobody makes in a run's name."""
+    without = {**headers("s3"), b"user-agent": "Boto3"}
+    without[b"authorization"] = without[b"authorization"].replace("Credential=airline/", f"Credential={key}/")
+    if log.concerns(without):
+        log.keep(Exchange("GET", path, "", without, status=200))
+
+
+def test_where_everything_is_kept_calls_for_no_run_are_too_the_first_of_each_kind(
+    tmp_path: Path, bucket: Bucket
+) -> None:
+    folder = tmp_path / "audit"
+    log = AuditLog(folder, "airline-audit", "us-east-1", lambda _service: bucket, everything=True)
+    for path in ("/b/alerts/1", "/b/alerts/2", "/b/rejects/1", "/c/alerts/1"):
+        for_no_run(log, path)
+    for_no_run(log, "/b/alerts/1", key="tests")
+    for _ in "12":
+        call(log, "/b/alerts/1")
+
+    kept = [
+        (r["eventName"], r["requestParameters"]["key"]) for f in folder.iterdir() for r in read_records(f)
+    ]
+    assert kept == [
+        ("GetObject", "alerts/1"), ("GetObject", "rejects/1"), ("GetObject", "alerts/1"),
+        ("PutObject", "alerts/1"), ("PutObject", "alerts/1"),
+    ]  # fmt: skip
+
+
+def test_elsewhere_calls_for_no_run_are_nobodys_business(new_log: Callable[[], AuditLog]) -> None:
+    log = new_log()
+    for_no_run(log, "/b/alerts/1")
+
+    assert list(log.folder.iterdir()) == []
