@@ -15,7 +15,7 @@ Every call to AWS, with the permission it asks for. `make docs` writes this page
 - Each call in the code stands in it, and each call in it is in the code. A stack of `tests/stack` that has
   called anything else, or called it on anything else, fails when it ends: Dagster, commands, runs, Glue jobs.
 - The rendered policies of `infra/airline.yaml` and `infra/warehouse.yaml` allow each call with every option,
-  and with the defaults all but those of options. They are evaluated as IAM does it, conditions and denies too.
+  and with the defaults all but those of options. They are evaluated as IAM does: conditions and denies, too.
 - Each action of each policy is needed, and so is each resource: without it some call is denied.
 - Each action exists, and knows the kind of resource it is asked about, by the Service Authorization
   Reference.
@@ -23,20 +23,20 @@ Every call to AWS, with the permission it asks for. `make docs` writes this page
 What AWS calls by itself (crawlers, Athena, COPY, Glue's logs) stands in tables that name the page which asks
 for it. That page is the only proof: no account has confirmed any of it.
 
-On a laptop Dagster and whoever deploys call with one identity. So a stack can not tell that Dagster has made a
-call which only a deployment may make; the table's last column, held against the code, does.
+On a laptop Dagster and whoever deploys call with one identity. So a stack cannot tell that Dagster has made
+a call which only a deployment may make; the table's last column, held against the code, does.
 
 Resources are what follows on the account in an ARN, for the default name `airline`. S3's are bucket and key.
 """
 
 ACTORS = {
-    DAGSTER: "Dagster, its commands, and each run in its own session of `RunRole`: the policy `DagsterPolicy`.",
+    DAGSTER: "Dagster, its commands, and each run in a session of `RunRole`: the policy `DagsterPolicy`.",
     JOB: "Glue jobs: `JobRole`. What Spark does by S3A stands at `glue_jobs/runner.py`.",
     CRAWLERS: "Crawlers: `CrawlerRole`.",
     COPIES: "Redshift's COPY: `CopyRole` of the warehouse's stack.",
     DEPLOYER: (
-        "Whoever deploys: no policy of ours, the account's own. CloudFormation then makes what the templates say, "
-        "with the same person's rights, which are not listed here."
+        "Whoever deploys: no policy of ours. CloudFormation makes what the templates say with the same rights, "
+        "which are not listed here."
     ),
 }
 """In the order of the page; services come after them."""
