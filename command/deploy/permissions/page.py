@@ -35,7 +35,7 @@ ACTORS = {
     CRAWLERS: "Crawlers: `CrawlerRole`.",
     COPIES: "Redshift's COPY: `CopyRole` of the warehouse's stack.",
     DEPLOYER: (
-        "Whoever deploys: no policy of ours. CloudFormation makes what the templates say with the same rights, "
+        "Whoever deploys: no policy of ours. CloudFormation makes the resources with the same rights, "
         "which are not listed here."
     ),
 }
