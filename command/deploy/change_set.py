@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ChangeTypeDef
 
 REPLACEMENTS = {"True": "yes", "Conditional": "perhaps", "False": "no"}
-"""`Replacement` of a ResourceChange (CloudFormation's API reference) in words. It is told for what is modified;
+"""`Replacement` of a ResourceChange (CloudFormation's API reference) in words. It is told of a modified one;
 `Conditional` depends on values that are known only while the change is made."""
 
 FIRST = ("Remove", "Modify", "Dynamic", "Import", "Add")
