@@ -28,7 +28,7 @@ ABSENT = (
 )
 """Error codes by which services say that there is nothing of a name."""
 
-NO_WORKGROUP = "is not found"
+NO_WORKGROUP = "not found"
 """Athena says so of a workgroup, under the code of any wrong request."""
 
 

@@ -131,8 +131,8 @@ PLATFORM = (
         ("secretsmanager:CreateSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"),
     ),
 )
-"""What a deployment of infra/airline.yaml takes. CloudFormation makes resources with its caller's rights: those
-that each type's schema lists under `handlers.create.permissions`, without options that are not used here."""
+"""What a deployment of infra/airline.yaml takes. CloudFormation makes resources with its caller's rights:
+each type's schema lists them under `handlers.create.permissions`. Options not used here are left out."""
 
 WAREHOUSE = (
     Need(
