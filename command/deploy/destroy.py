@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from airline_platform.errors import AirlineError, WrongCall
 from airline_platform.settings import Settings
 from command.deploy.buckets import BUCKETS, delete_bucket, existing_buckets
@@ -136,7 +138,13 @@ def _delete_stack(
             return
     after = events.last(stack_id)
     on_progress(f"stack {name}: deleting")
-    client.delete_stack(StackName=name)
+    try:
+        client.delete_stack(StackName=name)
+    except ClientError as error:
+        raise AirlineError(
+            f"CloudFormation refuses to delete stack {name}: {error}",
+            remedy="Take its termination protection off, or let who destroys call cloudformation:DeleteStack.",
+        ) from error
     left = events.settle(stack_id, after=after, resources=resources)
     if left != GONE:
         raise AirlineError(

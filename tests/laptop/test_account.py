@@ -14,6 +14,7 @@ from command.deploy.preflight import trial
 from command.deploy.preflight.finding import Finding, tried
 from command.deploy.preflight.run import preflight
 from command.deploy.preflight.trial import copy_one_row, select_one
+from command.deploy.programs import upload_programs
 from command.deploy.progress import Unasked
 from command.deploy.secrets import ensure_customer_key, store_warehouse_secret
 from command.deploy.stack import deploy_stack
@@ -120,6 +121,16 @@ def test_a_copy_that_fails_leaves_nothing_behind_either(
 
 def test_athena_answers_in_the_workgroup(deployed: tuple[Settings, Onlooker]) -> None:
     assert select_one(deployed[0]).startswith("answered in ")
+
+
+def test_a_job_runs_over_nothing_and_leaves_nothing(deployed: tuple[Settings, Onlooker]) -> None:
+    settings, _ = deployed
+    programs = set(upload_programs(settings))
+
+    assert "succeeded after" in trial.run_over_nothing(settings)
+
+    left = make_client(settings, "s3").list_objects_v2(Bucket=settings.lake_bucket)["Contents"]
+    assert {it["Key"] for it in left} == programs
 
 
 def test_a_destruction_keeps_buckets_and_secrets_and_says_so(deployed: tuple[Settings, Onlooker]) -> None:

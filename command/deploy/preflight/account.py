@@ -75,27 +75,29 @@ def template_fits(name: str, text: str) -> Finding:
     return Finding(name, "ok", found)
 
 
-def quotas(settings: Settings, *, with_warehouse: bool) -> Iterator[Finding]:
-    """Ask whether the account may have as many more as a first deployment makes."""
+def quotas(settings: Settings, *, platform: bool, warehouse: bool) -> Iterator[Finding]:
+    """Ask whether the account may have as many more as the stacks that are not there make."""
     s3, iam = make_client(settings, "s3"), make_client(settings, "iam")
     trails = make_client(settings, "cloudtrail")
-    kinds: list[tuple[str, int, Callable[[], tuple[int, float]], str]] = [
-        (
-            "quota: buckets",
-            3,
-            lambda: (len(s3.list_buckets()["Buckets"]), _quota(settings, "s3", "L-DC2B2D3D")),
-            "s3:ListAllMyBuckets and servicequotas:GetServiceQuota",
-        ),
-        ("quota: IAM roles", 4, lambda: _of_iam(iam, "Roles"), "iam:GetAccountSummary"),
-        ("quota: IAM policies", 1, lambda: _of_iam(iam, "Policies"), "iam:GetAccountSummary"),
-        (
-            "quota: trails",
-            1,
-            lambda: (len(_own_trails(settings, trails)), TRAILS),
-            "cloudtrail:DescribeTrails",
-        ),
-    ]
-    if with_warehouse:
+    kinds: list[tuple[str, int, Callable[[], tuple[int, float]], str]] = []
+    if platform:
+        kinds += [
+            (
+                "quota: buckets",
+                3,
+                lambda: (len(s3.list_buckets()["Buckets"]), _quota(settings, "s3", "L-DC2B2D3D")),
+                "s3:ListAllMyBuckets and servicequotas:GetServiceQuota",
+            ),
+            ("quota: IAM roles", 4, lambda: _of_iam(iam, "Roles"), "iam:GetAccountSummary"),
+            ("quota: IAM policies", 1, lambda: _of_iam(iam, "Policies"), "iam:GetAccountSummary"),
+            (
+                "quota: trails",
+                1,
+                lambda: (len(_own_trails(settings, trails)), TRAILS),
+                "cloudtrail:DescribeTrails",
+            ),
+        ]
+    if warehouse:
         ec2 = make_client(settings, "ec2")
         kinds.append(
             (

@@ -94,11 +94,12 @@ def _bucket(settings: Settings, name: str, caller: Caller, *, deployed: bool) ->
     return Finding(what, "ok", "the stack's" if deployed else "ours: the stack adopts it")
 
 
-def others(settings: Settings, caller: Caller, *, with_warehouse: bool) -> Finding:
-    """Ask for every other fixed name whether something outside the stack has it."""
+def others(settings: Settings, caller: Caller, *, platform: bool, warehouse: bool) -> Finding:
+    """Ask for every other fixed name of the stacks that are not there whether something else has it."""
     taken: list[str] = []
     unknown: list[str] = []
-    names = [*names_of_platform(settings, caller), *(names_of_warehouse(settings) if with_warehouse else ())]
+    names = names_of_platform(settings, caller) if platform else []
+    names += names_of_warehouse(settings) if warehouse else []
     for named in names:
         what = f"{named.kind} {named.name}"
         try:

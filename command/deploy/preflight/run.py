@@ -53,16 +53,17 @@ def _findings(settings: Settings, *, with_warehouse: bool, on_progress: Progress
     yield account.region(settings)
     stack, status = _stack(settings, settings.name)
     yield stack
-    has_no_warehouse = with_warehouse and _stack(settings, own_stack(settings))[1] in UNMADE
+    makes_warehouse = with_warehouse and _stack(settings, own_stack(settings))[1] in UNMADE
     yield account.template_fits("template", render())
     if with_warehouse:
         yield account.template_fits("warehouse's template", render_warehouse())
-    yield from names.buckets(settings, caller, deployed=status not in UNMADE)
+    yield from names.buckets(settings, caller, deployed=status not in (None, *UNMADE))
     yield from names.secrets(settings)
-    if status in UNMADE:
+    makes_platform = status in UNMADE
+    if makes_platform or makes_warehouse:
         on_progress("names and quotas")
-        yield names.others(settings, caller, with_warehouse=has_no_warehouse)
-        yield from account.quotas(settings, with_warehouse=has_no_warehouse)
+        yield names.others(settings, caller, platform=makes_platform, warehouse=makes_warehouse)
+        yield from account.quotas(settings, platform=makes_platform, warehouse=makes_warehouse)
     on_progress("rights")
     yield from rights(settings, caller, with_warehouse=with_warehouse)
     if status in DEPLOYED:

@@ -129,6 +129,16 @@ def test_a_stack_that_stays_says_why_and_no_bucket_is_touched(formation: Stubber
         destroy.destroy(settings, Destruction(("airline",), ("airline-lake",), ()))
 
 
+def test_a_stack_that_is_protected_says_what_to_take_off(formation: Stubber, account: Settings) -> None:
+    formation.add_response("describe_stacks", described("airline"))
+    formation.add_response("describe_stack_events", {"StackEvents": []})
+    formation.add_client_error("delete_stack", "ValidationError", "TerminationProtection is enabled")
+
+    with pytest.raises(AirlineError, match="TerminationProtection is enabled") as protected:
+        destroy.destroy(account, Destruction(("airline",), ("airline-lake",), ()))
+    assert "termination protection" in protected.value.remedy
+
+
 @pytest.fixture
 def s3(no_stack: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     """S3 of an account, beside an STS that says whose it is."""

@@ -73,7 +73,7 @@ def test_a_quota_that_is_used_up_fails_and_one_that_is_not_told_is_unknown(
     stubs["cloudtrail"].add_response("describe_trails", {"trailList": trails}, {"includeShadowTrails": False})
     stubs["ec2"].add_client_error("describe_vpcs", "UnauthorizedOperation")
 
-    found = {it.name: it for it in quotas(no_stack, with_warehouse=True)}
+    found = {it.name: it for it in quotas(no_stack, platform=True, warehouse=True)}
 
     assert {name: it.outcome for name, it in found.items()} == {
         "quota: buckets": "ok",

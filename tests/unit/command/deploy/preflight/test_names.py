@@ -65,7 +65,7 @@ def test_a_name_that_is_taken_outweighs_one_that_is_not_told(stubbed: Stubbed, n
     glue.add_client_error("get_job", "AccessDeniedException", "no")
     glue.add_response("get_job", {"Job": {"Name": "b"}})
 
-    finding = others(no_stack, ME, with_warehouse=False)
+    finding = others(no_stack, ME, platform=True, warehouse=False)
 
     assert (finding.outcome, finding.found) == ("fails", "taken: AWS::Glue::Job b")
 
@@ -78,7 +78,7 @@ def test_a_name_that_is_not_told_is_unknown_and_one_that_is_absent_free(
     glue.add_client_error("get_job", "EntityNotFoundException")
     glue.add_client_error("get_job", "AccessDeniedException", "no")
 
-    finding = others(no_stack, ME, with_warehouse=False)
+    finding = others(no_stack, ME, platform=True, warehouse=False)
 
     assert finding.outcome == "unknown"
     assert "AWS::Glue::Job b" in finding.found
