@@ -143,7 +143,7 @@ def _delete_stack(
     except ClientError as error:
         raise AirlineError(
             f"CloudFormation refuses to delete stack {name}: {error}",
-            remedy="Take its termination protection off, or let who destroys call cloudformation:DeleteStack.",
+            remedy="Take termination protection off, or allow cloudformation:DeleteStack; then destroy again.",
         ) from error
     left = events.settle(stack_id, after=after, resources=resources)
     if left != GONE:
