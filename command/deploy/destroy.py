@@ -143,7 +143,7 @@ def _delete_stack(
     except ClientError as error:
         raise AirlineError(
             f"CloudFormation refuses to delete stack {name}: {error}",
-            remedy="Take termination protection off, or allow cloudformation:DeleteStack; then destroy again.",
+            remedy="Take termination protection off, or allow cloudformation:DeleteStack. Then ask again.",
         ) from error
     left = events.settle(stack_id, after=after, resources=resources)
     if left != GONE:
