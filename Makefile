@@ -1,6 +1,6 @@
 # `make demo` and `make test` each work as the first command on a fresh machine with Python 3.11 to 3.13 and make.
-PYTHONS := python3.13 python3.12 python3.11
-PYTHON ?= $(firstword $(foreach each,$(PYTHONS),$(shell command -v $(each) 2>/dev/null)))
+# The newest that runs and can make an environment: a name on the PATH may be a shim of nothing, or lack venv.
+PYTHON ?= $(firstword $(foreach each,python3.13 python3.12 python3.11,$(shell $(each) -c 'import ensurepip, venv' 2>/dev/null && echo $(each))))
 VENV := .venv
 SPARK4 := .venv-spark4
 BIN := $(VENV)/bin

@@ -38,6 +38,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 Wait = Annotated[bool, typer.Option("--wait", help="Return when it has ended.")]
 Csv = Annotated[bool, typer.Option("--csv", help="CSV on stdout.")]
 Day = Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="The day.")]
+Stage = Annotated[str | None, typer.Option(help="aws or local; AIRLINE_STAGE where left out.")]
 FeedName = Annotated[str, typer.Argument(help=f"One of {', '.join(FEEDS)}.")]
 
 SCREEN_ROWS = 500
@@ -372,7 +373,7 @@ def demo(
 @app.command()
 def deploy(
     *,
-    stage: Annotated[str | None, typer.Option(help="aws or local; AIRLINE_STAGE where left out.")] = None,
+    stage: Stage = None,
     alert_email: Annotated[str | None, typer.Option(help="Who gets the alerts by e-mail.")] = None,
     with_warehouse: Annotated[
         bool, typer.Option("--with-warehouse", help="Make the warehouse, too: a stack of its own.")
@@ -386,18 +387,72 @@ def deploy(
     warehouse_parameter: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE, of the warehouse's template; repeatable.")
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Make the changes that are shown, unasked.")
+    ] = False,
 ) -> None:
-    """Bring the CloudFormation stacks, the Glue programs and the warehouse's schema up to date."""
+    """Bring stacks, Glue programs and the warehouse's schema up to date; in an account, ask before."""
     from command.deploy import deploy as deployment  # noqa: PLC0415 - the command has the function's name
     from command.deploy.warehouse import chosen_stack, values_by_name  # noqa: PLC0415
+    from command.review import Terminal  # noqa: PLC0415
 
     settings = Settings.load(stage=stage) if stage else get_settings()
+    review = Terminal(yes=yes) if settings.stage == "aws" else None
     chosen = chosen_stack(
         settings, own=with_warehouse, named=warehouse_stack, parameters=values_by_name(warehouse_parameter)
     )
     given = values_by_name(parameter) | ({"AlertEmail": alert_email} if alert_email is not None else {})
-    result = deployment.deploy(settings, warehouse=chosen, parameters=given, on_progress=tell)
+    result = deployment.deploy(settings, warehouse=chosen, parameters=given, on_progress=tell, review=review)
     out.print(f"Stack {settings.name}: {result.stack.change}; Glue programs sent: {len(result.uploaded)}")
+
+
+@app.command()
+def preflight(
+    *,
+    stage: Stage = None,
+    with_warehouse: Annotated[
+        bool, typer.Option("--with-warehouse", help="As `deploy --with-warehouse` would need it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask the account what a deployment would fail over; after the first one, try COPY, a query, a job."""
+    from command.deploy.preflight.run import preflight as find  # noqa: PLC0415
+
+    found = find(
+        Settings.load(stage=stage) if stage else get_settings(),
+        with_warehouse=with_warehouse,
+        on_progress=tell,
+    )
+    if as_json:
+        show_json([asdict(each) for each in found])
+    else:
+        show_table([asdict(each) for each in found])
+    if any(each.outcome == "fails" for each in found):
+        sys.exit(1)
+
+
+@app.command()
+def destroy(
+    *,
+    stage: Stage = None,
+    with_data: Annotated[
+        bool, typer.Option("--with-data", help="Delete the buckets, too, with every version.")
+    ] = False,
+    with_warehouse: Annotated[
+        bool, typer.Option("--with-warehouse", help="Delete the warehouse's stack, too.")
+    ] = False,
+) -> None:
+    """Delete the platform's stack in an account, after its name was typed; buckets are kept."""
+    from command.deploy import destroy as destruction  # noqa: PLC0415 - the command has the function's name
+    from command.review import Terminal, require_typed  # noqa: PLC0415
+
+    settings = Settings.load(stage=stage) if stage else get_settings()
+    planned = destruction.plan_destruction(settings, with_data=with_data, with_warehouse=with_warehouse)
+    show_table([asdict(each) for each in planned.fates], f"What becomes of {settings.name}")
+    require_typed(settings.name)
+    destruction.destroy(settings, planned, on_progress=tell, review=Terminal(yes=True))
+    kept = ", ".join(f"{each.resource} {each.name}" for each in planned.kept)
+    out.print(f"Destroyed. Kept: {kept or 'nothing'}.", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -3,12 +3,18 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from airline_platform.errors import AirlineError
 from airline_platform.settings import Settings
+from command.deploy.progress import Progress, silent
 from resources.aws.client import make_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 BUCKETS = {"LandingBucket": "landing_bucket", "LakeBucket": "lake_bucket", "AuditBucket": "audit_bucket"}
 """Logical id in the template → the setting that names the bucket."""
@@ -43,6 +49,57 @@ def bare_template(buckets: Mapping[str, str]) -> str:
             }
         }
     )
+
+
+def delete_bucket(settings: Settings, name: str, *, on_progress: Progress = silent) -> int:
+    """Delete every version and delete marker of a bucket, a thousand in a call, then the bucket.
+
+    Args:
+        settings: Where it is.
+        name: Which one.
+        on_progress: Told how many are deleted, every hundred calls.
+
+    Returns:
+        How many versions and markers there were.
+
+    Raises:
+        AirlineError: S3 keeps one of them, or something writes to the bucket.
+    """
+    client = make_client(settings, "s3")
+    # A bucket that somebody else lets us write to answers as well.
+    owner = make_client(settings, "sts").get_caller_identity()["Account"]
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=name, ExpectedBucketOwner=owner)
+    deleted = 0
+    for number, page in enumerate(pages, 1):
+        versions: list[ObjectIdentifierTypeDef] = [
+            {"Key": it["Key"], "VersionId": it["VersionId"]}
+            for it in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        ]
+        deleted += _delete_versions(client, name, versions)
+        if number % 100 == 0:
+            on_progress(f"bucket {name}: {deleted:,} versions deleted")
+    try:
+        client.delete_bucket(Bucket=name)
+    except ClientError as error:
+        # CloudTrail writes up to 15 minutes after the last call.
+        raise AirlineError(
+            f"bucket {name} was expected to be empty, and S3 does not delete it: {error}",
+            remedy="Stop what writes to it, CloudTrail's last files come for 15 minutes; then destroy again.",
+        ) from error
+    on_progress(f"bucket {name} deleted, with {deleted:,} versions")
+    return deleted
+
+
+def _delete_versions(client: "S3Client", bucket: str, versions: "list[ObjectIdentifierTypeDef]") -> int:
+    if versions:
+        answer = client.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
+        if kept := answer.get("Errors"):
+            raise AirlineError(
+                f"bucket {bucket} was expected to be emptied; S3 keeps {len(kept)} versions, "
+                f"{kept[0].get('Key')} because of {kept[0].get('Code')} {kept[0].get('Message')}",
+                remedy="Let who destroys call s3:DeleteObjectVersion on it, then destroy again.",
+            )
+    return len(versions)
 
 
 def _is_ours(settings: Settings, name: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from airline_platform.settings import Settings
 from command.deploy.programs import upload_programs
-from command.deploy.progress import Progress, silent
+from command.deploy.progress import Progress, Review, silent
 from command.deploy.secrets import ensure_customer_key, store_warehouse_secret
 from command.deploy.stack import StackResult, deploy_stack
 from command.deploy.warehouse import WarehouseStack, login_of, platform_parameters
@@ -38,6 +38,7 @@ def deploy(
     customer_key: str | None = None,
     parameters: Mapping[str, str] | None = None,
     on_progress: Progress = silent,
+    review: Review | None = None,
 ) -> DeployResult:
     """Bring everything the platform needs up to date, in the order in which the parts need each other.
 
@@ -52,18 +53,20 @@ def deploy(
             stack has, or the template's default; `Name`, `Stage`, `PeopleDays` and `Trigger` are the
             settings', and on a laptop `WarehouseJdbcUrl` and `WarehouseDatabase` are the warehouse's.
         on_progress: Called with a line about what is being done.
+        review: Who is asked before a stack is changed; nobody where left out.
 
     Raises:
         StackUnavailable: The endpoint or the warehouse does not answer.
-        AirlineError: CloudFormation refused or rolled back, with its reasons.
+        AirlineError: The answer was no, or CloudFormation refused or rolled back, with its reasons.
     """
     from assets.schema import TABLES  # noqa: PLC0415
     from resources.catalog import ensure_catalog_tables  # noqa: PLC0415 - not to deploy the stack alone
     from resources.lake_days import restore_days  # noqa: PLC0415
     from resources.warehouse.migration import apply_schema  # noqa: PLC0415
 
-    login, own = _described(settings, warehouse, on_progress)
-    stack = deploy_stack(settings, parameters={**own, **(parameters or {})}, on_progress=on_progress)
+    login, own = _described(settings, warehouse, on_progress, review)
+    given = {**own, **(parameters or {})}
+    stack = deploy_stack(settings, parameters=given, on_progress=on_progress, review=review)
     uploaded = upload_programs(settings, on_progress=on_progress)
     if login is not None:
         store_warehouse_secret(settings, login)
@@ -80,11 +83,14 @@ def deploy(
 
 
 def _described(
-    settings: Settings, warehouse: Mapping[str, Any] | WarehouseStack | None, on_progress: Progress
+    settings: Settings,
+    warehouse: Mapping[str, Any] | WarehouseStack | None,
+    on_progress: Progress,
+    review: Review | None = None,
 ) -> tuple[Mapping[str, Any] | None, dict[str, str]]:
     """What is to be stored as the warehouse's secret, and the template's parameters that follow from it."""
     if isinstance(warehouse, WarehouseStack):
-        outputs = warehouse.bring_up(settings, on_progress)
+        outputs = warehouse.bring_up(settings, on_progress, review)
         return login_of(settings, outputs), platform_parameters(outputs)
     return warehouse, crawled(warehouse) if warehouse and settings.stage == "local" else {}
 

@@ -4,20 +4,22 @@ The platform's is adopted around buckets that are there.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
-from tenacity import RetryError, Retrying, retry_if_not_result, stop_after_delay, wait_exponential
 
 from airline_platform.errors import AirlineError
 from airline_platform.settings import Settings
 from command.deploy.buckets import bare_template, existing_buckets
-from command.deploy.progress import Progress, silent
+from command.deploy.change_set import Change, changes_of
+from command.deploy.progress import Progress, Review, Unasked, silent
+from command.deploy.stack_events import GONE, StackEvents, status_of
 from command.deploy.template import TEMPLATE, WAREHOUSE_TEMPLATE, render, render_warehouse
-from resources.aws.client import make_client, reaching
+from resources.aws.client import make_client
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.literals import ChangeSetTypeType
@@ -26,14 +28,12 @@ if TYPE_CHECKING:
         ParameterTypeDef,
         ResourceToImportTypeDef,
         StackEventTypeDef,
-        StackTypeDef,
     )
 
 _NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
-_NEVER_BEGUN = ("REVIEW_IN_PROGRESS", "DELETE_COMPLETE")
+_NEVER_BEGUN = ("REVIEW_IN_PROGRESS", GONE)
 _BEYOND_UPDATE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
-
-_Seen = TypeVar("_Seen")
+_STUCK = ("UPDATE_ROLLBACK_FAILED",)
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,12 @@ def deploy_stack(
     parameters: Mapping[str, str] | None = None,
     template: str | None = None,
     on_progress: Progress = silent,
+    review: Review | None = None,
 ) -> StackResult:
     """Create the stack, or bring it up to date.
 
-    A stack that failed to be created is removed and created again. Buckets that exist while the stack does
+    A change that is under way is waited for, a stack that failed to be created is removed and created again,
+    and a rollback that got stuck is continued. Buckets that exist while the stack does
     not are imported with all they hold, and then configured like new ones.
 
     Args:
@@ -68,13 +70,15 @@ def deploy_stack(
         parameters: Of the template, by name; what is left out keeps its value.
         template: Its text; `template.render` writes it where left out.
         on_progress: Called with a line about what is being done.
+        review: Who is asked before each change set is executed; nobody where left out.
 
     Raises:
         StackUnavailable: The endpoint does not answer, or there are no credentials for it.
-        AirlineError: A bucket's name is taken, or CloudFormation refused or rolled back, with its reasons.
+        AirlineError: A bucket's name is taken, the answer was no, or CloudFormation refused or rolled back,
+            with its reasons.
     """
     declared = _Declared(settings.name, TEMPLATE, template or render(), _platform_parameters(settings))
-    stack = _Stack(settings, declared, on_progress)
+    stack = _Stack(settings, declared, on_progress, review)
     existed = stack.is_there()
     adopted = () if existed else stack.adopt(existing_buckets(settings))
     return stack.bring_up(parameters or {}, existed=existed, adopted=adopted)
@@ -86,6 +90,7 @@ def deploy_warehouse_stack(
     *,
     parameters: Mapping[str, str] | None = None,
     on_progress: Progress = silent,
+    review: Review | None = None,
 ) -> StackResult:
     """Create the stack of a warehouse of the platform's own, or bring it up to date.
 
@@ -94,13 +99,14 @@ def deploy_warehouse_stack(
         name: The stack's.
         parameters: Of its template, by name; what is left out keeps its value.
         on_progress: Called with a line about what is being done.
+        review: Who is asked before each change set is executed; nobody where left out.
 
     Raises:
         StackUnavailable: The endpoint does not answer, or there are no credentials for it.
         AirlineError: CloudFormation refused or rolled back, with its reasons.
     """
     declared = _Declared(name, WAREHOUSE_TEMPLATE, render_warehouse(), {"Name": settings.name})
-    stack = _Stack(settings, declared, on_progress)
+    stack = _Stack(settings, declared, on_progress, review)
     return stack.bring_up(parameters or {}, existed=stack.is_there())
 
 
@@ -142,14 +148,17 @@ def _platform_parameters(settings: Settings) -> dict[str, str]:
 class _Stack:
     """A CloudFormation stack. A change set says when nothing changes."""
 
-    def __init__(self, settings: Settings, declared: _Declared, on_progress: Progress) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, declared: _Declared, on_progress: Progress, review: Review | None = None
+    ) -> None:
         self._name = declared.name
         self._file = declared.file
         self._always = declared.given
         self._template = declared.template
         self._on_progress = on_progress
+        self._review = review or Unasked(on_progress)
         self._client = make_client(settings, "cloudformation")
+        self._events = StackEvents(self._client, settings, declared.name, self._review)
 
     def bring_up(
         self, parameters: Mapping[str, str], *, existed: bool, adopted: tuple[str, ...] = ()
@@ -163,23 +172,66 @@ class _Stack:
         return StackResult(change, adopted, self.outputs())
 
     def is_there(self) -> bool:
-        """Return whether the stack can be updated.
+        """Return whether the stack can be updated, after what an earlier deployment has left is tidied up.
 
-        Waits for a change that is under way, and deletes a stack that was never completely created.
+        A change that is under way is waited for. A stack that was never completely created is deleted. A
+        rollback that got stuck is tried once more.
+
+        Raises:
+            AirlineError: The stack stays as it is until somebody does something about it.
         """
-        stack = self._describe()
-        status = _status(stack)
+        stack = self._events.describe()
+        status = status_of(stack)
         if stack is None or status in _NEVER_BEGUN:
             return False
+        stack_id = stack["StackId"]
         if status.endswith("_IN_PROGRESS"):
             self._on_progress(f"stack {self._name}: waiting, it is {status}")
-            status = self._settle(stack["StackId"], after=next(self._events(stack["StackId"]), None))
-        if status in _BEYOND_UPDATE:
-            self._on_progress(f"stack {self._name}: removing what failed ({status})")
-            self._client.delete_stack(StackName=self._name)
-            self._settle(stack["StackId"])
+            status = self._events.settle(stack_id, after=self._events.last(stack_id))
+        if status in _STUCK:
+            status = self._roll_back_again(stack_id)
+        if status == "IMPORT_ROLLBACK_FAILED":
+            raise AirlineError(
+                f"stack {self._name} was expected to be complete and is {status}",
+                remedy=f"Delete it (`aws cloudformation delete-stack --stack-name {self._name}`): the "
+                "buckets it was to adopt stay. Then deploy again.",
+            )
+        if status in _BEYOND_UPDATE or (status == "IMPORT_ROLLBACK_COMPLETE" and self._is_empty()):
+            self._remove(stack_id, status)
             return False
         return status not in _NEVER_BEGUN
+
+    def _is_empty(self) -> bool:
+        """Whether the stack has no resource: so one is left that was to adopt buckets and could not."""
+        return not self._client.list_stack_resources(StackName=self._name)["StackResourceSummaries"]
+
+    def _roll_back_again(self, stack_id: str) -> str:
+        """Continue a rollback that failed, which often needs no more than time; return the stack's status."""
+        self._on_progress(f"stack {self._name}: continuing the rollback that failed")
+        after = self._events.last(stack_id)
+        self._client.continue_update_rollback(StackName=self._name)
+        status = self._events.settle(stack_id, after=after)
+        if status not in _STUCK:
+            return status
+        raise AirlineError(
+            f"stack {self._name} can't be rolled back; it is {status}:\n"
+            f"{self._events.failures(stack_id, after)}",
+            remedy="Mend what the reasons name and deploy again; or let CloudFormation pass over it: `aws "
+            f"cloudformation continue-update-rollback --stack-name {self._name} --resources-to-skip ID`.",
+        )
+
+    def _remove(self, stack_id: str, status: str) -> None:
+        """Delete what is left of a stack that never was complete."""
+        self._on_progress(f"stack {self._name}: removing what failed ({status})")
+        after = self._events.last(stack_id)
+        self._client.delete_stack(StackName=self._name)
+        if (left := self._events.settle(stack_id, after=after)) == GONE:
+            return
+        raise AirlineError(
+            f"stack {self._name}, which is {status}, was expected to be deleted and is {left}:\n"
+            f"{self._events.failures(stack_id, after)}",
+            remedy="Mend what the reasons name, then deploy again.",
+        )
 
     def create(self, parameters: Mapping[str, str]) -> bool:
         """Make the stack from nothing."""
@@ -188,7 +240,7 @@ class _Stack:
     def update(self, parameters: Mapping[str, str]) -> bool:
         """Bring the stack up to date; return False when it was. Parameters not given keep their values."""
         given = self._given(parameters)
-        stack = self._describe()
+        stack = self._events.describe()
         has = {p["ParameterKey"] for p in stack.get("Parameters", [])} if stack else set()
         declared = self._client.get_template_summary(TemplateBody=self._template)["Parameters"]
         kept = has & {p["ParameterKey"] for p in declared} - {p["ParameterKey"] for p in given}
@@ -218,21 +270,12 @@ class _Stack:
 
     def outputs(self) -> dict[str, str]:
         """Return the stack's outputs by name."""
-        stack = self._describe()
+        stack = self._events.describe()
         return {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])} if stack else {}
 
     def _given(self, parameters: Mapping[str, str]) -> "list[ParameterTypeDef]":
         given = {**self._always, **parameters}
         return [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
-
-    def _describe(self, stack: str | None = None) -> "StackTypeDef | None":
-        try:
-            with reaching(self._settings):
-                return self._client.describe_stacks(StackName=stack or self._name)["Stacks"][0]
-        except ClientError as error:
-            if "does not exist" in error.response["Error"]["Message"]:
-                return None
-            raise
 
     def _change(
         self,
@@ -256,26 +299,62 @@ class _Stack:
             created = self._client.create_change_set(**request)
         except ClientError as error:
             raise self._refusal(error) from error
-        if not self._is_worth_executing(created["Id"]):
+        changes = self._found(created["Id"])
+        if changes is None:
             self._client.delete_change_set(ChangeSetName=created["Id"])
             return False
-        last_event = next(self._events(created["StackId"]), None)
+        self._ask(created["Id"], kind, changes)
+        last_event = self._events.last(created["StackId"])
         self._client.execute_change_set(ChangeSetName=created["Id"])
-        self._finish(created["StackId"], after=last_event)
+        self._finish(created["StackId"], after=last_event, resources=len(changes))
         return True
 
-    def _is_worth_executing(self, change_set: str) -> bool:
-        made = _until(
+    def _found(self, change_set: str) -> tuple[Change, ...] | None:
+        """What the change set would do; None for nothing at all.
+
+        Raises:
+            AirlineError: CloudFormation can't make the change set.
+        """
+        made = self._events.until(
             lambda: self._client.describe_change_set(ChangeSetName=change_set),
             lambda seen: seen["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"),
-            self._settings,
         )
         reason = made.get("StatusReason", "")
-        if made["Status"] == "CREATE_COMPLETE":
-            return True
-        if any(words in reason for words in _NOTHING_TO_DO):
-            return False
-        raise self._refusal(reason)
+        if made["Status"] != "CREATE_COMPLETE":
+            if any(words in reason for words in _NOTHING_TO_DO):
+                return None
+            raise self._refusal(reason)
+        listed = list(made.get("Changes", ()))
+        while token := made.get("NextToken"):
+            made = self._client.describe_change_set(ChangeSetName=change_set, NextToken=token)
+            listed += made.get("Changes", ())
+        return changes_of(listed)
+
+    def _ask(self, change_set: str, kind: "ChangeSetTypeType", changes: tuple[Change, ...]) -> None:
+        """Show the changes and ask for them; where they may not be made, leave nothing behind.
+
+        Raises:
+            AirlineError: The answer was no.
+        """
+        approved = False
+        try:
+            approved = self._review.approves(self._name, changes)
+        finally:
+            if not approved:
+                self._discard(change_set, kind)
+        if not approved:
+            raise AirlineError(
+                f"the change of stack {self._name} was not made, because the answer was no",
+                remedy="Deploy again when it may be made: what came before it stays, and is not made twice.",
+            )
+
+    def _discard(self, change_set: str, kind: "ChangeSetTypeType") -> None:
+        """Delete a change set, and the empty stack that it made where there was none (aws-cdk-cli#1503)."""
+        self._client.delete_change_set(ChangeSetName=change_set)
+        if kind != "UPDATE":
+            # Where it stays, in REVIEW_IN_PROGRESS, it is in nobody's way.
+            with suppress(ClientError):
+                self._client.delete_stack(StackName=self._name)
 
     def _refusal(self, reason: object) -> AirlineError:
         return AirlineError(
@@ -283,73 +362,17 @@ class _Stack:
             remedy=f"Correct {self._file} or the parameters, then deploy again; nothing was changed.",
         )
 
-    def _finish(self, stack_id: str, *, after: "StackEventTypeDef | None") -> None:
+    def _finish(self, stack_id: str, *, after: "StackEventTypeDef | None", resources: int) -> None:
         """Wait for the operation's end.
 
         Raises:
             AirlineError: It failed; with the reason of every resource that did.
         """
-        status = self._settle(stack_id, after=after)
+        status = self._events.settle(stack_id, after=after, resources=resources)
         if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
             return
-        reasons = "\n".join(f"  {line}" for line in self._failures(stack_id, after))
         raise AirlineError(
-            f"Stack {self._name} was expected to be complete and is {status}:\n{reasons}",
+            f"Stack {self._name} was expected to be complete and is {status}:\n"
+            f"{self._events.failures(stack_id, after)}",
             remedy=f"Correct what the reasons name in {self._file} or its parameters, then deploy again.",
         )
-
-    def _settle(self, stack_id: str, *, after: "StackEventTypeDef | None" = None) -> str:
-        """Report each resource that is done, until nothing is in progress; return the stack's status."""
-        reported: set[str] = set()
-
-        def look() -> "StackTypeDef | None":
-            stack = self._describe(stack_id)
-            for event in reversed(list(self._events(stack_id, after))):
-                if event["EventId"] not in reported and not event["ResourceStatus"].endswith("_IN_PROGRESS"):
-                    reported.add(event["EventId"])
-                    self._on_progress(f"{event['LogicalResourceId']} {event['ResourceStatus']}")
-            return stack
-
-        return _status(
-            _until(look, lambda stack: not _status(stack).endswith("_IN_PROGRESS"), self._settings)
-        )
-
-    def _failures(self, stack_id: str, after: "StackEventTypeDef | None") -> list[str]:
-        """Return why resources failed in one operation, the first failure first, without cancelled ones."""
-        return [
-            f"{event['LogicalResourceId']} ({event['ResourceType']}): {event['ResourceStatusReason']}"
-            for event in reversed(list(self._events(stack_id, after)))
-            if event["ResourceStatus"].endswith("_FAILED")
-            and "cancelled" not in event.get("ResourceStatusReason", "cancelled")
-        ]
-
-    def _events(
-        self, stack_id: str, after: "StackEventTypeDef | None" = None
-    ) -> "Iterator[StackEventTypeDef]":
-        """Yield the stack's events, newest first, down to but without `after`."""
-        for page in self._client.get_paginator("describe_stack_events").paginate(StackName=stack_id):
-            for event in page["StackEvents"]:
-                if after is not None and event["EventId"] == after["EventId"]:
-                    return
-                yield event
-
-
-def _status(stack: "StackTypeDef | None") -> str:
-    return stack["StackStatus"] if stack else "DELETE_COMPLETE"
-
-
-def _until(look: Callable[[], _Seen], done: Callable[[_Seen], bool], settings: Settings) -> _Seen:
-    """Look until it is done: many times a second on a laptop, every few seconds in an account."""
-    laptop = settings.stage == "local"
-    retrying = Retrying(
-        retry=retry_if_not_result(done),
-        wait=wait_exponential(multiplier=0.02, max=0.5) if laptop else wait_exponential(min=1, max=8),
-        stop=stop_after_delay(60 if laptop else 3600),
-    )
-    try:
-        return retrying(look)
-    except RetryError as error:
-        raise AirlineError(
-            f"Stack {settings.name} was expected to settle; last seen: {error.last_attempt.result()}",
-            remedy="Look at the stack's events, then deploy again: it continues where this stopped.",
-        ) from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from airline_platform.errors import AirlineError, WrongCall
 from airline_platform.settings import Settings
-from command.deploy.progress import Progress, silent
+from command.deploy.progress import Progress, Review, silent
 from command.deploy.stack import deploy_warehouse_stack, stack_outputs
 from resources.aws.client import make_client
 
@@ -43,17 +43,24 @@ class WarehouseStack:
     name: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
 
-    def bring_up(self, settings: Settings, on_progress: Progress = silent) -> Mapping[str, str]:
+    def bring_up(
+        self, settings: Settings, on_progress: Progress = silent, review: Review | None = None
+    ) -> Mapping[str, str]:
         """Make the platform's own warehouse, or bring it up to date; return the stack's outputs.
+
+        Args:
+            settings: Where it is.
+            on_progress: Called with a line about what is being done.
+            review: Who is asked before a change is made; nobody where left out.
 
         Raises:
             StackUnavailable: The endpoint does not answer, or there are no credentials for it.
             AirlineError: CloudFormation refused or rolled back; or there is no stack of that name.
         """
         if self.name is None:
-            stack = f"{settings.name}-warehouse"
+            stack = own_stack(settings)
             made = deploy_warehouse_stack(
-                settings, stack, parameters=self.parameters, on_progress=on_progress
+                settings, stack, parameters=self.parameters, on_progress=on_progress, review=review
             )
             limit_usage(settings, made.outputs, on_progress)
             return made.outputs
@@ -63,6 +70,11 @@ class WarehouseStack:
                 remedy="Name a stack that describes the warehouse, or leave it out and say --with-warehouse.",
             )
         return outputs
+
+
+def own_stack(settings: Settings) -> str:
+    """Return the name of the stack of the platform's own warehouse."""
+    return f"{settings.name}-warehouse"
 
 
 def chosen_stack(

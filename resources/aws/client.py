@@ -36,6 +36,19 @@ if TYPE_CHECKING:
 
 START_THE_STACK = "Start the laptop stack with `airline up`, or set AIRLINE_STAGE=aws to work in an account."
 
+Untyped = Literal[
+    "redshift",
+    "redshift-serverless",
+    "sts",
+    "iam",
+    "ec2",
+    "events",
+    "cloudwatch",
+    "cloudtrail",
+    "service-quotas",
+]
+"""Services whose clients are asked too little to have their types installed."""
+
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z$")
 
 _making = Lock()
@@ -93,7 +106,7 @@ def make_client(access: AwsAccess, service: Literal["secretsmanager"]) -> "Secre
 @overload
 def make_client(access: AwsAccess, service: Literal["cloudformation"]) -> "CloudFormationClient": ...
 @overload
-def make_client(access: AwsAccess, service: Literal["redshift", "redshift-serverless"]) -> Any: ...
+def make_client(access: AwsAccess, service: "Untyped") -> Any: ...
 def make_client(access: AwsAccess, service: Any) -> Any:
     """Return a client for one service, cached: boto3 clients are thread-safe and slow to make.
 

@@ -18,6 +18,7 @@ from airline_platform.contract.table import Table
 from airline_platform.settings import get_settings
 from assets.schema import TABLES
 from command.deploy.secrets import store_warehouse_secret
+from command.deploy.template import render
 from laptop.postgres import PostgresServer
 from laptop.stack import PortClaims
 from resources.aws.client import make_client
@@ -108,3 +109,11 @@ def empty(s3: Any, bucket: str) -> None:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     for item in (item for page in pages for item in page.get("Contents", ())):
         s3.delete_object(Bucket=bucket, Key=item["Key"])
+
+
+@pytest.fixture(scope="session")
+def without_the_trail() -> str:
+    """The template as MiniStack takes it for an account: it knows no AWS::CloudTrail::Trail."""
+    text = render()
+    begin = text.index("  Trail:\n    Type: AWS::CloudTrail::Trail")
+    return text[:begin] + text[text.index("\n  # --- ", begin) :]

@@ -20,7 +20,6 @@ from airline_platform.settings import Settings
 from command.deploy.programs import glue_programs, upload_programs
 from command.deploy.secrets import store_warehouse_secret
 from command.deploy.stack import deploy_stack
-from command.deploy.template import render
 from resources.aws.client import make_client
 
 START_SECONDS = 30
@@ -256,7 +255,7 @@ def test_a_value_a_parameter_cannot_have_is_refused_and_changes_nothing(gateway:
     assert deploy_stack(settings).change == "created"
 
 
-def test_what_only_an_account_has_is_deployed_there(gateway: Gateway) -> None:
+def test_what_only_an_account_has_is_deployed_there(gateway: Gateway, without_the_trail: str) -> None:
     settings = gateway.settings("an-account")
     account_only = {
         "Stage": "aws",
@@ -266,7 +265,7 @@ def test_what_only_an_account_has_is_deployed_there(gateway: Gateway) -> None:
         "WarehouseSubnetId": "subnet-0123456789abcdef0",
         "WarehouseSecurityGroupId": "sg-0123456789abcdef0",
     }
-    outputs = deploy_stack(settings, parameters=account_only, template=without_the_trail()).outputs
+    outputs = deploy_stack(settings, parameters=account_only, template=without_the_trail).outputs
     glue = make_client(settings, "glue")
 
     (target,) = glue.get_crawler(Name=settings.crawler_name("warehouse"))["Crawler"]["Targets"]["JdbcTargets"]
@@ -290,13 +289,6 @@ def test_each_job_is_given_its_feeds_name(deployed: Settings) -> None:
     }
 
     assert given == {job.name: feed.name for feed in FEEDS.values() for job in feed.jobs}
-
-
-def without_the_trail() -> str:
-    """The template as MiniStack takes it: it knows no AWS::CloudTrail::Trail."""
-    text = render()
-    begin = text.index("  Trail:\n    Type: AWS::CloudTrail::Trail")
-    return text[:begin] + text[text.index("\n  # --- ", begin) :]
 
 
 def test_a_stack_lost_to_a_kill_comes_back_around_the_buckets_with_every_version(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Exit status 2 for a wrong call, 1 for a failure, and the reason first on stderr."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,12 @@ from typer.testing import CliRunner
 from airline_platform.settings import Settings
 from command import cli
 from command.deploy.deploy import DeployResult
+from command.deploy.destroy import Destruction, Fate
+from command.deploy.preflight.finding import Finding
 from command.deploy.stack import StackResult
 from command.deploy.template import render, render_warehouse
 from command.deploy.warehouse import WarehouseStack
+from command.review import Terminal
 
 FLIGHTS_CSV = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay\nUA,11618,12266,2,11\n"
 DAYS = ["--from", "2013-01-01", "--to", "2013-01-31"]
@@ -161,7 +165,7 @@ def test_every_command_of_a_person_has_a_line_of_help() -> None:
     commands = {command.callback.__name__: command for command in cli.app.registered_commands}
     assert set(commands) >= {
         "up", "down", "status", "land", "wait", "query", "alerts", "rejects", "replay",
-        "backfill", "demo", "deploy", "template", "doctor",
+        "backfill", "demo", "deploy", "template", "doctor", "preflight", "destroy",
     }  # fmt: skip
     assert [name for name, command in commands.items() if not command.callback.__doc__] == []
     assert [name for name in commands if name not in answer.output] == []
@@ -220,3 +224,62 @@ def test_a_deployment_is_given_its_stack_and_its_parameters(
         "EncryptionKey": "own",
         "AlertEmail": "a@b.c",
     }
+    assert isinstance(given["review"], Terminal)
+
+
+def test_nothing_is_asked_on_a_laptop(no_stack: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert no_stack.stage == "local"
+    given: dict[str, Any] = {}
+
+    def deploy(_settings: Settings, **options: Any) -> DeployResult:
+        given.update(options)
+        return DeployResult(StackResult("created", (), {}), ())
+
+    monkeypatch.setattr("command.deploy.deploy.deploy", deploy)
+
+    assert CliRunner().invoke(cli.app, ["deploy"]).exit_code == 0
+    assert given["review"] is None
+
+
+@pytest.mark.parametrize(("command", "instead"), [("destroy", "make clean"), ("preflight", "airline doctor")])
+def test_what_an_account_alone_has_is_a_wrong_call_on_a_laptop(airline, command: str, instead: str) -> None:
+    status, out, err = airline(command, "--stage", "local")
+
+    assert (status, out) == (2, "")
+    assert instead in err
+
+
+@pytest.mark.parametrize(("outcome", "expected"), [("fails", 1), ("unknown", 0), ("later", 0)])
+def test_a_preflight_ends_with_1_when_something_would_fail(
+    monkeypatch: pytest.MonkeyPatch, outcome: Any, expected: int
+) -> None:
+    found = (Finding("identity", "ok", "me"), Finding("bucket x", outcome, "403", "Choose another name."))
+    monkeypatch.setattr("command.deploy.preflight.run.preflight", lambda *_, **__: found)
+
+    answer = CliRunner().invoke(cli.app, ["preflight"])
+
+    assert answer.exit_code == expected
+    assert "Choose another name." in answer.output
+
+
+@pytest.mark.parametrize("typed", ["another-one\n", "\n", ""])
+def test_nothing_is_destroyed_until_the_stacks_name_is_typed(
+    monkeypatch: pytest.MonkeyPatch, airline, typed: str
+) -> None:
+    fates = (Fate("", "bucket", "airline-lake", "kept"),)
+    destroyed: list[str] = []
+    monkeypatch.setattr(
+        "command.deploy.destroy.plan_destruction", lambda *_, **__: Destruction(("airline",), (), fates)
+    )
+    monkeypatch.setattr("command.deploy.destroy.destroy", lambda *_, **__: destroyed.append("airline"))
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+
+    status, out, err = airline("destroy")
+
+    assert (status, destroyed) == (2, [])
+    assert "airline-lake" in out
+    assert "nothing was destroyed" in err
+    monkeypatch.setattr("sys.stdin", io.StringIO("airline\n"))
+    status, out, _ = airline("destroy")
+    assert (status, destroyed) == (0, ["airline"])
+    assert "Kept: bucket airline-lake." in out

@@ -1,6 +1,7 @@
 """What CloudFormation answers becomes a result, or an error that says why and what to do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from botocore.stub import ANY, Stubber
 from airline_platform.errors import AirlineError, StackUnavailable
 from airline_platform.settings import Settings
 from command.deploy import stack
+from command.deploy.change_set import Change
+from command.deploy.progress import ResourceEvent
 from command.deploy.stack import deploy_stack
 
 Stubbed = Callable[[Any, str], Stubber]
@@ -53,7 +56,12 @@ def formation(stubbed: Stubbed, monkeypatch: pytest.MonkeyPatch) -> Stubber:
 
 
 def change_set(
-    formation: Stubber, kind: str, status: str, reason: str = "", parameters: Mapping[str, str] | None = None
+    formation: Stubber,
+    kind: str,
+    status: str,
+    reason: str = "",
+    parameters: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> None:
     expected = {
         "StackName": "airline",
@@ -66,7 +74,7 @@ def change_set(
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     }
     formation.add_response("create_change_set", {"Id": "change/1", "StackId": "stack/1"}, expected)
-    formation.add_response("describe_change_set", {"Status": status, "StatusReason": reason})
+    formation.add_response("describe_change_set", {"Status": status, "StatusReason": reason, **more})
 
 
 def test_a_stack_that_is_not_there_is_created_with_what_the_settings_say(
@@ -150,6 +158,7 @@ def test_a_stack_that_was_never_completely_created_is_removed_and_created_anew(
     formation: Stubber, no_stack: Settings
 ) -> None:
     formation.add_response("describe_stacks", described("ROLLBACK_COMPLETE"))
+    formation.add_response("describe_stack_events", events())
     formation.add_response("delete_stack", {}, {"StackName": "airline"})
     formation.add_response("describe_stacks", described("DELETE_COMPLETE"))
     formation.add_response("describe_stack_events", events())
@@ -157,6 +166,178 @@ def test_a_stack_that_was_never_completely_created_is_removed_and_created_anew(
 
     with pytest.raises(AirlineError, match="enough of it"):
         deploy_stack(no_stack, template="the template")
+
+
+def change(action: str, resource: str, **more: Any) -> dict[str, Any]:
+    said = {"Action": action, "LogicalResourceId": resource, "ResourceType": "AWS::S3::Bucket", **more}
+    return {"Type": "Resource", "ResourceChange": said}
+
+
+class Person:
+    """Gives one answer; remembers what was asked, and which resources were followed."""
+
+    def __init__(self, answer: bool | BaseException) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, Sequence[Change]]] = []
+        self.followed: list[str] = []
+
+    def approves(self, stack: str, changes: Sequence[Change]) -> bool:
+        self.asked.append((stack, changes))
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+    @contextmanager
+    def following(self, stack: str, resources: int) -> Iterator[Callable[[ResourceEvent], None]]:
+        self.followed.append(f"{stack}: {resources}")
+        yield lambda event: self.followed.append(f"{event.resource} {event.status}")
+
+
+def test_the_whole_change_set_is_shown_before_it_is_executed_and_followed_by_resource(
+    formation: Stubber, no_stack: Settings
+) -> None:
+    formation.add_client_error(*MISSING)
+    change_set(
+        formation, "CREATE", "CREATE_COMPLETE", Changes=[change("Add", "LakeBucket")], NextToken="second"
+    )
+    formation.add_response(
+        "describe_change_set",
+        {"Status": "CREATE_COMPLETE", "Changes": [change("Modify", "Trail", Replacement="Conditional")]},
+        {"ChangeSetName": "change/1", "NextToken": "second"},
+    )
+    formation.add_response("describe_stack_events", events())
+    formation.add_response("execute_change_set", {})
+    formation.add_response("describe_stacks", described("CREATE_COMPLETE"))
+    under_way = ("LakeBucket", "CREATE_IN_PROGRESS", None)
+    formation.add_response(
+        "describe_stack_events", events(("LakeBucket", "CREATE_COMPLETE", None), under_way)
+    )
+    formation.add_response("describe_stacks", described("CREATE_COMPLETE"))
+    person = Person(answer=True)
+
+    deploy_stack(no_stack, template="the template", review=person)
+
+    shown = (
+        Change("Modify", "Trail", "AWS::S3::Bucket", "perhaps"),
+        Change("Add", "LakeBucket", "AWS::S3::Bucket", ""),
+    )
+    assert person.asked == [("airline", shown)]
+    assert person.followed == ["airline: 2", "LakeBucket CREATE_IN_PROGRESS", "LakeBucket CREATE_COMPLETE"]
+
+
+@pytest.mark.parametrize("answer", [False, KeyboardInterrupt()], ids=["no", "Ctrl-C"])
+def test_a_new_stack_that_is_declined_leaves_neither_change_set_nor_empty_stack(
+    formation: Stubber, no_stack: Settings, answer: bool | BaseException
+) -> None:
+    formation.add_client_error(*MISSING)
+    change_set(formation, "CREATE", "CREATE_COMPLETE", Changes=[change("Add", "LakeBucket")])
+    formation.add_response("delete_change_set", {}, {"ChangeSetName": "change/1"})
+    formation.add_response("delete_stack", {}, {"StackName": "airline"})
+
+    with pytest.raises((AirlineError, KeyboardInterrupt)):
+        deploy_stack(no_stack, template="the template", review=Person(answer))
+
+
+def test_an_update_that_is_declined_leaves_the_stack(formation: Stubber, no_stack: Settings) -> None:
+    formation.add_response("describe_stacks", described("UPDATE_COMPLETE"))
+    formation.add_response("describe_stacks", described("UPDATE_COMPLETE"))
+    formation.add_response("get_template_summary", {"Parameters": []})
+    change_set(formation, "UPDATE", "CREATE_COMPLETE", Changes=[change("Remove", "LakeBucket")])
+    formation.add_response("delete_change_set", {}, {"ChangeSetName": "change/1"})
+
+    with pytest.raises(AirlineError, match="was not made, because the answer was no"):
+        deploy_stack(no_stack, template="the template", review=Person(answer=False))
+
+
+def test_a_change_that_was_asked_about_and_never_answered_is_begun_anew(
+    formation: Stubber, no_stack: Settings
+) -> None:
+    formation.add_response("describe_stacks", described("REVIEW_IN_PROGRESS"))
+    change_set(formation, "CREATE", "FAILED", "enough of it")
+
+    with pytest.raises(AirlineError, match="enough of it"):
+        deploy_stack(no_stack, template="the template")
+
+
+def test_an_update_that_is_under_way_is_waited_for(formation: Stubber, no_stack: Settings) -> None:
+    formation.add_response("describe_stacks", described("UPDATE_IN_PROGRESS"))
+    formation.add_response("describe_stack_events", events())
+    for status in ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"):
+        formation.add_response("describe_stacks", described(status))
+        formation.add_response("describe_stack_events", events())
+    formation.add_response("describe_stacks", described("UPDATE_COMPLETE"))
+    formation.add_response("get_template_summary", {"Parameters": []})
+    change_set(formation, "UPDATE", "FAILED", "enough of it")
+
+    with pytest.raises(AirlineError, match="enough of it"):
+        deploy_stack(no_stack, template="the template")
+
+
+def stuck(formation: Stubber, then: str) -> None:
+    formation.add_response("describe_stacks", described("UPDATE_ROLLBACK_FAILED"))
+    formation.add_response("describe_stack_events", events())
+    formation.add_response("continue_update_rollback", {}, {"StackName": "airline"})
+    formation.add_response("describe_stacks", described(then))
+
+
+def test_a_rollback_that_got_stuck_is_continued_and_the_update_made(
+    formation: Stubber, no_stack: Settings
+) -> None:
+    stuck(formation, "UPDATE_ROLLBACK_COMPLETE")
+    formation.add_response("describe_stack_events", events())
+    formation.add_response("describe_stacks", described("UPDATE_ROLLBACK_COMPLETE"))
+    formation.add_response("get_template_summary", {"Parameters": []})
+    change_set(formation, "UPDATE", "FAILED", "enough of it")
+
+    with pytest.raises(AirlineError, match="enough of it"):
+        deploy_stack(no_stack, template="the template")
+
+
+def test_a_rollback_that_stays_stuck_says_why_and_how_to_pass_over_it(
+    formation: Stubber, no_stack: Settings
+) -> None:
+    stuck(formation, "UPDATE_ROLLBACK_FAILED")
+    for _ in range(2):
+        formation.add_response("describe_stack_events", events(("LakeBucket", "UPDATE_FAILED", "is gone")))
+
+    with pytest.raises(AirlineError, match=r"LakeBucket \(AWS::S3::Bucket\): is gone") as stays:
+        deploy_stack(no_stack, template="the template")
+    assert "--stack-name airline --resources-to-skip" in stays.value.remedy
+
+
+def test_what_failed_and_cannot_be_removed_says_why(formation: Stubber, no_stack: Settings) -> None:
+    formation.add_response("describe_stacks", described("DELETE_FAILED"))
+    formation.add_response("describe_stack_events", events())
+    formation.add_response("delete_stack", {})
+    formation.add_response("describe_stacks", described("DELETE_FAILED"))
+    for _ in range(2):
+        formation.add_response("describe_stack_events", events(("JobRole", "DELETE_FAILED", "it has more")))
+
+    with pytest.raises(AirlineError, match=r"expected to be deleted and is DELETE_FAILED:\n  JobRole"):
+        deploy_stack(no_stack, template="the template")
+
+
+def test_an_import_that_rolled_back_to_nothing_is_removed_and_begun_anew(
+    formation: Stubber, no_stack: Settings
+) -> None:
+    formation.add_response("describe_stacks", described("IMPORT_ROLLBACK_COMPLETE"))
+    formation.add_response("list_stack_resources", {"StackResourceSummaries": []})
+    formation.add_response("describe_stack_events", events())
+    formation.add_response("delete_stack", {})
+    formation.add_response("describe_stacks", described("DELETE_COMPLETE"))
+    formation.add_response("describe_stack_events", events())
+    change_set(formation, "CREATE", "FAILED", "enough of it")
+
+    with pytest.raises(AirlineError, match="enough of it"):
+        deploy_stack(no_stack, template="the template")
+
+
+def test_an_import_whose_rollback_failed_names_the_way_out(formation: Stubber, no_stack: Settings) -> None:
+    formation.add_response("describe_stacks", described("IMPORT_ROLLBACK_FAILED"))
+
+    with pytest.raises(AirlineError) as failed:
+        deploy_stack(no_stack, template="the template")
+    assert "delete-stack --stack-name airline" in failed.value.remedy
 
 
 def test_without_credentials_nothing_answers_and_the_way_to_log_in_is_said(

@@ -1,0 +1,1 @@
+"""What a deployment into an account would fail over, asked before anything is made."""
