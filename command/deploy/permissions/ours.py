@@ -1,4 +1,4 @@
-"""The calls that the platform itself makes.
+"""The calls that the platform itself makes, but for those of a preflight, which says what it may not ask.
 
 A test compares them with the code, and the stack tests compare them with what the laptop's gateway has seen.
 """
@@ -111,13 +111,8 @@ def _of_jobs() -> Iterator[Call]:
 
 
 def _of_deployments() -> Iterator[Call]:
-    stack = (
-        "DescribeStacks, DescribeStackEvents, GetTemplateSummary, CreateChangeSet, DescribeChangeSet, "
-        "ExecuteChangeSet, DeleteChangeSet, DeleteStack"
-    )
-    yield from calls(DEPLOYER, "command/deploy/stack.py", "cloudformation", stack, "*")
-    for bucket in (LANDING, LAKE, AUDIT):
-        yield from calls(DEPLOYER, "command/deploy/buckets.py", "s3", "HeadBucket", bucket)
+    yield from _of_stacks()
+    yield from _of_destructions()
     programs = "command/deploy/programs.py"
     yield from calls(DEPLOYER, programs, "s3", "ListObjectsV2", LAKE)
     yield from calls(DEPLOYER, programs, "s3", "PutObject", f"{LAKE}/glue_jobs/*")
@@ -134,3 +129,25 @@ def _of_deployments() -> Iterator[Call]:
     yield from calls(
         DEPLOYER, "command/deploy/deploy.py", "glue", "StartCrawler", f"crawler/{NAME}-warehouse"
     )
+
+
+def _of_stacks() -> Iterator[Call]:
+    stack = (
+        "GetTemplateSummary, CreateChangeSet, DescribeChangeSet, ExecuteChangeSet, DeleteChangeSet, "
+        "ContinueUpdateRollback, ListStackResources, DeleteStack"
+    )
+    yield from calls(DEPLOYER, "command/deploy/stack.py", "cloudformation", stack, "*")
+    followed = "DescribeStacks, DescribeStackEvents"
+    yield from calls(DEPLOYER, "command/deploy/stack_events.py", "cloudformation", followed, "*")
+    for bucket in (LANDING, LAKE, AUDIT):
+        yield from calls(DEPLOYER, "command/deploy/buckets.py", "s3", "HeadBucket", bucket)
+
+
+def _of_destructions() -> Iterator[Call]:
+    destroy, buckets = "command/deploy/destroy.py", "command/deploy/buckets.py"
+    yield from calls(DEPLOYER, destroy, "cloudformation", "DeleteStack, ListStackResources", "*")
+    yield from calls(DEPLOYER, destroy, "secretsmanager", "DescribeSecret", f"secret:{NAME}/*")
+    yield from calls(DEPLOYER, buckets, "sts", "GetCallerIdentity", "*")
+    for bucket in (LANDING, LAKE, AUDIT):
+        yield from calls(DEPLOYER, buckets, "s3", "ListObjectVersions, DeleteBucket", bucket)
+        yield from calls(DEPLOYER, buckets, "s3", "DeleteObjects", f"{bucket}/*")
