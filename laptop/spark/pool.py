@@ -157,7 +157,7 @@ class Worker:
 
     @property
     def reusable(self) -> bool:
-        """Whether another job may have this worker: the last one left nothing behind in its JVM."""
+        """Whether another job may have this worker: the last one ended well and left nothing behind."""
         return self.alive and not self.spent and self.jobs < JOBS_PER_WORKER
 
     def interrupt(self) -> None:

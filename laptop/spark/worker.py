@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import psutil
-from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext, SparkFiles
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import Observation, SparkSession, functions
@@ -232,12 +231,8 @@ def run_job(job: dict[str, Any]) -> Result:
     sys.path[:0] = [*job["py_files"], job["shim"]]
     sys.argv = [job["script"], *job["argv"]]
     error = run_script(job["script"])
-    return {"error": error, "spent": _is_of_jvm(error) or not leave_clean(spark)}
-
-
-def _is_of_jvm(error: str | None) -> bool:
-    """Whether a failure may have come from the JVM itself, so that it may be ill: memory, stack, classes."""
-    return any(name in (error or "") for name in ("OutOfMemoryError", "StackOverflowError", "LinkageError"))
+    # A JVM that a job has failed in may be ill, and then good files would be refused for it.
+    return {"error": error, "spent": error is not None or not leave_clean(spark)}
 
 
 def add_py_file(spark: SparkSession, path: Path) -> None:
@@ -248,27 +243,17 @@ def add_py_file(spark: SparkSession, path: Path) -> None:
 
 
 def leave_clean(spark: SparkSession) -> bool:
-    """Take back what a job may leave in the JVM; whether the JVM is there and that was all there was."""
+    """Take back what a job may leave in the JVM; whether that was all there was."""
     gc.collect()  # Java objects whose Python side is gone are let go
-    try:
-        return _take_back(spark)
-    except (Py4JError, OSError):
-        return False
-
-
-def _take_back(spark: SparkSession) -> bool:
     java = spark._jsparkSession  # noqa: SLF001 - pyspark has no public way to what sessions share
     context = java.sparkContext()
     if context.isStopped():
         return False
-    context.cancelAllJobs()  # where one part of a query has failed, others may still be at work
     java.sharedState().cacheManager().clearCache()
     catalog = java.sharedState().externalCatalog()
     views = java.sharedState().globalTempViewManager().listViewNames("*")
-    at_work = spark.sparkContext.statusTracker().getActiveJobsIds() or spark.streams.active
     return bool(
-        not at_work
-        and context.getPersistentRDDs().isEmpty()
+        context.getPersistentRDDs().isEmpty()
         and catalog.listDatabases().size() == 1
         and catalog.listTables("default").isEmpty()
         and views.isEmpty()

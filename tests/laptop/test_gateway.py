@@ -279,26 +279,20 @@ def test_the_next_job_has_the_same_jvm_and_nothing_of_the_job_before(stack):
     )
 
 
-def test_after_a_job_that_has_failed_the_next_has_the_same_jvm_and_nothing_of_it(stack):
-    stack.create_job("failing", f'{LEAVING}\nspark.range(2).selectExpr("assert_true(id < 1)").collect()')
-    stack.create_job("looking-after", LOOKING)
-    failed = stack.run("failing")
-    assert failed["JobRunState"] == "FAILED"
-    pid = jvm_of(stack, failed)
-    after = stack.log("/aws-glue/jobs/output", stack.run("looking-after")["Id"])
-    assert after == f"{pid} None False None 2 False 0"
+WRITING = "\nspark.range(9).write.parquet('s3://lake/full/')"
 
 
 @pytest.mark.parametrize(
     ("name", "last"),
     [
         ("stops", "spark.stop()"),
-        ("fills-memory", "raise RuntimeError('java.lang.OutOfMemoryError: Java heap space')"),
+        ("raises", "raise ValueError('no')"),
+        ("fills-disk", f"resource.prlimit(pid, resource.RLIMIT_FSIZE, (9, 9)){WRITING}"),
         ("kills-jvm", "os.kill(pid, 9)\nspark.range(1).collect()"),
     ],
 )
 def test_after_a_job_that_leaves_what_can_not_be_taken_back_the_next_has_another_jvm(stack, name, last):
-    stack.create_job(name, f"{IN_JVM}\nprint(pid, flush=True)\n{last}")
+    stack.create_job(name, f"{IN_JVM}\nimport resource\nprint(pid, flush=True)\n{last}")
     stack.create_job(f"after-{name}", f"{IN_JVM}\nprint(pid)")
     pid = jvm_of(stack, stack.run(name))
     after = stack.run(f"after-{name}")
