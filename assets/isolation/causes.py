@@ -48,6 +48,12 @@ _AWS_OF_SPARK = re.compile(
 )
 """In Spark's words, what came of its own calls of AWS."""
 
+_MACHINE_OF_SPARK = re.compile(
+    r"\bjava\.(?:io|nio\.file)\.\w+: .{0,300}?\b(?:No space left on device|File too large|Disk quota exceeded"
+    r"|Too many open files|Read-only file system|Input/output error|Cannot allocate memory)\b"
+)
+"""In Spark's words, what the machine's disk or kernel has refused: its own words (strerror), by Java."""
+
 _DEATH = re.compile(
     r"The Spark process died"
     r"|Py4JNetworkError\b"
@@ -86,7 +92,7 @@ def cause_of_job_failure(error: Exception) -> Cause:
         return "machinery"
     words = _CATEGORY.sub("", error.words.strip())
     of_spark = _QUOTED.sub("", words) if _SPARKS_OWN.match(words) else ""
-    if _MACHINERY.match(words) or _AWS_OF_SPARK.search(of_spark):
+    if any((_MACHINERY.match(words), _AWS_OF_SPARK.search(of_spark), _MACHINE_OF_SPARK.search(of_spark))):
         return "machinery"
     if not words or _DEATH.match(words) or _DEATH_OF_EXECUTOR.search(of_spark):
         return "death"

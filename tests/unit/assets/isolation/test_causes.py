@@ -42,6 +42,8 @@ INPUT = [
     "ValueError: carrier is 'ClientError: An error occurred (AccessDenied) when calling the GetObject'",
     f'{SAVE}org.apache.spark.SparkException: bad value "java.net.ConnectException: Connection refused"',
     f"{SAVE}org.apache.spark.SparkException: bad value 'ExecutorLostFailure'",
+    f"{SAVE}org.apache.spark.SparkException: bad value 'java.io.IOException: No space left on device'",
+    f"{SAVE}java.io.EOFException: Unexpected end of input stream",
 ]
 MACHINERY = [
     "ClientError: An error occurred (AccessDeniedException) when calling the GetSecretValue operation: no",
@@ -64,6 +66,10 @@ MACHINERY = [
     f"{SAVE}com.amazonaws.services.s3.model.AmazonS3Exception: Access Denied (Service: Amazon S3)",
     f"{SAVE}software.amazon.awssdk.services.s3.model.S3Exception: Slow Down",
     f"{SAVE}java.net.UnknownHostException: s3.amazonaws.com",
+    f"{SAVE}java.io.IOException: No space left on device",
+    f"{SAVE}java.io.IOException: File too large",
+    f"{SAVE}java.nio.file.FileSystemException: /tmp/blockmgr-7/0c: Too many open files",
+    f"{SAVE}java.io.FileNotFoundException: /tmp/blockmgr-7/0c (Read-only file system)",
 ]
 DEATH = [
     "",
