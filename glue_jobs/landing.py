@@ -375,6 +375,11 @@ _EDGES = f"\\A[{edge_class()}]+|[{edge_class()}]+\\z"
 """White space and what is not seen, at both ends."""
 
 
+def _composed(text: SparkColumn) -> SparkColumn:
+    """A field's text composed. Spark 4 would look in a named function's type hints for pandas' columns."""
+    return F.udf(lambda it: None if it is None else composed(it), "string")(text)
+
+
 def _of(name: str) -> str:
     """The column with a field's text."""
     return f"_text_{name}"
@@ -391,7 +396,7 @@ def _text(column: Column, reading: Reading, *, compose: bool) -> SparkColumn:
         elif column.pattern and not _admits_hidden(column):
             text = F.when(text.rlike(_whole(column.pattern[0])), text).otherwise(clean)
         else:
-            text = F.udf(_composed, "string")(clean) if compose else clean
+            text = _composed(clean) if compose else clean
     if reading.nulls:
         text = F.when(~text.isin(*reading.nulls), text)
     if reading.decimal_comma and column.type in ("decimal", "bigint"):
@@ -401,11 +406,6 @@ def _text(column: Column, reading: Reading, *, compose: bool) -> SparkColumn:
         own = iso.replace("-", column.separator) if column.type == "date" else iso
         text = F.regexp_replace(text, f"\\A{pattern}(?=\\z|[ T])", own)
     return text
-
-
-def _composed(text: str | None) -> str | None:
-    """A field's text composed; Spark asks also where there is none."""
-    return None if text is None else composed(text)
 
 
 def _whole(expression: str) -> str:
