@@ -97,8 +97,8 @@ def test_what_the_platform_calls_is_in_the_table(call: dict[str, Any]) -> None:
             "DagsterPolicy or deployer: glue:StopCrawler on crawler/airline-flights",
         ),
         (
-            record("s3", "DeleteObject", bucketName="airline-landing", key="daily_flights/a.csv"),
-            "DagsterPolicy or deployer: s3:DeleteObject on airline-landing/daily_flights/a.csv",
+            record("s3", "PutObject", bucketName="airline-audit", key="AWSLogs/a.json"),
+            "DagsterPolicy or deployer: s3:PutObject on airline-audit/AWSLogs/a.json",
         ),
         (
             record("s3", "PutObject", "airline-job", bucketName="airline-landing", key="bookings/a"),
