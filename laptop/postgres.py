@@ -174,7 +174,9 @@ class PostgresServer:
                 command, capture_output=True, text=True, check=False, cwd="/", **self._identity()
             )
         except PermissionError as error:
-            raise StackUnavailable(f"nobody may not run {error.filename}", remedy=HOME_REMEDY) from error
+            raise StackUnavailable(
+                f"the server's user may not run {error.filename}", remedy=HOME_REMEDY
+            ) from error
         if done.returncode != 0:
             printed = done.stderr.strip() or done.stdout.strip()
             raise StackUnavailable(
