@@ -1,7 +1,5 @@
 """The jobs that sensors and people start: one per feed, from its landed file to its table."""
 
-from collections.abc import Mapping
-
 from dagster import (
     AssetCheckKey,
     AssetKey,
@@ -12,12 +10,7 @@ from dagster import (
 )
 
 from airline_platform.feeds import FEEDS
-
-FEED_TAG = "airline/feed"
-BACKFILL_TAG = "airline/backfill"
-"""Names what the runs of one `airline backfill` or `airline replay` have in common."""
-
-RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+from airline_platform.run_tags import FEED_TAG, job_name, range_tags
 
 UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -26,12 +19,6 @@ UNFINISHED = [
     DagsterRunStatus.STARTED,
 ]
 """States of a run that is queued or works."""
-
-
-def job_name(feed: str) -> str:
-    """Return the name of a feed's job."""
-    return f"{feed}_job"
-
 
 FRESHNESS_CHECKS = {
     feed.name: AssetCheckKey(AssetKey(f"raw_{feed.name}"), "landed_in_time")
@@ -66,17 +53,3 @@ def request_run(feed: str, run_key: str, days: tuple[str, str] | None = None) ->
         days: First and last day, both inclusive.
     """
     return RunRequest(run_key=run_key, job_name=job_name(feed), tags=range_tags(*days) if days else {})
-
-
-def range_tags(first: str, last: str) -> dict[str, str]:
-    """Return the tags by which Dagster knows which days a run takes."""
-    if first == last:
-        return {"dagster/partition": first}
-    return dict(zip(RANGE_TAGS, (first, last), strict=True))
-
-
-def days_of(tags: Mapping[str, str]) -> tuple[str, str]:
-    """Return the first and last day of a run; empty where it has none."""
-    day = tags.get("dagster/partition", "")
-    first, last = (tags.get(tag, day) for tag in RANGE_TAGS)
-    return first, last

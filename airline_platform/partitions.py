@@ -1,37 +1,10 @@
-"""The calendar: daily partitions, and days gathered into ranges."""
-
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+"""The daily partitions of Dagster's assets."""
 
 from dagster import DailyPartitionsDefinition
 
 from airline_platform.settings import get_settings
 
 
-def last_day() -> date:
-    """The last day a file can be for: tomorrow in UTC, because somewhere it is tomorrow already."""
-    return datetime.now(UTC).date() + timedelta(days=1)
-
-
 def daily_partitions() -> DailyPartitionsDefinition:
-    """Days from the configured start to `last_day`, as ISO dates."""
+    """Days from the configured start to `days.last_day`, as ISO dates."""
     return DailyPartitionsDefinition(start_date=get_settings().start_date.isoformat(), end_offset=2)
-
-
-def ranges(days: Iterable[str], *, longest: int) -> list[tuple[str, str]]:
-    """Gather days into runs of consecutive ones.
-
-    Args:
-        days: ISO dates in any order, repeats allowed.
-        longest: Most days in one range.
-
-    Returns:
-        First and last day of each range, ascending, both inclusive.
-    """
-    ranges: list[tuple[date, date]] = []
-    for day in sorted({date.fromisoformat(day) for day in days}):
-        if ranges and day - ranges[-1][1] == timedelta(days=1) and (day - ranges[-1][0]).days < longest:
-            ranges[-1] = (ranges[-1][0], day)
-        else:
-            ranges.append((day, day))
-    return [(first.isoformat(), last.isoformat()) for first, last in ranges]

@@ -7,7 +7,7 @@ from datetime import date
 
 from airline_platform.errors import AirlineError
 from airline_platform.feeds.flights import FLIGHTS
-from airline_platform.jobs import FEED_TAG, job_name, range_tags
+from airline_platform.run_tags import FEED_TAG, job_name, range_tags
 from benchmarks.figures import Figure, Section
 from benchmarks.laptop import ROWS_A_DAY, Bench
 from benchmarks.records import RunRecord, records, run_ids, step_seconds

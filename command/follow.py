@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from airline_platform.contract.feed import Feed
+from airline_platform.days import ranges
 from airline_platform.errors import AirlineError
-from airline_platform.jobs import BACKFILL_TAG, FEED_TAG, days_of, job_name, range_tags
-from airline_platform.partitions import ranges
+from airline_platform.run_tags import BACKFILL_TAG, FEED_TAG, days_of, job_name, range_tags
 from airline_platform.settings import Settings
 from command.console import out, progress, tell
 from command.dagster_client import Attempt, DagsterClient

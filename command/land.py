@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 
 from airline_platform.contract.feed import Feed
+from airline_platform.days import last_day
 from airline_platform.errors import WrongCall
 from airline_platform.feeds import FEEDS, SUFFIXES
 from airline_platform.files.keys import LandedKey, UnknownKey, parse_key
 from airline_platform.files.markers import is_marker
 from airline_platform.files.names import ends_in, is_gzip
-from airline_platform.partitions import last_day
 from airline_platform.settings import Settings
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Accepted, Refused

@@ -7,7 +7,7 @@ from typing import Any
 
 from airline_platform.contract.feed import Feed
 from airline_platform.errors import AirlineError
-from airline_platform.jobs import BACKFILL_TAG, FEED_TAG, job_name, range_tags
+from airline_platform.run_tags import BACKFILL_TAG, FEED_TAG, job_name, range_tags
 from airline_platform.settings import Settings
 from command import follow
 from command.dagster_client import DagsterClient

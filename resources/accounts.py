@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from airline_platform.days import last_day
 from airline_platform.feeds import FEEDS
 from airline_platform.files.keys import LandedKey, parse_key
-from airline_platform.partitions import last_day
 from airline_platform.settings import Settings
 from resources.aws.client import make_client, reaching
 from resources.landing import VersionTag

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from airline_platform.contract.feed import Feed
+from airline_platform.days import last_day
 from airline_platform.files.keys import LandedKey, NoLanding, UnknownKey, parse_key
 from airline_platform.files.names import is_gzip
-from airline_platform.partitions import last_day
 from airline_platform.settings import Settings
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Accepted, Refused, Shape

@@ -16,7 +16,7 @@ from dagster import (
 )
 
 from airline_platform.errors import StackNotStarted
-from airline_platform.jobs import FEED_TAG
+from airline_platform.run_tags import FEED_TAG
 from assets.alerts.hooks import ALERTED_TAG
 from assets.alerts.messages import failure_alert
 from resources.topic import Notifier

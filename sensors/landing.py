@@ -6,9 +6,9 @@ from functools import partial
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
+from airline_platform.days import last_day
 from airline_platform.errors import StackNotStarted, StackUnavailable
 from airline_platform.jobs import FEED_JOBS
-from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
 from assets.ingest.deleted_sources import note_gone
 from resources.landing import Landing

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from dagster import RunRequest
 
+from airline_platform.days import ranges
 from airline_platform.feeds import FEEDS
 from airline_platform.jobs import request_run
-from airline_platform.partitions import ranges
 
 
 def request_runs(

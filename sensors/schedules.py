@@ -14,11 +14,11 @@ from dagster import (
 )
 
 from airline_platform.contract.feed import Feed
+from airline_platform.days import last_day
 from airline_platform.errors import StackNotStarted
 from airline_platform.feeds import FEEDS
 from airline_platform.files.keys import LandedKey, UnknownKey, parse_key
 from airline_platform.jobs import FEED_JOBS, FRESHNESS_JOB
-from airline_platform.partitions import last_day
 from airline_platform.settings import get_settings
 from assets.ingest.deleted_sources import note_gone
 from resources.landing import Landing, Page, Version, spans

@@ -7,7 +7,8 @@ from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, Run
 
 from airline_platform.feeds import FEEDS
 from airline_platform.files.keys import LandedKey
-from airline_platform.jobs import FEED_TAG, UNFINISHED, days_of
+from airline_platform.jobs import UNFINISHED
+from airline_platform.run_tags import FEED_TAG, days_of
 
 RETRY_DELAY = timedelta(minutes=2)
 """How long a failed run may wait for the retry Dagster has promised."""

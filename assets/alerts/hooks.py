@@ -2,7 +2,7 @@
 
 from dagster import HookContext, failure_hook
 
-from airline_platform.jobs import FEED_TAG
+from airline_platform.run_tags import FEED_TAG
 from assets.alerts.messages import failure_alert, reason_of_failure, was_alerted
 from resources.warehouse import outbox
 

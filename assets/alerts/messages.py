@@ -9,7 +9,7 @@ from dagster import DagsterInstance, DagsterRun, Failure
 from airline_platform.contract.drift import evolved_name
 from airline_platform.contract.feed import Feed
 from airline_platform.errors import AirlineError
-from airline_platform.jobs import days_of
+from airline_platform.run_tags import days_of
 from airline_platform.settings import get_settings
 from assets.checks.outcomes import DAYS_LISTED, Outcome
 from assets.marts.declarations import MARTS

@@ -18,7 +18,7 @@ import requests
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from airline_platform.contract.feed import Feed
-from airline_platform.jobs import job_name, range_tags
+from airline_platform.run_tags import job_name, range_tags
 from airline_platform.settings import Settings
 from command import follow
 from command.dagster_client import DagsterClient

@@ -8,7 +8,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from airline_platform.feeds.flights import FLIGHTS
-from airline_platform.jobs import RANGE_TAGS
+from airline_platform.run_tags import RANGE_TAGS
 from command.dagster_client import DagsterClient
 from resources.warehouse.session import Warehouse
 

@@ -1,11 +1,10 @@
-"""Each feed has a job, and tags say which days a run takes."""
+"""Each feed has a job; a request for a run of it names its days."""
 
 import pytest
 
 from airline_platform.feeds import FEEDS
-from airline_platform.jobs import FEED_JOBS, FEED_TAG, days_of, job_name, range_tags, request_run
-
-FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+from airline_platform.jobs import FEED_JOBS, request_run
+from airline_platform.run_tags import FEED_TAG, days_of, job_name
 
 
 @pytest.mark.parametrize("feed", FEEDS)
@@ -14,24 +13,6 @@ def test_a_feeds_job_is_named_for_it_and_tags_its_runs_with_it(feed: str) -> Non
 
     assert job.name == job_name(feed)
     assert job.tags == {FEED_TAG: feed}
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "tags"),
-    [
-        ("2013-01-01", "2013-01-01", {"dagster/partition": "2013-01-01"}),
-        ("2013-01-01", "2013-01-31", {FIRST: "2013-01-01", LAST: "2013-01-31"}),
-    ],
-)
-def test_the_days_of_a_run_are_read_from_the_tags_that_say_them(
-    first: str, last: str, tags: dict[str, str]
-) -> None:
-    assert range_tags(first, last) == tags
-    assert days_of(tags) == (first, last)
-
-
-def test_a_run_without_days_has_none() -> None:
-    assert days_of({FEED_TAG: "airports"}) == ("", "")
 
 
 def test_a_request_names_the_job_its_key_and_its_days() -> None:

@@ -15,6 +15,7 @@ FLOORS = (
     {"airline_platform.feeds"},
     {"airline_platform.files", "glue_jobs.records"},
     {"airline_platform.settings"},
+    {"airline_platform.days", "airline_platform.run_tags"},
     {"airline_platform.partitions", "airline_platform.jobs"},
     {"glue_jobs", "resources.aws", "resources.acceptance"},
     {"resources.landing", "resources.lake", "resources.catalog", "resources.topic", "resources.pipes"}

@@ -8,7 +8,7 @@ import pytest
 
 from airline_platform.errors import AirlineError
 from airline_platform.feeds.flights import FLIGHTS
-from airline_platform.jobs import days_of, range_tags
+from airline_platform.run_tags import days_of, range_tags
 from airline_platform.settings import Settings
 from command import follow
 from command.dagster_client import Attempt, DagsterClient, Schedule

@@ -9,7 +9,7 @@ import pytest
 from airline_platform.errors import AirlineError
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
-from airline_platform.jobs import BACKFILL_TAG, FEED_TAG, days_of
+from airline_platform.run_tags import BACKFILL_TAG, FEED_TAG, days_of
 from command.dagster_client import Attempt, DagsterClient
 from command.rejects import Verdict
 from command.replay import compared, document, require_success, start

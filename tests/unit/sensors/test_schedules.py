@@ -24,13 +24,13 @@ from hypothesis import strategies as st
 from pydantic import PrivateAttr
 
 from airline_platform.contract.feed import Feed
+from airline_platform.days import last_day
 from airline_platform.errors import StackNotStarted
 from airline_platform.feeds import FEEDS
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
-from airline_platform.partitions import last_day
 from airline_platform.settings import Settings
 from resources.landing import Landing, Page, Version
 from resources.topic import Notifier
