@@ -79,7 +79,7 @@ chromium:
 stack: stack-1 stack-2
 
 # A module's first test waits for all its files, beside another stack: a limit that only a hang reaches.
-PATIENT := --timeout 600
+PATIENT := --timeout 900
 
 # Two halves; the second is shorter by about what the unit tests take, which come after it.
 HALF := tests/stack/chaos $(patsubst %,tests/stack/test_%.py,refused_first up_down shipments poison)

@@ -33,6 +33,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from listed_calls import KEEPING_ALL_CALLS, not_listed
 from run_processes import run_processes
 
+PATIENCE = 500
+"""Seconds after which what is waited for hangs; a machine that does other work as well only takes long."""
+
 AIRLINE = [str(Path(sys.executable).with_name("airline"))]
 
 
@@ -73,7 +76,7 @@ class Laptop:
             env=os.environ | {"AIRLINE_HOME": str(self.home), "COLUMNS": "200"},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=PATIENCE,
             check=False,
         )
         if check:
@@ -92,12 +95,12 @@ class Laptop:
 
     def wait(self) -> list[Account]:
         """As the command does it, without its start."""
-        accounts = follow.wait(self.settings, DagsterClient.of(self.settings), 400)
+        accounts = follow.wait(self.settings, DagsterClient.of(self.settings), PATIENCE)
         assert [each.key for each in accounts if each.state == "waiting"] == []
         return accounts
 
     @staticmethod
-    def until(found: Callable[[], Any], seconds: float = 90) -> Any:
+    def until(found: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         """What is found, as soon as there is something."""
         return Retrying(
             retry=retry_if_result(lambda it: not it), stop=stop_after_delay(seconds), wait=wait_fixed(0.3)
@@ -116,7 +119,7 @@ class Laptop:
     def wait_until_idle(self) -> None:
         """Until the sensors used every event and no run is under way: also of keys nobody waits for."""
         client = DagsterClient.of(self.settings)
-        Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(300))(
+        Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.5), stop=stop_after_delay(PATIENCE))(
             lambda: queue_depth(self.settings, self.settings.landing_queue) + client.unfinished_runs()
         )
 

@@ -36,7 +36,7 @@ CLEAN = ["2013-08-01", "2013-08-02", "2013-08-03"]
 DIRTY = (date(2013, 8, 4), date(2013, 8, 8))
 DIRTY_ROWS, SEED = 10_000, 42
 LARGE_DAY, LARGE_BYTES = "2013-08-29", 100_000_000
-WAVE_SECONDS = 400
+WAVE_SECONDS = 560
 
 Numbers = tuple[int | Decimal, ...]
 """Rows, cost, distance and quantity."""

@@ -77,10 +77,10 @@ def loaded(stack: Any, day: str) -> bool:
     return rows == [{"status": "CONFIRMED"}]
 
 
-def failure_of(stack: Any, day: str, seconds: float = 90) -> str:
+def failure_of(stack: Any, day: str) -> str:
     """What people are told of the day's failure; its run is red, and nothing of it is loaded."""
     told = stack.until(
-        lambda: [a["message"] for a in stack.alerts("failed") if f"Partition: {day}" in a["message"]], seconds
+        lambda: [a["message"] for a in stack.alerts("failed") if f"Partition: {day}" in a["message"]]
     )[0]
     tags = [{"key": "dagster/partition", "value": day}]
     stack.until(lambda: {"status": "FAILURE"} in stack.ask_dagster(RUNS_OF, tags=tags)["results"])
@@ -120,7 +120,7 @@ def failed_jobs(stack: Any) -> dict[str, str]:
     with script(stack, JOB_BY_DAY):
         for day in FAILING:
             land(stack, day)
-        return {day: failure_of(stack, day, seconds=240) for day in FAILING}
+        return {day: failure_of(stack, day) for day in FAILING}
 
 
 @pytest.mark.parametrize(("day", "reason"), FAILING.items())

@@ -145,7 +145,7 @@ def up(settings: Settings, plan: type[stack.Plan], told: list[str] | None = None
     return stack.up(settings, detach=True, on_progress=lines.append, plan=plan)
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 300) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline

@@ -169,8 +169,8 @@ def test_backfills_of_three_days_launched_from_the_page_and_by_the_command_succe
     ui.picture("backfill_dialog")
     backfill = ui.launch_backfill()
     ui.picture("backfill_launched")
-    ui.expect_backfill("Succeeded", seconds=150)
-    _, complaints = by_command.communicate(timeout=150)
+    ui.expect_backfill("Succeeded", seconds=400)
+    _, complaints = by_command.communicate(timeout=400)
     assert by_command.returncode == 0, complaints
 
     found = stack.ask_dagster(BACKFILLS)["results"]

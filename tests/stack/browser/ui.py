@@ -11,7 +11,7 @@ SCREENSHOTS = Path(__file__).parents[3] / "artifacts" / "screenshots"
 SIZE = {"width": 1600, "height": 1000}
 """Of the window and so of every screenshot, in pixels."""
 
-SECONDS = 20
+SECONDS = 60
 """How long a page may take to show what it was asked for."""
 
 expect.set_options(timeout=SECONDS * 1000)

@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 HOP_BY_HOP = {"connection", "keep-alive", "expect", "transfer-encoding", "content-length"}
-REACH_SECONDS = 90.0
+REACH_SECONDS = 300.0
 """How long a run may take to come to the call a rule waits for; two busy cores need some of it."""
 
 RELEASE_SECONDS = 240.0

@@ -33,7 +33,7 @@ BOOKINGS_A_DAY = SHIPMENTS_A_DAY = 200
 COMPONENTS = {"supervisor", "postgres", "gateway", "code-server", "webserver", "daemon", "run-server"}
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 90.0) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 300.0) -> Any:
     """Poll until a condition holds; what it gave."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

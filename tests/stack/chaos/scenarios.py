@@ -460,7 +460,7 @@ def _the_later_run_succeeds(laptop: ChaosLaptop, before: set[str]) -> None:
         rows = laptop.work_times(before)
         return len(rows) > 1 and all(row["end_time"] for row in rows)
 
-    until(finished, "the end of both runs", seconds=120)
+    until(finished, "the end of both runs")
     rows = laptop.work_times(before)
     assert rows[-1]["status"] == "SUCCESS", rows
     assert all(one["end_time"] <= other["end_time"] for one, other in pairwise(rows)), rows
