@@ -33,6 +33,7 @@ STAGING = ".spark-staging*/**"
 RUN_FOLDERS = f"{RUNS}**"
 """Where runs write days of a table of the lake: only the catalog knows which of them counts."""
 
+_COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 _MARK = re.compile(r"^( *)# feeds: (.+)$", re.MULTILINE)
 
 Lines = Iterable[str]
@@ -73,7 +74,8 @@ def render(feeds: Iterable[Feed] = tuple(FEEDS.values()), text: str | None = Non
         text: The template with its marks; the one in `infra` where left out.
 
     Raises:
-        AirlineError: The template has a mark that means nothing, or lacks one.
+        AirlineError: The template has a mark that means nothing, or lacks one; or it has more feeds than
+            CloudFormation takes.
     """
     return _filled(TEMPLATE, _places(tuple(feeds)), text)
 
@@ -96,7 +98,24 @@ def _filled(path: Path, places: Mapping[str, Lines], text: str | None = None) ->
             f"{path}: expected each of the marks {sorted(places)} once, found {sorted(marks)}",
             remedy="Correct the lines that begin with `# feeds:`.",
         )
-    return _MARK.sub(lambda mark: "\n".join(f"{mark[1]}{line}" for line in places[mark[2]]), text)
+    return _fitting(_MARK.sub(lambda mark: "\n".join(f"{mark[1]}{line}" for line in places[mark[2]]), text))
+
+
+def _fitting(text: str) -> str:
+    """A template that a request can hold: without its comments where many feeds are declared.
+
+    Raises:
+        AirlineError: It is too large even so.
+    """
+    if len(text.encode()) > LARGEST_BODY:
+        text = _COMMENT.sub("", text)
+    if (size := len(text.encode())) > LARGEST_BODY:
+        raise AirlineError(
+            f"expected a template of at most {LARGEST_BODY:,} bytes, which is what CloudFormation takes in a "
+            f"request; with the feeds that are declared it has {size:,}",
+            remedy="Declare some of the feeds in a platform of their own: another checkout and AIRLINE_NAME.",
+        )
+    return text
 
 
 def crawlers_of(feed: Feed) -> tuple[Crawler, ...]:

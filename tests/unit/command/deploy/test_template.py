@@ -71,6 +71,26 @@ def test_it_is_small_enough_to_be_sent_in_a_request() -> None:
     assert len(render().encode()) <= LARGEST_BODY
 
 
+def many(number: int) -> list[Feed]:
+    """Feeds that differ in their names alone."""
+    return [replace(FEEDS["bookings"], name=f"bookings{which}") for which in range(number)]
+
+
+def test_thirty_feeds_fit_without_the_comments(tmp_path: Path) -> None:
+    text = render(many(30))
+
+    assert len(text.encode()) <= LARGEST_BODY
+    assert "#" not in text
+    assert lint(text, tmp_path) == (0, "")
+
+
+def test_more_feeds_than_a_request_can_hold_are_refused_with_the_way_out() -> None:
+    with pytest.raises(AirlineError, match="at most 51,200 bytes") as error:
+        render(many(200))
+
+    assert "AIRLINE_NAME" in error.value.remedy
+
+
 def test_it_holds_no_account_number() -> None:
     assert re.search(r"\d{12}(?!\d)", render().replace("107374182400", "")) is None
 
