@@ -2,6 +2,8 @@
 
 Exit status: 0 done, 1 it failed (the reason on stderr, one line first), 2 the call was wrong. With `--json`
 one JSON document goes to stdout and nothing else does; progress always goes to stderr.
+
+Each command imports what it needs itself: `--help` is to be there at once, and an account installs no laptop.
 """
 
 import sys
@@ -9,24 +11,18 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import psycopg2
-import pydantic
 import typer
 
 from airline_platform.errors import AirlineError, StackUnavailable, WrongCall
 from airline_platform.feeds import FEEDS, SUFFIXES
-from airline_platform.settings import Settings, get_settings, variable_of
-from command import follow
 from command.console import err, out, progress, show_csv, show_json, show_table, stream_csv, stream_json, tell
-from command.dagster_client import DagsterClient, days_between
 from command.generators.files import Order, generate_files, generated_feeds, summary
-from command.land import expand, plan_upload
-from resources.accounts import account, feed_statuses, queue_depth
-from resources.lake import Lake
-from resources.landing import Landing
-from resources.warehouse.session import Warehouse, require_one_query
+
+if TYPE_CHECKING:
+    from airline_platform.settings import Settings
+    from laptop.stack import StackInfo
 
 app = typer.Typer(
     help="Airline data platform: files in S3 become exactly-once rows in the warehouse.",
@@ -51,11 +47,6 @@ def main() -> None:
         app()
     except WrongCall as error:
         _fail(error, status=2)
-    except pydantic.ValidationError as error:
-        for problem in error.errors():
-            variable = variable_of("_".join(map(str, problem["loc"])))
-            err.print(f"{variable}: {problem['msg']}", style="red", markup=False, soft_wrap=True)
-        sys.exit(2)
     except AirlineError as error:
         _fail(error, status=1)
 
@@ -66,19 +57,41 @@ def _fail(error: AirlineError, *, status: int) -> None:
     sys.exit(status)
 
 
+def _settings(stage: str | None = None) -> "Settings":
+    """Parse the environment; `stage` goes before what it says.
+
+    Raises:
+        WrongCall: A variable has a value it cannot have.
+    """
+    import pydantic
+
+    from airline_platform.settings import Settings, get_settings, variable_of
+
+    try:
+        return Settings.load(stage=stage) if stage else get_settings()
+    except pydantic.ValidationError as error:
+        problems = (
+            f"{variable_of('_'.join(map(str, problem['loc'])))}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise WrongCall(
+            "\n".join(problems), remedy="Correct the variable; docs/settings.md lists all."
+        ) from error
+
+
 @app.command()
 def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all of it answers.")] = False,
     port: Annotated[int | None, typer.Option(help="The Dagster UI's port; 0 for a free one.")] = None,
 ) -> None:
     """Start the laptop stack and Dagster; a stack that runs already is left as it is."""
-    from laptop import stack  # noqa: PLC0415 - production installs no laptop
+    from laptop import stack
 
-    settings = get_settings()
+    settings = _settings()
     if port is not None:
         settings = settings.model_copy(update={"ui_port": port})
 
-    def ready(info: stack.StackInfo) -> None:
+    def ready(info: "StackInfo") -> None:
         out.print(f"Dagster UI    {info.ui_url}")
         out.print(f"AWS endpoint  {info.endpoint_url}")
         out.print(f"State         {info.home}", soft_wrap=True)
@@ -91,9 +104,9 @@ def up(
 @app.command()
 def down() -> None:
     """Stop what `up` started, cleanly, and only that."""
-    from laptop import stack  # noqa: PLC0415 - production installs no laptop
+    from laptop import stack
 
-    settings = get_settings()
+    settings = _settings()
     stopped = stack.down(settings)
     out.print("Stopped." if stopped else f"Nothing ran in {settings.home}.", soft_wrap=True)
 
@@ -106,9 +119,9 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show every component, the queue's depth, and per feed what is loaded, rejected and waiting."""
-    settings = get_settings()
+    settings = _settings()
     if reconcile:
-        from command.deploy.recovery import resend_landing_events  # noqa: PLC0415
+        from command.deploy.recovery import resend_landing_events
 
         tell(f"{resend_landing_events(settings)} landed files without a verdict were asked for")
     document = _status(settings)
@@ -131,10 +144,13 @@ def status(
         )
 
 
-def _status(settings: Settings) -> dict[str, Any]:
+def _status(settings: "Settings") -> dict[str, Any]:
+    from command.dagster_client import DagsterClient
+    from resources.accounts import account, feed_statuses, queue_depth
+
     components: list[dict[str, Any]] = []
     if settings.stage == "local":
-        from laptop import stack  # noqa: PLC0415 - production installs no laptop
+        from laptop import stack
 
         components = [asdict(component) for component in stack.components(settings)]
     client = DagsterClient.of(settings)
@@ -158,8 +174,11 @@ def land(
     ] = None,
 ) -> None:
     """Put files into the landing bucket under the right keys."""
+    from command import follow
+    from command.land import expand, plan_upload
+
     _check_feed(feed)
-    settings, of_day = get_settings(), day.date() if day else None
+    settings, of_day = _settings(), day.date() if day else None
     uploads = [plan_upload(path, settings=settings, feed=feed, day=of_day) for path in expand(files)]
     if not uploads:
         raise WrongCall(
@@ -179,7 +198,10 @@ def wait(
     as_json: Json = False,
 ) -> None:
     """Wait until every landed object is loaded or rejected; fail with the list of what is not."""
-    settings = get_settings()
+    from command import follow
+    from command.dagster_client import DagsterClient
+
+    settings = _settings()
     client = DagsterClient.of(settings)
     accounts = follow.wait(settings, client, timeout)
     left = [each for each in accounts if each.state == "waiting"]
@@ -205,11 +227,14 @@ def query(
     as_csv: Csv = False,
 ) -> None:
     """Ask the warehouse, read-only."""
-    from sqlglot.errors import SqlglotError  # noqa: PLC0415 - 0.1 s
+    import psycopg2
+    from sqlglot.errors import SqlglotError
+
+    from resources.warehouse.session import Warehouse, require_one_query
 
     try:
         require_one_query(sql)
-        rows = Warehouse.of(get_settings()).query(sql)
+        rows = Warehouse.of(_settings()).query(sql)
     except (psycopg2.Error, SqlglotError) as error:
         raise AirlineError(str(error).strip(), remedy="Correct the statement; it only may read.") from error
     if as_json:
@@ -223,9 +248,9 @@ def query(
 @app.command()
 def alerts(as_json: Json = False) -> None:
     """Show the alerts that SNS delivered, newest first."""
-    from resources.inbox import read_alerts  # noqa: PLC0415
+    from resources.inbox import read_alerts
 
-    delivered = read_alerts(get_settings())
+    delivered = read_alerts(_settings())
     if as_json:
         show_json(delivered)
         return
@@ -245,6 +270,9 @@ def backfill(
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most, with --wait.")] = 1800,
 ) -> None:
     """Run a range of days again, in as few runs as the settings allow."""
+    from command import follow
+    from command.dagster_client import DagsterClient, days_between
+
     _check_feed(feed)
     days = days_between(first.date(), last.date())
     if not days or not FEEDS[feed].daily:
@@ -252,7 +280,7 @@ def backfill(
             f"expected a range of days of a daily feed, got {feed} {first:%Y-%m-%d} to {last:%Y-%m-%d}",
             remedy="--from must not be after --to; airports have no days.",
         )
-    settings = get_settings()
+    settings = _settings()
     client = DagsterClient.of(settings)
     name = follow.backfill(settings, client, FEEDS[feed], days)
     if wait_for_it:
@@ -267,10 +295,10 @@ def rejects(
     as_csv: Csv = False,
 ) -> None:
     """Show what was rejected: rows with line, reason and text, and files refused whole; newest day first."""
-    from command.rejects import Reject, find_rejects  # noqa: PLC0415
+    from command.rejects import Reject, find_rejects
 
     chosen = _day_of_feed(feed, day)
-    rows = (vars(reject) for reject in find_rejects(get_settings(), FEEDS[feed], chosen))
+    rows = (vars(reject) for reject in find_rejects(_settings(), FEEDS[feed], chosen))
     if as_json:
         stream_json(rows)
     elif as_csv:
@@ -291,9 +319,10 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Run a day's refused and partly rejected files again, after rules or code have changed."""
-    from command import replay as replays  # noqa: PLC0415 - the command has the module's name
+    from command import replay as replays
+    from command.dagster_client import DagsterClient
 
-    settings, chosen = get_settings(), _day_of_feed(feed, day)
+    settings, chosen = _settings(), _day_of_feed(feed, day)
     if FEEDS[feed].daily and not chosen:
         raise WrongCall(f"expected a day of {feed}, got none", remedy="Say which: --date YYYY-MM-DD.")
     before = replays.to_replay(settings, FEEDS[feed], chosen)
@@ -353,9 +382,12 @@ def forget(
     key: Annotated[str, typer.Argument(help="Key of the deleted file, as the ledger has it.")],
 ) -> None:
     """Delete the rows of a landed file that was deleted on purpose."""
-    from assets.ingest import deleted_sources  # noqa: PLC0415 - dagster costs a second
+    settings = _settings()  # first, as what is imported reads them, too
+    from assets.ingest import deleted_sources
+    from resources.lake import Lake
+    from resources.landing import Landing
+    from resources.warehouse.session import Warehouse
 
-    settings = get_settings()
     landing, lake = Landing.of(settings), Lake.of(settings)
     out.print(deleted_sources.forget(key, landing, Warehouse.of(settings), lake), markup=False)
 
@@ -365,9 +397,9 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running.")] = False,
 ) -> None:
     """Show the platform at work: real flights land, are loaded, backfilled, and compared with their files."""
-    from command.demo.run import run_demo  # noqa: PLC0415 - production installs no laptop
+    from command.demo.run import run_demo
 
-    run_demo(get_settings(), keep=keep)
+    run_demo(_settings(), keep=keep)
 
 
 @app.command()
@@ -392,11 +424,11 @@ def deploy(
     ] = False,
 ) -> None:
     """Bring stacks, Glue programs and the warehouse's schema up to date; in an account, ask before."""
-    from command.deploy import deploy as deployment  # noqa: PLC0415 - the command has the function's name
-    from command.deploy.warehouse import chosen_stack, values_by_name  # noqa: PLC0415
-    from command.review import Terminal  # noqa: PLC0415
+    from command.deploy import deploy as deployment
+    from command.deploy.warehouse import chosen_stack, values_by_name
+    from command.review import Terminal
 
-    settings = Settings.load(stage=stage) if stage else get_settings()
+    settings = _settings(stage)
     review = Terminal(yes=yes) if settings.stage == "aws" else None
     chosen = chosen_stack(
         settings, own=with_warehouse, named=warehouse_stack, parameters=values_by_name(warehouse_parameter)
@@ -416,10 +448,10 @@ def preflight(
     as_json: Json = False,
 ) -> None:
     """Ask the account what a deployment would fail over; after the first one, try COPY, a query, a job."""
-    from command.deploy.preflight.run import preflight as find  # noqa: PLC0415
+    from command.deploy.preflight.run import preflight as find
 
     found = find(
-        Settings.load(stage=stage) if stage else get_settings(),
+        _settings(stage),
         with_warehouse=with_warehouse,
         on_progress=tell,
     )
@@ -443,10 +475,10 @@ def destroy(
     ] = False,
 ) -> None:
     """Delete the platform's stack in an account, after its name was typed; buckets are kept."""
-    from command.deploy import destroy as destruction  # noqa: PLC0415 - the command has the function's name
-    from command.review import Terminal, require_typed  # noqa: PLC0415
+    from command.deploy import destroy as destruction
+    from command.review import Terminal, require_typed
 
-    settings = Settings.load(stage=stage) if stage else get_settings()
+    settings = _settings(stage)
     planned = destruction.plan_destruction(settings, with_data=with_data, with_warehouse=with_warehouse)
     show_table([asdict(each) for each in planned.fates], f"What becomes of {settings.name}")
     require_typed(settings.name)
@@ -460,7 +492,7 @@ def template(
     warehouse: Annotated[bool, typer.Option("--warehouse", help="The warehouse's, instead.")] = False,
 ) -> None:
     """Print the CloudFormation template that `deploy` applies."""
-    from command.deploy.template import render, render_warehouse  # noqa: PLC0415
+    from command.deploy.template import render, render_warehouse
 
     sys.stdout.write(render_warehouse() if warehouse else render())
 
@@ -475,9 +507,9 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Show the AWS calls a run made, in their order, from CloudTrail."""
-    from command.audit import find_calls, require_run_id  # noqa: PLC0415
+    from command.audit import find_calls, require_run_id
 
-    calls = find_calls(get_settings(), require_run_id(run_id), day.date() if day else None)
+    calls = find_calls(_settings(), require_run_id(run_id), day.date() if day else None)
     if as_json:
         show_json([asdict(call) for call in calls])
     else:
@@ -489,7 +521,7 @@ def audit(
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Show what is missing on this machine, and how to get it."""
-    from laptop.doctor import checks  # noqa: PLC0415 - production installs no laptop
+    from laptop.doctor import checks
 
     results = checks()
     if as_json:

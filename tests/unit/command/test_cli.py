@@ -158,6 +158,15 @@ def test_a_setting_that_means_nothing_is_status_2_and_names_its_variable(tmp_pat
     assert answer.stderr.startswith("AIRLINE_STAGE: ")
 
 
+def test_help_is_there_without_what_takes_long_to_import() -> None:
+    slow = {"boto3", "botocore", "dagster", "psycopg2", "pydantic", "requests", "sqlglot"}
+    code = f"import sys, command.cli; print(*sorted({slow!r} & sys.modules.keys()))"
+
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert answer.stdout == "\n"
+
+
 def test_every_command_of_a_person_has_a_line_of_help() -> None:
     answer = CliRunner().invoke(cli.app, ["--help"])
 
