@@ -140,7 +140,7 @@ def next_ticks(client: DagsterClient, feeds: Collection[str]) -> list[tuple[date
 def backfill(settings: Settings, client: DagsterClient, feed: Feed, days: Sequence[str]) -> str:
     """Ask for runs over a range of days, as few as the settings allow; return the tag they share.
 
-    A backfill that Dagster's UI starts is cut into the same runs by its daemon, which looks every 30 s.
+    A backfill that Dagster's UI starts is cut into the same runs by its daemon, when it looks for one.
     """
     name = f"{feed.name} {days[0]}..{days[-1]} {datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     cut = ranges(days, longest=settings.max_partitions_per_run)

@@ -28,6 +28,7 @@ PREPARED = "prepared.yaml"
 INSTANCE = Path(__file__).with_name("instance.yaml")
 DEFINITIONS_MODULE = "airline_platform.definitions"
 RUN_SERVER_MODULE = "laptop.dagster.run_server"
+DAEMON_MODULE = "laptop.dagster.daemon"
 LOCATION = "airline_platform"
 PASSWORD_VARIABLE = "AIRLINE_DAGSTER_PASSWORD"  # noqa: S105 - the variable's name, not its value
 
@@ -103,7 +104,7 @@ class DagsterHome:
 
     def daemon_command(self) -> list[str]:
         """Sensors, the run queue, retries, backfills."""
-        return _program("dagster._daemon", "run", workspace=self.workspace)
+        return _program(DAEMON_MODULE, "run", workspace=self.workspace)
 
 
 def _program(module: str, *words: str, **options: object) -> list[str]:
