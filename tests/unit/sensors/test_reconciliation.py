@@ -1,6 +1,7 @@
 """Landing against ledger: what is asked for, what is left alone, and how often."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.feeds.shipments import SHIPMENTS
-from airline_platform.files.keys import parse_key
+from airline_platform.files.keys import UNKNOWN, parse_key
 from resources.landing import Page, Version, page_of, spans
 from resources.warehouse.ledger import State, Verdict
 from sensors.reconciliation import Difference, attempt, between, compare
@@ -55,6 +56,13 @@ def test_what_has_a_verdict_is_left_alone() -> None:
 
 def test_a_file_the_ledger_does_not_know_is_missing() -> None:
     assert compared([version()], []).missing == (version(),)
+
+
+@pytest.mark.parametrize(("key", "asked"), [(KEY, True), ("nobodys/flights.csv", False)])
+def test_a_key_that_a_feed_claims_since_it_was_told_of_as_nobodys_is_asked_for(key: str, asked: bool) -> None:
+    told = replace(verdict(key, state="rejected", reason="no feed lands here"), feed=UNKNOWN, day=None)
+
+    assert compared([version(key)], [told]).missing == ((version(key),) if asked else ())
 
 
 def test_another_version_than_the_ledgers_is_missing() -> None:
