@@ -139,9 +139,11 @@ def reconciliation_sensor(
             )
             asked += len(difference.missing)
             gone += len(note_gone(difference.gone, landing, warehouse))
-        outbox.send(warehouse, notifier, at_least_old=grace)
     except StackNotStarted as error:
         return SkipReason(str(error))
+    # Dagster keeps no cursor of a tick that fails, and each would sweep the same pages again.
+    if why := outbox.try_to_send(warehouse, notifier, at_least_old=grace):
+        context.log.warning("The alerts wait, because they could not be sent: %s", why)
     context.update_cursor(json.dumps(cursor))
     return SkipReason(f"{asked} landed files without a verdict asked for, {gone} sources found gone.")
 
