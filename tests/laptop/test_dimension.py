@@ -139,7 +139,8 @@ def verdicts(warehouse: Warehouse) -> dict[str, str]:
 
 
 def snapshot() -> list[dict[str, Any]]:
-    body = lake().get_bytes(f"{snapshot_folder(AIRPORTS)}{AIRPORTS.table.name}.parquet")
+    key = f"{snapshot_folder(AIRPORTS)}{AIRPORTS.table.name}.parquet"
+    body = make_client(get_settings(), "s3").get_object(Bucket=lake().bucket, Key=key)["Body"].read()
     return parquet.read_table(io.BytesIO(body)).to_pylist()
 
 

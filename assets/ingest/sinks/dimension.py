@@ -1,4 +1,4 @@
-"""Sink: a dimension, which is replaced as a whole inside the transaction, and its snapshot in the lake after it.
+"""Sink: a dimension, which is replaced as a whole inside the transaction, and its snapshot behind it.
 
 Where several files have a key, the row of the one that landed last counts. Rows stay whose file is gone from
 the landing bucket, or has a newer version that was refused. What lacked a row of the dimension gets it in the
