@@ -15,8 +15,6 @@ AirlineError
 A message says what was expected, what came and where; `remedy` says what to do about it.
 """
 
-from collections.abc import Sequence
-
 
 class AirlineError(Exception):
     """An expected failure, with the way out of it.
@@ -53,16 +51,12 @@ class GlueJobFailed(PermanentError):  # noqa: N818 - Glue's own word for it
         remedy: As of any error.
         state: The state it ended in; empty where it did not fail by itself.
         words: What Glue says of it, which begins with the class of the script's exception.
-        output: The end of its output.
     """
 
-    def __init__(
-        self, message: str, *, remedy: str, state: str = "", words: str = "", output: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, message: str, *, remedy: str, state: str = "", words: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.state = state
         self.words = words
-        self.output = output
 
 
 class CrawlerFailed(PermanentError):  # noqa: N818 - Glue's own word for it

@@ -45,7 +45,7 @@ class Account:
 
 
 def account(settings: Settings) -> list[Account]:
-    """List every landed object of a feed, with the ledger's verdict on its current version.
+    """List every landed object of a feed, with its feed's verdict in the ledger on its current version.
 
     This lists the whole landing bucket and reads every verdict; `follow_up` asks about some objects alone.
 
@@ -53,7 +53,8 @@ def account(settings: Settings) -> list[Account]:
         StackUnavailable: S3 or the warehouse does not answer.
     """
     landed = list(_landed(settings))
-    verdicts = {verdict.tag: verdict for verdict in ledger.judged(Warehouse.of(settings))}
+    judged = ledger.judged(Warehouse.of(settings))
+    verdicts = {verdict.tag: verdict for verdict in judged if not verdict.unclaimed}
     return [_judged(each, verdicts.get(each.tag)) for each in landed]
 
 
@@ -76,7 +77,7 @@ def follow_up(settings: Settings, waiting: Sequence[Account]) -> list[Account]:
     verdicts: dict[VersionTag, Verdict] = {}
     for verdict in ledger.of_keys(Warehouse.of(settings), [each.key for each in waiting]):
         # The same bytes may have landed before, and have been replaced since.
-        if verdict.state != "superseded" or verdict.tag not in verdicts:
+        if not verdict.unclaimed and (verdict.state != "superseded" or verdict.tag not in verdicts):
             verdicts[verdict.tag] = verdict
     return [each for known in waiting if (each := _current(settings, known, verdicts)) is not None]
 

@@ -342,14 +342,13 @@ class Glue(AuditedResource):
 
     def _failure(self, context: AssetExecutionContext, job: str, run: "JobRunTypeDef") -> GlueJobFailed:
         """Return the error of a job run that did not succeed, and show the end of its output."""
-        output = self._forward_log(context, run["Id"])
+        self._forward_log(context, run["Id"])
         words = run.get("ErrorMessage", "")
         return GlueJobFailed(
             f"Glue job {job} run {run['Id']} ended with {run['JobRunState']}: {words or 'no reason given'}",
             remedy="Read the end of its output in this run's log, mend the cause, re-run from this step.",
             state=run["JobRunState"],
             words=words,
-            output=output,
         )
 
     def _start(
@@ -415,8 +414,8 @@ class Glue(AuditedResource):
             client.batch_stop_job_run(JobName=job, JobRunIds=[run_id])
             raise
 
-    def _forward_log(self, context: AssetExecutionContext, run_id: str) -> list[str]:
-        """Show how the logs of a failed job run end; return the last lines of what its script wrote.
+    def _forward_log(self, context: AssetExecutionContext, run_id: str) -> None:
+        """Show how the logs of a failed job run end.
 
         Since Glue 5 what a script writes, a traceback included, is in the group `<prefix>/output`, and what
         Spark writes in `<prefix>/error`. Names of streams begin with the run's id; what follows is a driver's
@@ -427,7 +426,6 @@ class Glue(AuditedResource):
             context.log.info("Spark's own log ends with:\n%s", "\n".join(of_spark))
         if output:
             context.log.error("The job's output ends with:\n%s", "\n".join(output))
-        return output
 
     def _last_lines(self, context: AssetExecutionContext, group: str, run_id: str) -> list[str]:
         """Return the last lines of a job run in one of its log groups; none where they can't be read."""

@@ -51,16 +51,6 @@ class Lake(AuditedResource):
             self.client().put_object(Bucket=self.bucket, Key=path, Body=body, ContentType=content_type)
         return self.uri(path)
 
-    def get_bytes(self, path: str) -> bytes:
-        """Read an object."""
-        with reaching(self.aws):
-            return self.client().get_object(Bucket=self.bucket, Key=path)["Body"].read()
-
-    def size(self, path: str) -> int:
-        """Return the size of an object in bytes."""
-        with reaching(self.aws):
-            return self.client().head_object(Bucket=self.bucket, Key=path)["ContentLength"]
-
     def remove(self, prefix: str) -> int:
         """Delete every object below a prefix, a thousand in a call; return how many there were.
 

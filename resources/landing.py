@@ -239,17 +239,6 @@ class Landing(AuditedResource):
             raise
         return True
 
-    def read(self, landed: LandedObject) -> bytes:
-        """Read all of exactly the version that landed.
-
-        Raises:
-            StackUnavailable: S3 does not answer.
-        """
-        version: Any = {"VersionId": landed.version_id} if landed.version_id else {"IfMatch": landed.etag}
-        with reaching(self.aws):
-            answer = self.client().get_object(Bucket=landed.bucket, Key=landed.key, **version)
-            return answer["Body"].read()
-
     def _parse(self, key: str) -> ParsedKey:
         return parse_key(key, first_day=date.fromisoformat(self.first_day), last_day=last_day())
 

@@ -1,6 +1,6 @@
 """The alert sensor: alerts people of runs that ended before they could do so, such as killed ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from dagster import (
@@ -9,6 +9,7 @@ from dagster import (
     DagsterRun,
     DagsterRunStatus,
     DefaultSensorStatus,
+    RunRecord,
     RunsFilter,
     SensorEvaluationContext,
     SkipReason,
@@ -17,7 +18,7 @@ from dagster import (
 
 from airline_platform.errors import StackNotStarted
 from airline_platform.run_tags import FEED_TAG
-from assets.alerts.hooks import ALERTED_TAG
+from assets.alerts.hooks import alerted_tag, needs_no_alert
 from assets.alerts.messages import failure_alert
 from resources.topic import Notifier
 from resources.warehouse import outbox
@@ -25,6 +26,8 @@ from resources.warehouse.session import Warehouse
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 RUNS_PER_TICK = 200
+"""More only where so many lie within the overlap."""
+
 OVERLAP = timedelta(seconds=10)
 """Runs that end at the same time may become visible in another order."""
 
@@ -46,8 +49,8 @@ def alert_sensor(context: SensorEvaluationContext, warehouse: Warehouse, notifie
     since = datetime.fromisoformat(context.cursor) if context.cursor else now - FIRST_LOOK
     sent_for = 0
     try:
-        for run, at in _ended(context.instance, since - OVERLAP):
-            if ALERTED_TAG not in run.tags:
+        for run, at in _ended(context.instance, since):
+            if not needs_no_alert(run):
                 send_alerts_of(run, context.instance, warehouse, notifier)
                 sent_for += 1
             context.update_cursor(max(at, since).isoformat())
@@ -72,19 +75,36 @@ def send_alerts_of(
         outbox.write_and_send(alert, warehouse, notifier)
     else:
         outbox.send(warehouse, notifier, run.run_id)
-    instance.add_run_tags(run.run_id, {ALERTED_TAG: "sensor"})
+    instance.add_run_tags(run.run_id, alerted_tag(run.run_id))
 
 
 def _ended(instance: DagsterInstance, since: datetime) -> Iterator[tuple[DagsterRun, datetime]]:
-    records = instance.get_run_records(
+    """Yield the runs that ended after a time, each with the time of its last update, the oldest first.
+
+    A mark is an update too, so the runs of a tick lie together in the time after it; those that fill a page
+    up to the cursor are read past, or no later run would ever be seen.
+    """
+    limit = RUNS_PER_TICK
+    records = _ended_records(instance, since - OVERLAP, limit)
+    while len(records) == limit and _updated(records[-1]) <= since:
+        limit *= 2
+        records = _ended_records(instance, since - OVERLAP, limit)
+    for record in records:
+        yield record.dagster_run, _updated(record)
+
+
+def _ended_records(instance: DagsterInstance, since: datetime, limit: int) -> Sequence[RunRecord]:
+    return instance.get_run_records(
         RunsFilter(statuses=ENDED, updated_after=since),
-        limit=RUNS_PER_TICK,
+        limit=limit,
         order_by="update_timestamp",
         ascending=True,
     )
-    for record in records:
-        at = record.update_timestamp
-        yield record.dagster_run, at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _updated(record: RunRecord) -> datetime:
+    at = record.update_timestamp
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _reason_of(instance: DagsterInstance, run_id: str) -> str:

@@ -13,7 +13,7 @@ from airline_platform.contract.feed import Feed
 from airline_platform.days import last_day
 from airline_platform.errors import StackNotStarted
 from airline_platform.feeds import FEEDS
-from airline_platform.files.keys import LandedKey, parse_key
+from airline_platform.files.keys import LandedKey, NoLanding, UnknownKey, parse_key
 from airline_platform.settings import get_settings
 from assets.ingest.deleted_sources import note_gone
 from resources.landing import Landing, Page, Version, shared_prefix, spans
@@ -57,7 +57,7 @@ def compare(
         under_way: The runs whose files are left to them.
     """
     # A source that was marked as gone and is there again has to be loaded again.
-    known = {verdict.tag for verdict in verdicts if not verdict.source_deleted}
+    known = {verdict.tag for verdict in verdicts if not (verdict.source_deleted or _claimed_since(verdict))}
     there = {version.key for version in page.objects}
     return Difference(
         missing=tuple(
@@ -79,9 +79,18 @@ def compare(
     )
 
 
+def _claimed_since(verdict: ledger.Verdict) -> bool:
+    """Whether a feed claims the key by now: it was declared since, or keeps the key's day since."""
+    return verdict.unclaimed and isinstance(_parsed(verdict.key), LandedKey)
+
+
 def _taken(version: Version, under_way: Sequence[RunUnderWay]) -> bool:
-    landed = parse_key(version.key, first_day=get_settings().start_date, last_day=last_day())
+    landed = _parsed(version.key)
     return isinstance(landed, LandedKey) and any(run.takes(landed) for run in under_way)
+
+
+def _parsed(key: str) -> LandedKey | UnknownKey | NoLanding:
+    return parse_key(key, first_day=get_settings().start_date, last_day=last_day())
 
 
 def attempt(version: Version, now: datetime, grace: timedelta) -> str:
@@ -130,9 +139,11 @@ def reconciliation_sensor(
             )
             asked += len(difference.missing)
             gone += len(note_gone(difference.gone, landing, warehouse))
-        outbox.send(warehouse, notifier, at_least_old=grace)
     except StackNotStarted as error:
         return SkipReason(str(error))
+    # Dagster keeps no cursor of a tick that fails, and each would sweep the same pages again.
+    if why := outbox.try_to_send(warehouse, notifier, at_least_old=grace):
+        context.log.warning("The alerts wait, because they could not be sent: %s", why)
     context.update_cursor(json.dumps(cursor))
     return SkipReason(f"{asked} landed files without a verdict asked for, {gone} sources found gone.")
 

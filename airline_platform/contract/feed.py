@@ -10,7 +10,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
-from airline_platform.contract.check import Check, Limits
+from airline_platform.contract.check import Check, Limits, Share
 from airline_platform.contract.declaration import place, refuse, require_one_of
 from airline_platform.contract.drift import RESCUED
 from airline_platform.contract.reading import Reading
@@ -65,7 +65,8 @@ class Feed:
             by their keys.
         format: Of its files. JSON is an object a line, or one array of objects.
         rules: What else keeps a row from being used.
-        checks: What else has to hold of a loaded day, besides what is asked of every feed's rows.
+        checks: What else has to hold of a fact table's loaded day, besides what is asked of every feed's
+            rows; each is a `Share` of the day's rows, with `where`.
         limits: Of what is asked of every feed's rows.
         expires: Whether its landed files are deleted by S3 after `AIRLINE_PEOPLE_DAYS`.
         max_rejected_share: Share of a file's rows, 0 to 1, above which rejects keep it from being loaded.
@@ -109,6 +110,7 @@ class Feed:
         """Derive the table's columns where none are declared, and refuse what can't be declared."""
         self._check_names()
         self._check_policies()
+        self._check_checks()
         sink = self.becomes
         if not sink.table.columns:
             object.__setattr__(self, "becomes", replace(sink, table=self._derived(sink)))
@@ -159,6 +161,14 @@ class Feed:
             refuse(
                 f"{what}: no_rows", self.no_rows, "'refuse', because only fact tables have days without rows"
             )
+
+    def _check_checks(self) -> None:
+        """See that every check is one that a load can judge."""
+        what, names = f"feed {self.name}: checks", [check.name for check in self.checks]
+        if names and not isinstance(self.becomes, FactTable):
+            refuse(what, names, "none, because only a fact table's days are judged by checks of their own")
+        if unjudged := [it.name for it in self.checks if not (isinstance(it.rule, Share) and it.where)]:
+            refuse(what, unjudged, "checks whose rule is a Share, with `where`: which rows are of its kind")
 
     def _check_table(self) -> None:
         """See that every column of the table comes from somewhere."""

@@ -1,13 +1,27 @@
 """The hook that alerts people when a step fails, and the tag of runs that need no more alerts."""
 
-from dagster import HookContext, failure_hook
+from dagster import DagsterRun, HookContext, failure_hook
 
 from airline_platform.run_tags import FEED_TAG
 from assets.alerts.messages import failure_alert, reason_of_failure, was_alerted
 from resources.warehouse import outbox
 
 ALERTED_TAG = "airline/told"
-"""On a run whose failure people were alerted of; the alert sensor looks after the others."""
+"""On a run that needs no more alerts, with the run's own id; the alert sensor looks after the others."""
+
+
+def alerted_tag(run_id: str) -> dict[str, str]:
+    """Return the tag of a run that needs no more alerts.
+
+    Its value names the run, because a retry and a re-execution inherit their parent's tags: Dagster leaves
+    out only those of its own (`TAGS_TO_MAYBE_OMIT_ON_RETRY` in `dagster/_core/storage/tags.py`).
+    """
+    return {ALERTED_TAG: run_id}
+
+
+def needs_no_alert(run: DagsterRun) -> bool:
+    """Whether a run was marked itself; a mark inherited from the run it repeats does not count."""
+    return run.tags.get(ALERTED_TAG) == run.run_id
 
 
 @failure_hook(name="tell_failed", required_resource_keys={"notifier", "warehouse"})
@@ -20,4 +34,4 @@ def tell_failed(context: HookContext) -> None:
             context.instance, context.run_id, context.op.name, reason_of_failure(context.op_exception), feed
         )
         outbox.write_and_send(alert, context.resources.warehouse, context.resources.notifier)
-    context.instance.add_run_tags(context.run_id, {ALERTED_TAG: "hook"})
+    context.instance.add_run_tags(context.run_id, alerted_tag(context.run_id))

@@ -65,21 +65,24 @@ class Outcome:
             yield "failing", MetadataValue.table(rows)
 
 
+OLD_ROWS_STAND = "Nothing was loaded, the old rows stand"
+"""Of what is written in the transaction that a failed check rolls back."""
+
+
 class ChecksFailed(LoadRefused):
     """Blocking checks failed; the transaction must not commit.
 
     Args:
         asset: Whose checks they are.
         outcomes: Of all its checks that were judged; one at least is blocking and failed.
+        stands: Which rows people see now.
     """
 
-    def __init__(self, asset: str, outcomes: Sequence[Outcome]) -> None:
+    def __init__(self, asset: str, outcomes: Sequence[Outcome], stands: str = OLD_ROWS_STAND) -> None:
         failed = [outcome for outcome in outcomes if outcome.check.blocking and outcome.failed]
         found = [f"{o.check.name}: {'; '.join(map(str, o.failed[:DAYS_LISTED]))}" for o in failed]
         self.found = f"the check {', and '.join(found)}"
-        super().__init__(
-            f"{asset}: {self.found}. Nothing was loaded, the old rows stand", remedy=failed[0].check.remedy
-        )
+        super().__init__(f"{asset}: {self.found}. {stands}", remedy=failed[0].check.remedy)
         self.outcomes = outcomes
         self.results = [outcome.result(asset) for outcome in outcomes]
 
@@ -100,14 +103,19 @@ def judge(checks: Iterable[Check], measured: Measures) -> list[Outcome]:
     return [outcome_of(check, measured[check.name]) for check in checks if check.name in measured]
 
 
-def require(asset: str, outcomes: Sequence[Outcome]) -> None:
+def require(asset: str, outcomes: Sequence[Outcome], *, stands: str = OLD_ROWS_STAND) -> None:
     """Let nothing through that a blocking check forbids.
+
+    Args:
+        asset: Whose checks they are.
+        outcomes: What came of them.
+        stands: Which rows people see where one failed.
 
     Raises:
         ChecksFailed: One of them failed.
     """
     if any(outcome.check.blocking and outcome.failed for outcome in outcomes):
-        raise ChecksFailed(asset, outcomes)
+        raise ChecksFailed(asset, outcomes, stands)
 
 
 def merged(outcomes: Iterable[Sequence[Outcome]]) -> list[Outcome]:

@@ -92,7 +92,7 @@ def _settled(feed: Feed, specs: Sequence[AssetSpec], made_by: str) -> AssetsDefi
             if left_out:
                 yield from loaded_all_the_same(specs, metadata)
                 yield from results
-                raise not_settled(left_out)
+                raise not_settled(left_out, written=done.left_out.refused if in_lake else ())
             lineage.tell_lineage(context)
             for day in step.days:
                 step.describe(day, metadata.get(day, {}), feed.last_asset)

@@ -16,7 +16,7 @@ from assets.ingest.handover import MadeDay
 from assets.ingest.step import Step
 from resources.catalog import rejects_prefix
 from resources.lake import Lake
-from resources.landing import LandedObject, Version, VersionTag
+from resources.landing import LandedObject, Version
 from resources.topic import Alert
 from resources.warehouse import ledger, outbox
 from resources.warehouse.session import Warehouse
@@ -80,8 +80,8 @@ def record_refusals(
 ) -> None:
     """Write the verdicts on refused files, and alerts of what nobody was told before, in one transaction.
 
-    A version whose rows stand keeps its verdict, and one that was overwritten meanwhile gets none: its newer
-    version's run gives it one.
+    A version whose rows stand keeps its verdict, and one that was overwritten meanwhile gets none, nor an
+    alert: its newer version's run says what becomes of the file.
 
     Args:
         step: The step that refuses them.
@@ -94,9 +94,11 @@ def record_refusals(
     with step.warehouse.exclusive_transaction() as session:
         landed = step.landing.versions(feed, days)
         known = ledger.states_of(session, feed.name, {it.file.key for it in refusals})
-        entries = [it.entry(feed, run) for it in refusals if _may_get_verdict(it.file, known, landed)]
+        replaced = set(overwritten([it.file for it in refusals], landed))
+        current = [it for it in refusals if it.file.key not in replaced]
+        entries = [it.entry(feed, run) for it in current if known.get(it.file.tag) != "loaded"]
         ledger.record(session, entries, landed)
-        news = [it for it in refusals if known.get(it.file.tag) != "rejected"]
+        news = [it for it in current if known.get(it.file.tag) != "rejected"]
         about = sorted(" ".join(it.file.tag) for it in news)
         told = [refused_alert(feed.name, [*map(str, news)], run, about)] if news else []
         outbox.put(session, [*told, *_kept_alerts(run, feed, refusals, blocked or {}, waiting)])
@@ -121,12 +123,6 @@ def _kept_alerts(
     about = sorted(" ".join(file.tag) for day in days for file in wait[day])
     reasons = [blocked[day] for day in days]
     return [replacement_refused_alert(feed.name, reasons, run, [*reasons, *about])]
-
-
-def _may_get_verdict(
-    file: LandedObject, known: Mapping[VersionTag, ledger.State], landed: Sequence[Version]
-) -> bool:
-    return known.get(file.tag) != "loaded" and not overwritten([file], landed)
 
 
 def overwritten(read: Sequence[LandedObject], landed: Sequence[Version]) -> list[str]:

@@ -4,7 +4,7 @@ The sink only writes and measures. What it writes stands either inside the trans
 before it (`Sink.writes`); verdicts and alerts are always written inside, and alerts sent behind it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +65,8 @@ def settle(step: Step, made: Mapping[str, MadeDay]) -> Settled:
 
     A day keeps its rows when its file was overwritten since it was read: the run of the newer version makes
     it anew. It keeps them, and its files are rejected, when the warehouse or a blocking check refuses it, or
-    when what is to be written is not what the job reported.
+    when what is to be written is not what the job reported. A sink that writes before the transaction has the
+    new rows all the same.
 
     Args:
         step: The step that settles.
@@ -82,12 +83,14 @@ def settle(step: Step, made: Mapping[str, MadeDay]) -> Settled:
         cause_of=cause_of_load_failure,
         control=step.warehouse.require_turn,
     )
+    done = [settled for _, settled in tried.done]
+    if any(settled.rows for settled in done):
+        sink.after_commit()
     refused = {it.unit: load_words(it.error, personal=feed.personal) for it in tried.culprits}
     if refused:
         refusals = [refusal for day, why in refused.items() for refusal in refusals_of(made[day], why)]
         record_refusals(step, step.calendar(sorted(refused)), refusals)
     step.send_alerts()
-    done = [settled for _, settled in tried.done]
     failed = outcomes_of(it.error for it in tried.culprits)
     return Settled(
         rows={day: rows for it in done for day, rows in it.rows.items()},
@@ -179,11 +182,19 @@ def overwritten_days(made: Mapping[str, MadeDay], landed: Sequence[Version]) -> 
     }
 
 
-def not_settled(left_out: LeftOut) -> LoadRefused:
-    """The error for days that kept their old rows."""
+def not_settled(left_out: LeftOut, *, written: Collection[str] = ()) -> LoadRefused:
+    """The error for days that have no verdict of having been loaded.
+
+    Args:
+        left_out: The days, and why.
+        written: Those of them whose new rows stand, because their sink writes before the transaction.
+    """
     days = {**left_out.overwritten, **left_out.refused}
+    stands = ", the old rows stand" if days.keys() - set(written) else ""
+    if written:
+        stands += f", but of {', '.join(sorted(written))} the lake has the new rows already"
     return LoadRefused(
-        "; ".join(f"{day}: {why}" for day, why in days.items()) + ". Not loaded, the old rows stand",
+        "; ".join(f"{day}: {why}" for day, why in days.items()) + f". Not loaded{stands}",
         remedy=(
             "Where a file was overwritten, nothing. Else mend what the reason names and land the day's files "
             "again; or run the day again when the cause is gone."

@@ -73,25 +73,6 @@ def composed(text: str) -> str:
     return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
 
 
-def first_hidden(text: str, *, several_lines: bool = False) -> str | None:
-    """Name the first control or invisible character inside a text.
-
-    Args:
-        text: Trimmed.
-        several_lines: Whether line breaks, tabs, joiners and variation selectors may stand in it.
-
-    Returns:
-        Such as `U+200B at character 3`; None where there is none.
-    """
-    if text.isascii() and text.isprintable():
-        return None
-    hidden = _HIDDEN_INSIDE[several_lines]
-    for place, character in enumerate(text, start=1):
-        if character in hidden:
-            return f"U+{ord(character):04X} at character {place}"
-    return None
-
-
 @cache
 def edge_class() -> str:
     """The inside of Java's regular expression `[...]` for what is trimmed at both ends."""

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal, Self
 
 from airline_platform.errors import LoadRefused
+from airline_platform.files.keys import UNKNOWN
 from resources.landing import LandedObject, Version, VersionTag
 from resources.warehouse.own_tables import INGESTED_FILES
 from resources.warehouse.session import Reader, Session
@@ -32,9 +33,12 @@ _COLUMNS = (
 
 FORGET_SAME_VERSIONS = f"""
 DELETE FROM {_TABLE}
-WHERE feed = %(feed)s AND key IN %(keys)s
-    AND (key || ' ' || etag || ' ' || COALESCE(version_id, '')) IN %(versions)s
+WHERE key IN %(keys)s AND (
+    (feed = %(feed)s AND (key || ' ' || etag || ' ' || COALESCE(version_id, '')) IN %(versions)s)
+    OR (feed = %(unknown)s AND feed <> %(feed)s)
+)
 """  # noqa: S608 - our own table's name
+"""That no feed claims a key is forgotten with it, in whichever version, as soon as a feed gives a verdict."""
 
 SUPERSEDE_OLDER_VERSIONS = f"""
 UPDATE {_TABLE} SET state = 'superseded'
@@ -223,6 +227,11 @@ class Verdict:
         return VersionTag(self.key, self.etag)
 
     @property
+    def unclaimed(self) -> bool:
+        """Whether it says that no feed claims the key, which need not be true any more."""
+        return self.feed == UNKNOWN
+
+    @property
     def source_deleted(self) -> bool:
         """Whether the file's rows stand, and the file itself is known to be deleted."""
         return self.state == "loaded" and bool(self.reason)
@@ -259,6 +268,7 @@ def record(session: Session, entries: Sequence[Entry], landed: Sequence[Version]
 
     A loaded version supersedes the older ones of its key. A rejected one supersedes rejected ones only: the
     rows of a loaded one still stand. Versions that were replaced before they were loaded are superseded, too.
+    That no feed claimed a key, before its feed was declared or its day was one to keep, is forgotten.
 
     Args:
         session: The transaction of the rows the entries speak of.
@@ -278,7 +288,8 @@ def record(session: Session, entries: Sequence[Entry], landed: Sequence[Version]
     feed = entries[0].feed
     versions = tuple(f"{entry.key} {entry.etag} {entry.version_id or ''}" for entry in entries)
     keys = tuple(entry.key for entry in entries)
-    session.execute(FORGET_SAME_VERSIONS, {"feed": feed, "keys": keys, "versions": versions})
+    which = {"feed": feed, "keys": keys, "versions": versions, "unknown": UNKNOWN}
+    session.execute(FORGET_SAME_VERSIONS, which)
     for state, older in (("loaded", ("loaded", "rejected")), ("rejected", ("rejected",))):
         if replaced := tuple(entry.key for entry in entries if entry.state == state):
             session.execute(SUPERSEDE_OLDER_VERSIONS, {"feed": feed, "keys": replaced, "states": older})

@@ -111,10 +111,16 @@ def _set_aside(row: Mapping[str, Any], why: str, warehouse: Warehouse, notifier:
         session.execute(SET_ASIDE, {"alert_id": alert_id, "refusal": why[:256]})
 
 
-def try_to_send(warehouse: Warehouse, notifier: Notifier, run_id: str | None = None) -> str | None:
-    """Send what waits; return the reason instead of raising where the warehouse or SNS refuses."""
+def try_to_send(
+    warehouse: Warehouse,
+    notifier: Notifier,
+    run_id: str | None = None,
+    *,
+    at_least_old: timedelta = timedelta(),
+) -> str | None:
+    """Send what waits, as `send`; return the reason instead of raising where the warehouse or SNS refuses."""
     try:
-        send(warehouse, notifier, run_id)
+        send(warehouse, notifier, run_id, at_least_old=at_least_old)
     except (StackUnavailable, BotoCoreError, ClientError, psycopg2.Error) as error:
         return f"{type(error).__name__}: {error}"
     return None

@@ -88,15 +88,21 @@ def warehouse(server: Warehouse) -> Warehouse:
     return server
 
 
-def make(*files: File, short: int = 0) -> None:
-    """Put airports into the lake as the Glue job leaves them; its report may be short of some rows."""
+def make(*files: File, short: int = 0, lost: int = 0) -> None:
+    """Put airports into the lake as the Glue job leaves them.
+
+    Args:
+        files: What it read.
+        short: Rows of each that it wrote and has not reported.
+        lost: Rows of each that it reports as read, and neither as loaded nor as rejected.
+    """
     schema = pa.schema([(column.name, TYPES[column.type]) for column in AIRPORTS.table.columns])
     sink = io.BytesIO()
     rows = [row for file in files for row in file.typed]
     parquet.write_table(pa.Table.from_pylist(rows, schema=schema), sink)
     uri = lake().put_bytes("enriched/airports/date=all/a.parquet", sink.getvalue())
     entry = {"url": uri, "mandatory": True, "meta": {"content_length": len(sink.getvalue())}}
-    counts = [RowCount(len(it.rows) - short, len(it.rows) - short, 0) for it in files]
+    counts = [RowCount(len(it.rows) - short + lost, len(it.rows) - short, 0) for it in files]
     landed = tuple(zip((it.landed for it in files), counts, strict=True))
     put_made(lake(), AIRPORTS.made_asset, [WHOLE], {WHOLE: MadeDay("jr_1", (entry,), landed)})
 
@@ -133,7 +139,8 @@ def verdicts(warehouse: Warehouse) -> dict[str, str]:
 
 
 def snapshot() -> list[dict[str, Any]]:
-    body = lake().get_bytes(f"{snapshot_folder(AIRPORTS)}{AIRPORTS.table.name}.parquet")
+    key = f"{snapshot_folder(AIRPORTS)}{AIRPORTS.table.name}.parquet"
+    body = make_client(get_settings(), "s3").get_object(Bucket=lake().bucket, Key=key)["Body"].read()
     return parquet.read_table(io.BytesIO(body)).to_pylist()
 
 
@@ -322,6 +329,17 @@ def test_rows_that_the_job_has_not_reported_are_not_loaded(warehouse: Warehouse)
     assert verdicts(warehouse) == {"a.csv e1": "loaded", "a.csv e2": "rejected"}
     (alert,) = warehouse.query("SELECT message FROM airlines.alert_outbox WHERE event = 'refused'")
     assert "rows the job reported and the rows staged differ" in alert["message"]
+
+
+def test_a_load_that_is_rolled_back_leaves_the_snapshot_of_the_rows_that_stand(warehouse: Warehouse) -> None:
+    settled(File("a", ((1, "one"),)))
+    make(File("a", ((1, "eins"), (2, "zwei")), days=1, etag="e2"), lost=1)  # the ledger takes no such entry
+
+    success, _ = load()
+
+    assert not success
+    assert there(warehouse) == {1: "one"}
+    assert [row["name"] for row in snapshot()] == ["one"]
 
 
 def test_a_load_again_changes_nothing_but_the_alert(warehouse: Warehouse) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airline_platform.contract.table import Table
+from airline_platform.files.keys import UNKNOWN
 from resources.landing import LandedObject, Version, VersionTag
 from resources.warehouse import ledger
 from resources.warehouse.own_tables import INGESTED_FILES
@@ -153,6 +154,20 @@ def test_a_version_that_is_recorded_again_has_one_row_and_its_newest_verdict(ses
     ledger.record(session, [loaded()])
 
     assert states(session) == {(A, "e1"): "loaded"}
+
+
+@pytest.mark.parametrize("verdict", [loaded, rejected])
+def test_that_no_feed_claimed_a_key_is_forgotten_when_its_feed_judges_it(
+    session: Session, verdict: Callable[[], ledger.Entry]
+) -> None:
+    nobodys = landed(A, day=None, refused="no feed lands here"), landed(B, day=None, refused="nor here")
+    told = [ledger.Entry.of(it, feed=UNKNOWN, run_id="landing_sensor", state="rejected") for it in nobodys]
+    ledger.record(session, told)
+
+    ledger.record(session, [replace(verdict(), version_id="v1")])
+
+    found = {(it.key, it.feed): it.state for it in ledger.judged(session)}
+    assert found == {(A, "flights"): verdict().state, (B, UNKNOWN): "rejected"}
 
 
 def test_a_loaded_version_supersedes_the_older_ones_of_its_key_alone(session: Session) -> None:

@@ -93,14 +93,16 @@ def test_a_newer_version_is_told_anew(warehouse: Warehouse) -> None:
     assert [state for state, _ in verdicts(warehouse)] == ["rejected", "superseded"]
 
 
-def test_a_version_that_was_overwritten_meanwhile_gets_no_verdict(warehouse: Warehouse) -> None:
+def test_a_version_that_was_overwritten_meanwhile_gets_neither_verdict_nor_alert(
+    warehouse: Warehouse,
+) -> None:
     old = newest()
     make_client(get_settings(), "s3").put_object(
         Bucket=get_settings().landing_bucket, Key=KEY, Body=b"newer still"
     )
     refuse(warehouse, old)
 
-    assert verdicts(warehouse) == []
+    assert (verdicts(warehouse), alerts(warehouse)) == ([], [])
 
 
 def test_a_version_whose_rows_stand_keeps_its_verdict(warehouse: Warehouse) -> None:

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from airline_platform.settings import Settings
 from command.cli import app
@@ -111,6 +112,19 @@ def test_the_page_of_settings_has_each_of_them() -> None:
     own = {f"AIRLINE_{name.upper()}" for name, it in Settings.model_fields.items() if not it.validation_alias}
 
     assert set(re.findall(r"^\| `(AIRLINE_\w+)", text, re.MULTILINE)) == own
+
+
+def test_who_runs_dagster_in_an_account_is_told_what_a_retry_needs() -> None:
+    text = (REPOSITORY / "laptop/dagster/instance.yaml").read_text(encoding="utf-8")
+    page = (DOCS / "aws.md").read_text(encoding="utf-8")
+
+    told = {}
+    for span in spans(page):
+        if span.startswith(("run_retries:", "run_monitoring:")):
+            told |= yaml.safe_load(span)
+    here = yaml.safe_load(text)
+    assert told["run_retries"] == here["run_retries"]
+    assert told["run_monitoring"].items() <= here["run_monitoring"].items()
 
 
 def test_the_readme_is_read_in_one_sitting() -> None:

@@ -1,4 +1,4 @@
-"""Sink: a dimension, which is replaced as a whole inside the transaction, with its snapshot in the lake.
+"""Sink: a dimension, which is replaced as a whole inside the transaction, and its snapshot behind it.
 
 Where several files have a key, the row of the one that landed last counts. Rows stay whose file is gone from
 the landing bucket, or has a newer version that was refused. What lacked a row of the dimension gets it in the
@@ -66,7 +66,7 @@ class DimensionSink:
         """Nothing is to be done before the transaction."""
 
     def write(self, session: Session, made: Mapping[str, MadeDay]) -> Written:
-        """Replace the dimension, fill in what lacked it, keep the snapshot.
+        """Replace the dimension, and fill in what lacked it.
 
         Raises:
             LoadRefused: What was staged is not what the job reported; nothing may be committed.
@@ -75,11 +75,18 @@ class DimensionSink:
         before = session.execute(COUNT_ROWS.format(table=feed.table.qualified_name))[0]["all_rows"]
         self._replace(session, self._stage(session, made), it)
         filled = self._fill_in(session)
-        self._put_snapshot(session)
         rows = {WHOLE: {**it.rows, "rows_healed": filled}}
         measured = measures.of_dimension(session, feed, self.sink.key, before)
         ((there, _),) = measured[ROW_COUNT].values()
         return Written(rows, measured, metadata={WHOLE: {"dagster/row_count": there}})
+
+    def after_commit(self) -> None:
+        """Put the snapshot: of committed rows alone, or jobs would look up what a rollback took back.
+
+        The lock keeps another load from committing in between, so the newest snapshot has the newest rows.
+        """
+        with self.step.warehouse.exclusive_transaction() as session:
+            self._put_snapshot(session)
 
     def _stage(self, session: Session, made: Mapping[str, MadeDay]) -> str:
         feed, files = self.step.feed, made[WHOLE].files

@@ -54,6 +54,9 @@ class FactTableSink:
         staging, staged = stage_days(session, self.step.lake, feed, made, self.step.run.run_id)
         return replace_days(session, feed, made, staging, staged.lacking)
 
+    def after_commit(self) -> None:
+        """Nothing follows: all of it was in the transaction."""
+
 
 def evolved_alike(made: Mapping[str, MadeDay]) -> tuple[str, ...]:
     """The columns that the Parquet of all days has besides the declared ones.

@@ -18,6 +18,9 @@ from assets.ingest.step import Step
 from resources.athena import QueryResult
 from resources.warehouse.session import Session
 
+NEW_ROWS_STAND = "The lake has the new rows already, and their files have no verdict"
+"""Where a check failed: no transaction holds Parquet, and the catalog shows the days since they were made."""
+
 
 class LakeTableSink:
     """The table of a step's feed that stays in the lake.
@@ -37,14 +40,15 @@ class LakeTableSink:
         """Ask Athena what the days add up to, and hold what it counts against what the job has written.
 
         Raises:
-            ChecksFailed: They differ: rows are not in the catalog, or are there twice.
+            ChecksFailed: They differ: rows are not in the catalog, or are there twice. What is there is what
+                people see, because the days were placed before.
         """
         # A retry begins here, and a laptop that was stopped in between has forgotten the days of its tables.
         place(self.step, self.sink.table, made)
         self.answer: QueryResult = self.step.athena.query(totals_sql(self.sink, min(made), max(made)))
         self.totals: dict[str | None, Totals] = read_totals(self.sink, self.answer)
         self.accounted: Outcome = self._account(made)
-        require(self.step.feed.last_asset, [self.accounted])
+        require(self.step.feed.last_asset, [self.accounted], stands=NEW_ROWS_STAND)
 
     def _account(self, made: Mapping[str, MadeDay]) -> Outcome:
         there = {day: self.totals[day].rows if day in self.totals else 0 for day in made}
@@ -64,6 +68,9 @@ class LakeTableSink:
             figures=figures(self.step.feed, self.sink, self.totals, days, self.answer),
             metadata={day: self._metadata(day, len(days)) for day in days},
         )
+
+    def after_commit(self) -> None:
+        """Nothing follows: the Parquet stands."""
 
     def _metadata(self, day: str, days: int) -> dict[str, Any]:
         """What is shown of a day; of so many, each has its share of what the one query has cost."""

@@ -56,3 +56,6 @@ class Sink(Protocol):
         Raises:
             LoadRefused: What is there to be written is not what the job reported.
         """
+
+    def after_commit(self) -> None:
+        """Write what follows from rows that are committed, where no transaction holds it."""

@@ -64,7 +64,7 @@ def _of_landing() -> Iterator[Call]:
 def _of_lake() -> Iterator[Call]:
     files = f"{LAKE}/*"
     lake = "resources/lake.py"
-    yield from calls(DAGSTER, lake, "s3", "GetObject, HeadObject, PutObject, DeleteObjects", files)
+    yield from calls(DAGSTER, lake, "s3", "GetObject, PutObject, DeleteObjects", files)
     for listing in (lake, "resources/lake_days.py", "resources/inbox.py"):
         yield from calls(DAGSTER, listing, "s3", "ListObjectsV2", LAKE)
     yield from calls(DAGSTER, "resources/inbox.py", "s3", "GetObject, PutObject", f"{LAKE}/alerts/*")

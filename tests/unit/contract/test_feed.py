@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airline_platform.contract.check import Check, Equal, Share
 from airline_platform.contract.declaration import DeclarationError
 from airline_platform.contract.drift import RESCUED, evolved_columns
 from airline_platform.contract.feed import DAY, Feed, Job
@@ -25,6 +26,7 @@ WARMTH = Column("Temp", "decimal", "Degrees.", called="degrees")
 OBSERVER = Column("observer", "string", "Who looked.", personal=True)
 FACT = FactTable(table=Table("fact_weather", "One row per hour.", partition_column="weather_date"))
 DIMENSION = Dimension(table=Table("dim_station", "One row per station."), key="station")
+COLD = Check("too_cold", "Few hours are cold.", Share("are cold", 0.1), "Look.", where="degrees < 0")
 LAKE = LakeTable(
     typed=Table(
         "weather_parquet",
@@ -138,6 +140,22 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a lake's table that may be empty": (
         {"becomes": LAKE, "no_rows": "load"},
         "feed weather: no_rows is 'load'; expected 'refuse', because only fact tables have days without rows",
+    ),
+    "a dimension with checks of its own": (
+        {"becomes": DIMENSION, "checks": (COLD,)},
+        "feed weather: checks is ['too_cold']; expected none, because only a fact table's days are judged by",
+    ),
+    "a lake's table with checks of its own": (
+        {"becomes": LAKE, "checks": (COLD,)},
+        "feed weather: checks is ['too_cold']; expected none, because only a fact table's days are judged by",
+    ),
+    "a check of nobody knows which rows": (
+        {"checks": (COLD, replace(COLD, name="cold", where=""))},
+        "feed weather: checks is ['cold']; expected checks whose rule is a Share, with `where`",
+    ),
+    "a check of no share": (
+        {"checks": (replace(COLD, rule=Equal()),)},
+        "feed weather: checks is ['too_cold']; expected checks whose rule is a Share, with `where`",
     ),
     "facts without a day": (
         {"becomes": FactTable(table=Table("fact_weather", "One row per hour."))},

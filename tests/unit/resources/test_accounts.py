@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airline_platform.feeds import FEEDS
+from airline_platform.files.keys import UNKNOWN
 from airline_platform.settings import Settings
 from resources import accounts
 from resources.accounts import Account, account, follow_up
@@ -27,9 +28,9 @@ class Counted:
     def land(self, key: str, etag: str = "a") -> None:
         self.landed[key] = etag
 
-    def record(self, key: str, state: str, etag: str = "a") -> None:
+    def record(self, key: str, state: str, etag: str = "a", feed: str = "flights") -> None:
         figures = {"rows_read": 1, "rows_loaded": 1, "rows_rejected": 0, "reason": None}
-        which = {"feed": "flights", "partition_date": AT.date(), "key": key, "etag": etag}
+        which = {"feed": feed, "partition_date": AT.date(), "key": key, "etag": etag}
         self.ledger.append({**which, **figures, "state": state, "landed_at": AT, "loaded_at": AT})
 
     def get_paginator(self, _operation: str) -> "Counted":
@@ -83,6 +84,21 @@ def test_every_landed_object_has_an_account(counted: Counted, no_stack: Settings
         key(1): ("a", "rejected"),
         key(2): ("a", "waiting"),
     }
+
+
+def test_that_no_feed_claimed_a_key_says_nothing_of_a_file_whose_feed_does(
+    counted: Counted, no_stack: Settings
+) -> None:
+    for number in range(2):
+        counted.land(key(number))
+        counted.record(key(number), "rejected", feed=UNKNOWN)
+    waiting = account(no_stack)
+    counted.record(key(0), "loaded")
+    counted.ledger.reverse()  # it is read in any order
+
+    assert of_keys(waiting) == {key(0): ("a", "waiting"), key(1): ("a", "waiting")}
+    assert of_keys(account(no_stack)) == {key(0): ("a", "loaded"), key(1): ("a", "waiting")}
+    assert follow_up(no_stack, waiting) == account(no_stack)
 
 
 def test_following_up_costs_in_proportion_to_what_waits(counted: Counted, no_stack: Settings) -> None:

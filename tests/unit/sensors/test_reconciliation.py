@@ -1,20 +1,36 @@
 """Landing against ledger: what is asked for, what is left alone, and how often."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from dagster import DagsterInstance, ResourceDefinition, SkipReason, build_sensor_context
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.feeds.shipments import SHIPMENTS
-from airline_platform.files.keys import parse_key
-from resources.landing import Page, Version, page_of, spans
+from airline_platform.files.keys import UNKNOWN, parse_key
+from airline_platform.settings import get_settings
+from resources.landing import Landing, Page, Version, page_of, spans
+from resources.queue import LandingEvents
+from resources.topic import Notifier
+from resources.warehouse import outbox
 from resources.warehouse.ledger import State, Verdict
-from sensors.reconciliation import Difference, attempt, between, compare
+from resources.warehouse.session import Warehouse
+from sensors.reconciliation import (
+    FIRST_ROUND_PAGES,
+    Difference,
+    attempt,
+    between,
+    compare,
+    reconciliation_sensor,
+)
 from sensors.under_way import RunUnderWay
 
 NOW = datetime(2013, 6, 1, 12, tzinfo=UTC)
@@ -55,6 +71,13 @@ def test_what_has_a_verdict_is_left_alone() -> None:
 
 def test_a_file_the_ledger_does_not_know_is_missing() -> None:
     assert compared([version()], []).missing == (version(),)
+
+
+@pytest.mark.parametrize(("key", "asked"), [(KEY, True), ("nobodys/flights.csv", False)])
+def test_a_key_that_a_feed_claims_since_it_was_told_of_as_nobodys_is_asked_for(key: str, asked: bool) -> None:
+    told = replace(verdict(key, state="rejected", reason="no feed lands here"), feed=UNKNOWN, day=None)
+
+    assert compared([version(key)], [told]).missing == ((version(key),) if asked else ())
 
 
 def test_another_version_than_the_ledgers_is_missing() -> None:
@@ -148,3 +171,57 @@ def test_a_failing_file_is_asked_for_a_dozen_times_on_its_first_day() -> None:
     asked = {attempt(landed, start + timedelta(seconds=30 * tick), GRACE) for tick in range(1, 2880)}
 
     assert len(asked) == 12
+
+
+class Pages(Landing):
+    """A bucket of so many pages without an object of a feed."""
+
+    def page(self, prefix: str, after: str) -> Page:
+        return Page((), after, None if prefix else f"{after}x", NOW)
+
+
+class Outbox(Warehouse):
+    """A warehouse whose ledger is empty, and in whose outbox an alert waits."""
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:  # noqa: ARG002
+        alert = {
+            "alert_id": "1",
+            "event": "gone",
+            "feed": "flights",
+            "run_id": "",
+            "subject": "s",
+            "message": "m",
+        }
+        return [alert] if sql == outbox.UNSENT else []
+
+
+class Unasked(LandingEvents):
+    """A queue into which no event is put."""
+
+    def send(self, events: Sequence[Mapping[str, object]]) -> None:
+        assert not events
+
+
+class Away(Notifier):
+    """SNS, as it is for an hour."""
+
+    def send(self, subject: str, message: str, attributes: Mapping[str, str]) -> str:  # noqa: ARG002
+        raise ClientError({"Error": {"Code": "InternalError", "Message": "away"}}, "Publish")
+
+
+@pytest.mark.usefixtures("no_stack")
+def test_the_sweep_goes_on_while_sns_is_away() -> None:
+    resources = {
+        "landing": Pages.of(get_settings()),
+        "landing_events": Unasked.of(get_settings()),
+        "warehouse": Outbox.of(get_settings()),
+        "notifier": Away.of(get_settings()),
+    }
+    hardcoded = {name: ResourceDefinition.hardcoded_resource(it) for name, it in resources.items()}
+    with (
+        DagsterInstance.ephemeral() as instance,
+        build_sensor_context(instance=instance, resources=hardcoded) as context,
+    ):
+        assert isinstance(reconciliation_sensor(context), SkipReason)
+
+    assert json.loads(context.cursor or "{}") == {"after": "x" * FIRST_ROUND_PAGES, "rounds": 0}

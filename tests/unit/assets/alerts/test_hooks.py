@@ -8,7 +8,7 @@ from pydantic import PrivateAttr
 
 from airline_platform.errors import UnusableInput
 from airline_platform.settings import get_settings
-from assets.alerts.hooks import ALERTED_TAG, tell_failed
+from assets.alerts.hooks import needs_no_alert, tell_failed
 from assets.failures import permanent_errors_end_the_step
 from resources.topic import Alert, Notifier
 from resources.warehouse.session import Warehouse
@@ -70,7 +70,7 @@ def test_a_step_that_fails_says_why_and_whose_feed_it_is(instance: DagsterInstan
     (alert,) = postbox.kept
     assert (alert.event, alert.feed, alert.run_id) == ("failed", "flights", run.run_id)
     assert "Reason:    every file is refused\nWhat to do: Mend them." in alert.message
-    assert run.tags[ALERTED_TAG] == "hook"
+    assert needs_no_alert(run)
 
 
 def test_a_step_that_fails_for_what_an_alert_says_already_only_marks_its_run(
@@ -80,4 +80,4 @@ def test_a_step_that_fails_for_what_an_alert_says_already_only_marks_its_run(
     run = failed_run(instance, postbox, alerted=True)
 
     assert postbox.kept == []
-    assert run.tags[ALERTED_TAG] == "hook"
+    assert needs_no_alert(run)

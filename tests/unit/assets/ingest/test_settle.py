@@ -83,3 +83,14 @@ def test_people_know_already_of_what_was_refused_and_not_of_what_was_overwritten
     assert str(overwritten).startswith(
         "2013-01-01: a was overwritten; 2013-01-02: too few rows. Not loaded, the old rows stand\n"
     )
+
+
+def test_a_day_that_the_lake_has_already_is_not_said_to_keep_its_old_rows() -> None:
+    days = {"2013-01-01": "the job fails over it", "2013-01-02": "the warehouse refused its rows"}
+
+    one = not_settled(LeftOut({}, {"2013-01-02": days["2013-01-02"]}), written=["2013-01-02"])
+    both = not_settled(LeftOut({}, days), written=["2013-01-02"])
+
+    new = "but of 2013-01-02 the lake has the new rows already"
+    assert f"refused its rows. Not loaded, {new}\n" in str(one)
+    assert f"refused its rows. Not loaded, the old rows stand, {new}\n" in str(both)

@@ -1,4 +1,4 @@
-"""What nobody sees is known by Unicode's own categories: it goes from a value's ends, and is named inside."""
+"""What nobody sees is known by Unicode's own categories: trimmed at a value's ends, refused inside."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glue_jobs.records.characters import composed, edge_class, first_hidden, hidden_class, trimmed
+from glue_jobs.records.characters import composed, edge_class, hidden_class, trimmed
 
 EVERY = [
     chr(point)
@@ -66,8 +66,15 @@ WHITE = {character for character in EVERY if unicodedata.category(character) == 
 """Unicode's White_Space: the space separators and six controls and separators of lines."""
 
 
+def in_class(inside: str) -> set[str]:
+    """The characters of the inside of a regular expression `[...]` of Java's."""
+    ranges = re.findall(r"\\x\{([0-9a-f]+)\}-\\x\{([0-9a-f]+)\}", inside)
+    assert "".join(rf"\x{{{first}}}-\x{{{last}}}" for first, last in ranges) == inside
+    return among(*((int(first, 16), int(last, 16)) for first, last in ranges))
+
+
 def test_hidden_is_what_unicode_calls_a_control_a_line_separator_or_a_format_and_what_fills_places() -> None:
-    assert {character for character in EVERY if first_hidden(f"a{character}b")} == HIDDEN
+    assert in_class(hidden_class()) == HIDDEN
 
 
 def test_white_space_and_what_is_hidden_go_from_both_ends_but_a_selector_belongs_to_its_character() -> None:
@@ -77,39 +84,14 @@ def test_white_space_and_what_is_hidden_go_from_both_ends_but_a_selector_belongs
     assert {character for character in EVERY if character.isspace()} <= gone
 
 
-@pytest.mark.parametrize("several_lines", [False, True])
-def test_spark_and_python_hide_and_trim_the_same_characters(several_lines: bool) -> None:
-    def in_class(inside: str) -> set[str]:
-        ranges = re.findall(r"\\x\{([0-9a-f]+)\}-\\x\{([0-9a-f]+)\}", inside)
-        assert "".join(rf"\x{{{first}}}-\x{{{last}}}" for first, last in ranges) == inside
-        return among(*((int(first, 16), int(last, 16)) for first, last in ranges))
-
-    hidden = {c for c in EVERY if first_hidden(f"a{c}b", several_lines=several_lines)}
-    assert in_class(hidden_class(several_lines=several_lines)) == hidden
+def test_spark_and_python_trim_the_same_characters() -> None:
     assert in_class(edge_class()) == (HIDDEN - SELECTORS) | WHITE
 
 
 def test_a_text_of_several_lines_may_have_line_breaks_tabs_joiners_and_selectors_inside() -> None:
-    allowed = {character for character in HIDDEN if not first_hidden(f"a{character}b", several_lines=True)}
+    allowed = HIDDEN - in_class(hidden_class(several_lines=True))
 
     assert allowed == {"\t", "\n", "\r", "\u200c", "\u200d"} | SELECTORS
-
-
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        ("Newark", None),
-        ("Zürich", None),
-        ("a\u00a0b", None),
-        ("UA\u200b7", "U+200B at character 3"),
-        ("a\x00b", "U+0000 at character 2"),
-        ("ä\u00ad\u200b", "U+00AD at character 2"),
-        ("\x1f", "U+001F at character 1"),
-        ("😀\U000e0041", "U+E0041 at character 2"),
-    ],
-)
-def test_the_first_hidden_character_is_named_with_its_place(text: str, place: str | None) -> None:
-    assert first_hidden(text) == place
 
 
 @pytest.mark.parametrize(
@@ -135,11 +117,3 @@ def test_a_trimmed_text_has_nothing_left_to_trim_or_to_compose(text: str) -> Non
 
     assert trimmed(value) == composed(value) == value
     assert unicodedata.is_normalized("NFC", value)
-
-
-@given(st.text(st.sampled_from([*"ab \t\n", "\u00a0", "\u200b", "\u0308", "\u200d", "\ufe0f"])))
-def test_nothing_hidden_is_left_where_none_is_named(text: str) -> None:
-    for several_lines in (False, True):
-        kept = {"\t", "\n", "\u200d", "\ufe0f"} if several_lines else set()
-        hidden = first_hidden(text, several_lines=several_lines)
-        assert (hidden is None) == (not (set(text) & HIDDEN) - kept)

@@ -94,7 +94,7 @@ def test_rows_that_are_missing_or_there_twice_are_refused_day_by_day(
     )
     assert raised.value.found == f"the check rows_accounted: {days}"
     assert str(raised.value).startswith(
-        f"shipping_totals: the check rows_accounted: {days}. Nothing was loaded"
+        f"shipping_totals: the check rows_accounted: {days}. The lake has the new rows already"
     )
 
 
