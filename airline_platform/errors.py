@@ -10,6 +10,7 @@ AirlineError
 │   └── TableDiffers      a table can't be made what it is declared to be
 ├── StackUnavailable      the AWS endpoint or the warehouse does not answer
 │   └── StackNotStarted   no laptop stack runs here (permanent, too)
+├── InputReplaced         another run has replaced what a step has read
 └── WrongCall             the command line was used wrongly
 
 A message says what was expected, what came and where; `remedy` says what to do about it.
@@ -87,6 +88,10 @@ class StackUnavailable(AirlineError):  # noqa: N818 - it names what happened
 
 class StackNotStarted(StackUnavailable, PermanentError):  # noqa: N818 - it names what happened
     """No laptop stack runs in this home; waiting does not start one."""
+
+
+class InputReplaced(AirlineError):  # noqa: N818 - it names what happened
+    """Another run has replaced what a step has read; tried again, the step reads what is there now."""
 
 
 class WrongCall(AirlineError):  # noqa: N818 - it names what happened

@@ -257,7 +257,11 @@ class Glue(AuditedResource):
         return present
 
     def run_job(
-        self, context: AssetExecutionContext, job: str, arguments: Mapping[str, str]
+        self,
+        context: AssetExecutionContext,
+        job: str,
+        arguments: Mapping[str, str],
+        before_start: Callable[[], None] = lambda: None,
     ) -> tuple["JobRunTypeDef", list[Any]]:
         """Have a job's work done, follow it to its end, and take what it reports through Dagster Pipes.
 
@@ -270,6 +274,7 @@ class Glue(AuditedResource):
             context: Of the asset that runs.
             job: Name of the Glue job.
             arguments: Without the leading dashes.
+            before_start: Is called when the job is free, before each try to start it; it may raise.
 
         Returns:
             The ended job run, with the arguments it was started with, and the messages its script reported.
@@ -280,7 +285,7 @@ class Glue(AuditedResource):
         """
         passed_over: set[str] = set()
         while True:
-            run, messages, adopted = self._follow(context, job, arguments, passed_over)
+            run, messages, adopted = self._follow(context, job, arguments, passed_over, before_start)
             if run["JobRunState"] == "SUCCEEDED" and (messages or not adopted):
                 return run, messages
             if not adopted:
@@ -296,6 +301,7 @@ class Glue(AuditedResource):
         job: str,
         arguments: Mapping[str, str],
         passed_over: Collection[str],
+        before_start: Callable[[], None],
     ) -> tuple["JobRunTypeDef", list[Any], bool]:
         """Start a job run, or adopt one, and wait for its end.
 
@@ -304,6 +310,7 @@ class Glue(AuditedResource):
             job: Name of the Glue job.
             arguments: Without the leading dashes.
             passed_over: Ids of runs that were adopted in vain.
+            before_start: As for `run_job`.
 
         Returns:
             The ended run, its messages, and whether it was adopted.
@@ -323,7 +330,7 @@ class Glue(AuditedResource):
             chain = {CHAIN: chain_of(context.run)} if WORK in arguments else {}
             passed = {**arguments, **chain, **session.get_bootstrap_cli_arguments(), **caller.job_arguments()}
             given = {f"--{name.removeprefix('--')}": value for name, value in passed.items()}
-            run_id, adopted = self._start(context, job, given, passed_over)
+            run_id, adopted = self._start(context, job, given, passed_over, before_start)
             if adopted:
                 reader.read_from(messages_of(adopted["Arguments"]))
             what = f"{adopted['JobRunState']}, is adopted" if adopted else "started"
@@ -358,6 +365,7 @@ class Glue(AuditedResource):
         job: str,
         arguments: dict[str, str],
         passed_over: Collection[str],
+        before_start: Callable[[], None],
     ) -> tuple[str, "JobRunTypeDef | None"]:
         """Start a job run as soon as no other one of the job works; two might write the same folders.
 
@@ -374,6 +382,7 @@ class Glue(AuditedResource):
             if found := left_behind(runs, arguments, passed_over):
                 return found["Id"], found
             if all(run["JobRunState"] in ENDED for run in runs):
+                before_start()
                 # Another one may still be faster, or an ended one still count.
                 with suppress(client.exceptions.ConcurrentRunsExceededException):
                     return client.start_job_run(JobName=job, Arguments=arguments)["JobRunId"], None

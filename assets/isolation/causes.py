@@ -81,8 +81,8 @@ _LOAD_MACHINERY = re.compile(
     r"S3ServiceException|specified key does not exist|[Cc]onnection failed|retries exceeded"
     r"|[Tt]imeout|timed out|thread_resource_error|Resource temporarily unavailable"
     # The cluster's disk and memory.
-    r"|Disk Full|Insufficient system resources|[Oo]ut of [Mm]emory|No space left on device|Cannot allocate memory"
-    # Other transactions, and who ended this one; a column's name or a value is no `Query (7) cancelled`.
+    r"|Disk Full|Insufficient system resources|[Oo]ut of [Mm]emory|No space left|Cannot allocate memory"
+    # Other transactions, and who ended this one. A name or a value is no `Query (7) cancelled`.
     r"|[Ss]erializable isolation|Query \(\d+\) cancell?ed|cancell?ing (?:query|statement)"
     r"|transaction is aborted|read-only transaction|restarting|in (?:maintenance|recovery) mode"
 )

@@ -54,5 +54,5 @@ class Sink(Protocol):
             made: What the lake holds, by day.
 
         Raises:
-            LoadRefused: What is there to be written is not what the job reported.
+            InputReplaced: What is there to be written is not what the job reported: no file is to blame.
         """

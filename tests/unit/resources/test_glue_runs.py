@@ -20,7 +20,7 @@ from dagster import (
 from dagster_pipes import encode_param
 from tenacity import wait_none
 
-from airline_platform.errors import GlueJobFailed
+from airline_platform.errors import GlueJobFailed, InputReplaced
 from airline_platform.settings import Settings
 from resources import glue
 from resources.glue import Glue, chain_of, left_behind
@@ -173,14 +173,14 @@ def session_closes(aws: dict[str, Stubber]) -> None:
     aws["s3"].add_response("delete_object", {}, {"Bucket": ANY, "Key": ANY})
 
 
-def done(no_stack: Settings) -> tuple[Any, list[Any]]:
+def done(no_stack: Settings, before_start: Any = lambda: None) -> tuple[Any, list[Any]]:
     """What a retry of the chain gets of the job."""
     found: list[Any] = []
 
     @asset
     def made(context: AssetExecutionContext) -> MaterializeResult[None]:
         arguments = {name.removeprefix("--"): value for name, value in ASKED.items() if "chain" not in name}
-        found.append(Glue.of(no_stack).run_job(context, JOB, arguments))
+        found.append(Glue.of(no_stack).run_job(context, JOB, arguments, before_start))
         return MaterializeResult()
 
     with DagsterInstance.ephemeral() as instance:
@@ -209,6 +209,20 @@ def test_a_retry_takes_the_run_that_was_left_behind_and_its_messages_and_starts_
 
     assert job_run["Id"] == "jr_dead"
     assert messages == [{"files": [{"url": "s3://x"}]}]
+
+
+def test_a_job_that_is_free_is_not_started_where_what_it_was_to_read_is_replaced(
+    aws: dict[str, Stubber], no_stack: Settings
+) -> None:
+    def replaced() -> None:
+        raise InputReplaced("another listing", remedy="Nothing.")
+
+    session_opens(aws)
+    runs_are(aws, run("jr_other", "RUNNING", SAME_DAY))
+    runs_are(aws, run("jr_other", "SUCCEEDED", SAME_DAY))
+
+    with pytest.raises(InputReplaced):
+        done(no_stack, replaced)
 
 
 def test_an_adopted_run_that_fails_is_no_verdict_and_the_job_is_run_anew(

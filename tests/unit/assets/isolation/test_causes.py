@@ -5,7 +5,7 @@ import psycopg2.errors
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from airline_platform.errors import GlueJobFailed, LoadRefused, StackUnavailable
+from airline_platform.errors import GlueJobFailed, InputReplaced, LoadRefused, StackUnavailable
 from assets.checks.outcomes import ChecksFailed, outcome_of
 from assets.isolation.causes import (
     LONGEST,
@@ -133,6 +133,7 @@ def test_what_is_no_failure_of_a_job_is_no_files_fault(error: Exception) -> None
         (psycopg2.errors.QueryCanceled("canceling statement due to statement timeout"), "machinery"),
         (psycopg2.errors.UndefinedColumn("column does not exist"), "machinery"),
         (StackUnavailable("gone", remedy="Start it."), "machinery"),
+        (InputReplaced("the rows staged differ", remedy="Nothing."), "machinery"),
         (ClientError({"Error": {"Code": "NoSuchKey", "Message": "gone"}}, "GetObject"), "machinery"),
         (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), "machinery"),
         (ConnectionResetError("reset"), "machinery"),
