@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
-from dagster import AssetExecutionContext, DagsterRun, open_pipes_session
+from dagster import AssetExecutionContext, DagsterInstance, DagsterRun, open_pipes_session
 from pydantic import PrivateAttr
 from tenacity import (
     RetryCallState,
@@ -327,7 +327,7 @@ class Glue(AuditedResource):
             reaching(self.aws),
             open_pipes_session(context=context, context_injector=injector, message_reader=reader) as session,
         ):
-            chain = {CHAIN: chain_of(context.run)} if WORK in arguments else {}
+            chain = {CHAIN: chain_of(context.run, context.instance)} if WORK in arguments else {}
             passed = {**arguments, **chain, **session.get_bootstrap_cli_arguments(), **caller.job_arguments()}
             given = {f"--{name.removeprefix('--')}": value for name, value in passed.items()}
             run_id, adopted = self._start(context, job, given, passed_over, before_start)
@@ -494,14 +494,21 @@ def left_behind(
     return succeeded
 
 
-def chain_of(run: DagsterRun) -> str:
+def chain_of(run: DagsterRun, instance: DagsterInstance) -> str:
     """Return what names a run and the retries that Dagster itself makes of it: the id of the first of them.
 
-    A person who re-executes a run wants the work done anew, so that run begins a chain of its own. By the
-    number of the retry Dagster's own daemon tells the two apart (`auto_run_reexecution.py`).
+    A person who re-executes a run wants the work done anew, so that run begins a chain of its own, and the
+    retries of that run belong to it. The first run of all (`root_run_id`) is the same for both, so the way
+    goes from retry to parent. By the number of the retry Dagster's own daemon tells the two apart
+    (`auto_run_reexecution.py`); a re-execution does not take it over (`TAGS_TO_MAYBE_OMIT_ON_RETRY`).
+    A parent that was deleted ends the way: then the work is done anew.
     """
-    is_retry = RETRY_NUMBER_TAG in run.tags
-    return (is_retry and run.root_run_id) or run.run_id
+    while RETRY_NUMBER_TAG in run.tags and run.parent_run_id:
+        parent = instance.get_run_by_id(run.parent_run_id)
+        if parent is None:
+            break
+        run = parent
+    return run.run_id
 
 
 def _same_work(its: Mapping[str, str], arguments: Mapping[str, str]) -> bool:

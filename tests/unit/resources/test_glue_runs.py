@@ -90,15 +90,24 @@ def test_a_run_without_a_digest_adopts_nothing_and_one_that_was_passed_over_is_n
 
 
 def test_a_chain_is_named_after_its_first_run_and_a_person_who_re_executes_begins_another() -> None:
-    def again(run_id: str, **tags: str) -> DagsterRun:
-        named = {f"dagster/{name}": value for name, value in tags.items()}
-        return DagsterRun(
-            "flights_job", run_id=run_id, root_run_id="first", parent_run_id="first", tags=named
-        )
+    def again(run_id: str, parent: str, *, retry: bool = True) -> DagsterRun:
+        tags = {"dagster/retry_number": "1"} if retry else {}
+        return DagsterRun("flights_job", run_id=run_id, root_run_id="first", parent_run_id=parent, tags=tags)
 
-    runs = [DagsterRun("flights_job", run_id="first"), again("retry", retry_number="1"), again("by hand")]
+    runs = [
+        DagsterRun("flights_job", run_id="first"),
+        again("retry", "first"),
+        again("its retry", "retry"),
+        again("by hand", "first", retry=False),
+        again("retry of by hand", "by hand"),
+        again("retry of a run that was deleted", "deleted"),
+    ]
+    with DagsterInstance.ephemeral() as instance:
+        for each in runs:
+            instance.add_run(each)
+        chains = [chain_of(each, instance) for each in runs]
 
-    assert [chain_of(run) for run in runs] == ["first", "first", "by hand"]
+    assert chains == ["first", "first", "first", "by hand", "by hand", "retry of a run that was deleted"]
 
 
 # --- with Glue's and S3's answers
@@ -192,7 +201,7 @@ def done(no_stack: Settings, before_start: Any = lambda: None) -> tuple[Any, lis
 @pytest.fixture(autouse=True)
 def of_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs made by `materialize` are no retries; these are."""
-    monkeypatch.setattr(glue, "chain_of", lambda _run: CHAIN)
+    monkeypatch.setattr(glue, "chain_of", lambda *_: CHAIN)
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "SUCCEEDED"])
