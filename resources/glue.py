@@ -26,7 +26,7 @@ from airline_platform.settings import Settings
 from resources.aws import caller
 from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import AwsAccess, make_client, reaching
-from resources.catalog import CatalogTable, ensure_table, mark_confirmed
+from resources.catalog import CatalogTable, ensure_table, mark_confirmed, partitions_of
 from resources.cost import cost_metadata, crawl_dpu_seconds, job_dpu_seconds
 
 if TYPE_CHECKING:
@@ -248,12 +248,8 @@ class Glue(AuditedResource):
         """Which of the partition values the table has."""
         present = set()
         for some in _chunks(sorted(values), 1000):
-            answer = self.client().batch_get_partition(
-                DatabaseName=self.database,
-                TableName=table,
-                PartitionsToGet=[{"Values": [value]} for value in some],
-            )
-            present |= {partition["Values"][0] for partition in answer["Partitions"]}
+            found = partitions_of(self.client(), self.database, table, some)
+            present |= {partition["Values"][0] for partition in found}
         return present
 
     def run_job(
