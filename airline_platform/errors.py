@@ -75,7 +75,7 @@ class QueryFailed(PermanentError):  # noqa: N818 - it names what happened
 
 
 class LoadRefused(PermanentError):  # noqa: N818 - it names what happened
-    """The rows staged for a partition are not the rows its job reported; nothing was committed."""
+    """A blocking check failed, days may not be replaced, or their Parquet is gone; the old rows stand."""
 
 
 class TableDiffers(PermanentError):  # noqa: N818 - it names what happened
