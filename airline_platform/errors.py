@@ -10,6 +10,7 @@ AirlineError
 │   └── TableDiffers      a table can't be made what it is declared to be
 ├── StackUnavailable      the AWS endpoint or the warehouse does not answer
 │   └── StackNotStarted   no laptop stack runs here (permanent, too)
+├── InputReplaced         another run has replaced what a step has read
 └── WrongCall             the command line was used wrongly
 
 A message says what was expected, what came and where; `remedy` says what to do about it.
@@ -68,7 +69,7 @@ class QueryFailed(PermanentError):  # noqa: N818 - it names what happened
 
 
 class LoadRefused(PermanentError):  # noqa: N818 - it names what happened
-    """The rows staged for a partition are not the rows its job reported; nothing was committed."""
+    """A blocking check failed, days may not be replaced, or their Parquet is gone; the old rows stand."""
 
 
 class TableDiffers(PermanentError):  # noqa: N818 - it names what happened
@@ -81,6 +82,10 @@ class StackUnavailable(AirlineError):  # noqa: N818 - it names what happened
 
 class StackNotStarted(StackUnavailable, PermanentError):  # noqa: N818 - it names what happened
     """No laptop stack runs in this home; waiting does not start one."""
+
+
+class InputReplaced(AirlineError):  # noqa: N818 - it names what happened
+    """Another run has replaced what a step has read; tried again, the step reads what is there now."""
 
 
 class WrongCall(AirlineError):  # noqa: N818 - it names what happened

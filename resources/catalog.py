@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -15,6 +15,7 @@ from resources.aws.client import make_client, reaching
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
+    from mypy_boto3_glue.type_defs import PartitionTypeDef
 
 CONFIRMED = "airline.confirmed"
 """Parameter of a table: the fingerprint of the declaration that a crawl has confirmed."""
@@ -269,6 +270,24 @@ def ensure_table(glue: "GlueClient", database: str, table: CatalogTable) -> Mapp
     if _has(existing, wanted):
         return existing
     return _write(glue, database, table, existing.get("Parameters", {}).get(CONFIRMED))
+
+
+def partitions_of(
+    glue: "GlueClient", database: str, table: str, values: Iterable[str]
+) -> "list[PartitionTypeDef]":
+    """Return the partitions a table has of these values, 1,000 at most; those it lacks are left out.
+
+    Glue may leave some unprocessed (`UnprocessedKeys`), which are asked for again as long as each call brings
+    some. What it never brings counts as lacking: AWS's reference of BatchGetPartition does not say whether
+    it names values there that have no partition.
+    """
+    found: list[PartitionTypeDef] = []
+    asked: Any = [{"Values": [value]} for value in values]
+    while asked:
+        answer = glue.batch_get_partition(DatabaseName=database, TableName=table, PartitionsToGet=asked)
+        found += answer["Partitions"]
+        asked = answer.get("UnprocessedKeys", []) if answer["Partitions"] else []
+    return found
 
 
 def mark_confirmed(glue: "GlueClient", database: str, table: CatalogTable) -> None:

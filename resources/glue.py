@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
-from dagster import AssetExecutionContext, DagsterRun, open_pipes_session
+from dagster import AssetExecutionContext, DagsterInstance, DagsterRun, open_pipes_session
 from pydantic import PrivateAttr
 from tenacity import (
     RetryCallState,
@@ -26,7 +26,7 @@ from airline_platform.settings import Settings
 from resources.aws import caller
 from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import AwsAccess, make_client, reaching
-from resources.catalog import CatalogTable, ensure_table, mark_confirmed
+from resources.catalog import CatalogTable, ensure_table, mark_confirmed, partitions_of
 from resources.cost import cost_metadata, crawl_dpu_seconds, job_dpu_seconds
 
 if TYPE_CHECKING:
@@ -248,16 +248,16 @@ class Glue(AuditedResource):
         """Which of the partition values the table has."""
         present = set()
         for some in _chunks(sorted(values), 1000):
-            answer = self.client().batch_get_partition(
-                DatabaseName=self.database,
-                TableName=table,
-                PartitionsToGet=[{"Values": [value]} for value in some],
-            )
-            present |= {partition["Values"][0] for partition in answer["Partitions"]}
+            found = partitions_of(self.client(), self.database, table, some)
+            present |= {partition["Values"][0] for partition in found}
         return present
 
     def run_job(
-        self, context: AssetExecutionContext, job: str, arguments: Mapping[str, str]
+        self,
+        context: AssetExecutionContext,
+        job: str,
+        arguments: Mapping[str, str],
+        before_start: Callable[[], None] = lambda: None,
     ) -> tuple["JobRunTypeDef", list[Any]]:
         """Have a job's work done, follow it to its end, and take what it reports through Dagster Pipes.
 
@@ -270,6 +270,7 @@ class Glue(AuditedResource):
             context: Of the asset that runs.
             job: Name of the Glue job.
             arguments: Without the leading dashes.
+            before_start: Is called when the job is free, before each try to start it; it may raise.
 
         Returns:
             The ended job run, with the arguments it was started with, and the messages its script reported.
@@ -280,7 +281,7 @@ class Glue(AuditedResource):
         """
         passed_over: set[str] = set()
         while True:
-            run, messages, adopted = self._follow(context, job, arguments, passed_over)
+            run, messages, adopted = self._follow(context, job, arguments, passed_over, before_start)
             if run["JobRunState"] == "SUCCEEDED" and (messages or not adopted):
                 return run, messages
             if not adopted:
@@ -296,6 +297,7 @@ class Glue(AuditedResource):
         job: str,
         arguments: Mapping[str, str],
         passed_over: Collection[str],
+        before_start: Callable[[], None],
     ) -> tuple["JobRunTypeDef", list[Any], bool]:
         """Start a job run, or adopt one, and wait for its end.
 
@@ -304,6 +306,7 @@ class Glue(AuditedResource):
             job: Name of the Glue job.
             arguments: Without the leading dashes.
             passed_over: Ids of runs that were adopted in vain.
+            before_start: As for `run_job`.
 
         Returns:
             The ended run, its messages, and whether it was adopted.
@@ -320,10 +323,10 @@ class Glue(AuditedResource):
             reaching(self.aws),
             open_pipes_session(context=context, context_injector=injector, message_reader=reader) as session,
         ):
-            chain = {CHAIN: chain_of(context.run)} if WORK in arguments else {}
+            chain = {CHAIN: chain_of(context.run, context.instance)} if WORK in arguments else {}
             passed = {**arguments, **chain, **session.get_bootstrap_cli_arguments(), **caller.job_arguments()}
             given = {f"--{name.removeprefix('--')}": value for name, value in passed.items()}
-            run_id, adopted = self._start(context, job, given, passed_over)
+            run_id, adopted = self._start(context, job, given, passed_over, before_start)
             if adopted:
                 reader.read_from(messages_of(adopted["Arguments"]))
             what = f"{adopted['JobRunState']}, is adopted" if adopted else "started"
@@ -357,6 +360,7 @@ class Glue(AuditedResource):
         job: str,
         arguments: dict[str, str],
         passed_over: Collection[str],
+        before_start: Callable[[], None],
     ) -> tuple[str, "JobRunTypeDef | None"]:
         """Start a job run as soon as no other one of the job works; two might write the same folders.
 
@@ -373,6 +377,7 @@ class Glue(AuditedResource):
             if found := left_behind(runs, arguments, passed_over):
                 return found["Id"], found
             if all(run["JobRunState"] in ENDED for run in runs):
+                before_start()
                 # Another one may still be faster, or an ended one still count.
                 with suppress(client.exceptions.ConcurrentRunsExceededException):
                     return client.start_job_run(JobName=job, Arguments=arguments)["JobRunId"], None
@@ -483,14 +488,21 @@ def left_behind(
     return succeeded
 
 
-def chain_of(run: DagsterRun) -> str:
+def chain_of(run: DagsterRun, instance: DagsterInstance) -> str:
     """Return what names a run and the retries that Dagster itself makes of it: the id of the first of them.
 
-    A person who re-executes a run wants the work done anew, so that run begins a chain of its own. By the
-    number of the retry Dagster's own daemon tells the two apart (`auto_run_reexecution.py`).
+    A person who re-executes a run wants the work done anew, so that run begins a chain of its own, and the
+    retries of that run belong to it. The first run of all (`root_run_id`) is the same for both, so the way
+    goes from retry to parent. By the number of the retry Dagster's own daemon tells the two apart
+    (`auto_run_reexecution.py`); a re-execution does not take it over (`TAGS_TO_MAYBE_OMIT_ON_RETRY`).
+    A parent that was deleted ends the way: then the work is done anew.
     """
-    is_retry = RETRY_NUMBER_TAG in run.tags
-    return (is_retry and run.root_run_id) or run.run_id
+    while RETRY_NUMBER_TAG in run.tags and run.parent_run_id:
+        parent = instance.get_run_by_id(run.parent_run_id)
+        if parent is None:
+            break
+        run = parent
+    return run.run_id
 
 
 def _same_work(its: Mapping[str, str], arguments: Mapping[str, str]) -> bool:

@@ -1,5 +1,6 @@
 """The landing bucket: what has landed for which day, in which version, and what it is."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -31,6 +32,12 @@ PAGE = 1000
 """Keys S3 lists in one call."""
 
 CHUNK = 1024 * 1024
+
+ARCHIVED = "InvalidObjectState"
+"""S3's code for an object in an archive, until it is restored (botocore, `S3.Client.exceptions`)."""
+
+WITHHELD = re.compile(r"AccessDenied|403|KMS\.(?!Throttling|Internal|DependencyTimeout)\w+")
+"""S3's codes for an object that this role may not read, or not decrypt, or whose KMS key is of no use."""
 
 ParsedKey = LandedKey | UnknownKey | NoLanding
 """What a key can be."""
@@ -145,6 +152,9 @@ class Landing(AuditedResource):
     def manifest(self, feed: Feed, days: Sequence[str] = ()) -> list[LandedObject]:
         """Return every object that landed for the days, with its version and the verdict on it.
 
+        One that S3 does not hand over is refused, and stops no other: one that is archived, and one that is
+        withheld although another one could be read. Where none could, the role or the bucket's key is why.
+
         Args:
             feed: The feed.
             days: ISO days, ascending; ignored for a feed without days.
@@ -154,9 +164,16 @@ class Landing(AuditedResource):
 
         Raises:
             StackUnavailable: S3 does not answer.
+            ClientError: It refuses to, and not for the sake of one object.
         """
+        keys = self.landed_keys(feed, days)
         with reaching(self.aws), ThreadPoolExecutor(READERS) as pool:
-            return list(pool.map(lambda key: self._read(feed, *key), self.landed_keys(feed, days)))
+            tried = list(pool.map(lambda key: self._try(feed, *key), keys))
+            read = any(isinstance(it, LandedObject) for it in tried)
+            return [
+                it if isinstance(it, LandedObject) else self._not_handed_over(*key, it, others_are=read)
+                for key, it in zip(keys, tried, strict=True)
+            ]
 
     def landed_keys(self, feed: Feed, days: Sequence[str] = ()) -> list[tuple[str, str | None]]:
         """Return the keys that landed for the days, each with its day.
@@ -242,6 +259,40 @@ class Landing(AuditedResource):
     def _parse(self, key: str) -> ParsedKey:
         return parse_key(key, first_day=date.fromisoformat(self.first_day), last_day=last_day())
 
+    def _try(self, feed: Feed, key: str, day: str | None) -> "LandedObject | ClientError":
+        try:
+            return self._read(feed, key, day)
+        except ClientError as error:
+            if _code(error) == ARCHIVED or WITHHELD.fullmatch(_code(error)):
+                return error
+            raise
+
+    def _not_handed_over(
+        self, key: str, day: str | None, error: ClientError, *, others_are: bool
+    ) -> LandedObject:
+        """Refuse an object that can't be read, in the version that S3 lists.
+
+        Raises:
+            ClientError: It is withheld, as all others are, or it is gone by now: the error.
+        """
+        code = _code(error)
+        if code != ARCHIVED and not others_are:
+            raise error
+        what, remedy = (
+            ("it is archived", "Restore it, or copy it over itself into S3 Standard")
+            if code == ARCHIVED
+            else (f"{code}, while others can be read", "Let this role read it and use its KMS key")
+        )
+        listed = self.client().list_object_versions(Bucket=self.bucket, Prefix=key)
+        for item in listed.get("Versions", ()):
+            if item["Key"] == key and item["IsLatest"]:
+                it = _version(item, day, item["VersionId"], current=True)
+                refused = f"S3 does not hand it over: {what}. {remedy}; then run its day again"
+                return LandedObject(
+                    self.bucket, key, day, it.etag, it.size, it.landed_at, it.version_id, refused=refused
+                )
+        raise error
+
     def _read(self, feed: Feed, key: str, day: str | None) -> LandedObject:
         """Read an object once, whole, in one request, which also tells its version."""
         answer: Any = self.client().get_object(Bucket=self.bucket, Key=key)
@@ -269,6 +320,10 @@ class Landing(AuditedResource):
             ascii=verdict.ascii,
             reading=verdict.reading.as_json(),
         )
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"].get("Code", "")
 
 
 def judged(feed: Feed, key: str, pieces: Iterable[bytes], size: int) -> Accepted | Refused:

@@ -149,16 +149,23 @@ def place(step: Step, table: Table, made: Mapping[str, MadeDay]) -> list[str]:
 def require_there(step: Step, table: Table, made: Mapping[str, MadeDay]) -> None:
     """See that the Parquet of days is there: who comes late may find it swept away.
 
+    Who adopts a job run may have come too late to list it at all: then its day has rows, and no file.
+
     Raises:
         LoadRefused: It is not.
     """
-    folders = {day: urlsplit(it.folder) for day, it in made.items() if it.folder and it.files}
+    folders = {
+        day: urlsplit(it.folder)
+        for day, it in made.items()
+        if it.folder and (it.files or it.rows["rows_loaded"])
+    }
     if not folders:
         return
     (bucket,) = {place.netloc for place in folders.values()}
     found = step.lake.with_bucket(bucket).list_files(place.path.lstrip("/") for place in folders.values())
     files = {url for entries in found.values() for url in (entry["url"] for entry in entries)}
-    if gone := [day for day in folders if {file["url"] for file in made[day].files} - files]:
+    listed = {day: {file["url"] for file in made[day].files} for day in folders}
+    if gone := [day for day, urls in listed.items() if not urls or urls - files]:
         raise LoadRefused(
             f"{table.name}: expected the Parquet of {', '.join(gone)} that was made, found it gone",
             remedy=f"Materialize {table.name} for these days again, and what follows from it.",

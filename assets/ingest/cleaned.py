@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, asset
 
@@ -12,8 +13,8 @@ from assets import lineage
 from assets.code_version import job_version
 from assets.description import columns_metadata, describe, job_run_link, s3_link
 from assets.failures import permanent_errors_end_the_step
-from assets.ingest.catalog import lake_days
-from assets.ingest.handover import LeftOut, MadeDay, RowCount, get_made, put_made
+from assets.ingest.catalog import lake_days, require_there
+from assets.ingest.handover import LeftOut, MadeDay, RowCount, get_made, moment, put_made
 from assets.ingest.landed_job import run_job
 from assets.ingest.refusals import record_refusals
 from assets.ingest.settle import not_settled, overwritten_days, refusals_of
@@ -66,9 +67,10 @@ def clean_days(step: Step) -> None:
 
     Raises:
         UnusableInput: Nothing was made of the days.
-        LoadRefused: No day may be replaced, or none can be made.
+        LoadRefused: No day may be replaced, none can be made, or the typed Parquet of one is gone.
     """
     feed, days = step.feed, step.days
+    as_of = moment(datetime.now(UTC))
     typed, _ = get_made(step.lake, feed.made_asset, days)
     if not typed:
         raise UnusableInput(
@@ -77,9 +79,11 @@ def clean_days(step: Step) -> None:
         )
     overwritten = overwritten_days(typed, step.landing.versions(feed, sorted(typed)))
     good = {day: it for day, it in typed.items() if day not in overwritten}
-    put_made(step.lake, feed.table.name, days, {}, LeftOut(overwritten, {}))
     if not good:
+        put_made(step.lake, feed.table.name, days, {}, LeftOut(overwritten, {}), as_of=as_of)
         raise not_settled(LeftOut(overwritten, {}))
+    # Typed rows that expired or were swept away are no file's fault: Spark would only say PATH_NOT_FOUND.
+    require_there(step, feed.job_table, good)
     output = step.lake.uri(run_folder(f"{feed.table.name}/", step.run.run_id))
     lake_days(step, feed.table).note({day: f"{output}date={day}/" for day in good})
     cleaned, failed = _clean_apart(step, good, output)
@@ -89,7 +93,7 @@ def clean_days(step: Step) -> None:
         step.send_alerts()
     lineage.tell_lineage(step.context)
     left_out = LeftOut(overwritten, failed)
-    put_made(step.lake, feed.table.name, days, cleaned, left_out)
+    put_made(step.lake, feed.table.name, days, cleaned, left_out, as_of=as_of)
     if not cleaned:
         raise not_settled(left_out)
     for day, it in cleaned.items():

@@ -1,16 +1,19 @@
-"""What one asset of a feed hands to the next: documents in the lake, by day, with one writer and one reader.
+"""What one asset of a feed hands to the next: documents in the lake, by day, the newest for whoever reads.
+
+Two runs may have the same day (docs/adr/0023): a document never gives way to one of an older listing.
 
 A feed without days has one document, for the day `all`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from airline_platform.contract.feed import Feed
 from airline_platform.errors import UnusableInput
 from resources.lake import Lake
-from resources.landing import LandedObject
+from resources.landing import LandedObject, VersionTag
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class MadeDay:
         landed: From which landed versions, and how many rows of each.
         evolved: Columns the Parquet has besides the declared ones.
         folder: `s3://` location of the day's Parquet; empty in what earlier versions wrote down.
+        as_of: When the job run over its landed files has started, UTC: it began with the newest listing. Of
+            two runs' documents the later one counts, whoever writes last (docs/adr/0023). Empty likewise.
     """
 
     glue_job_run_id: str
@@ -40,6 +45,7 @@ class MadeDay:
     landed: tuple[tuple[LandedObject, RowCount], ...]
     evolved: tuple[str, ...] = ()
     folder: str = ""
+    as_of: str = ""
 
     @property
     def rows(self) -> dict[str, int]:
@@ -62,6 +68,7 @@ class MadeDay:
             "landed": landed,
             "evolved": self.evolved,
             "folder": self.folder,
+            "as_of": self.as_of,
         }
 
     @classmethod
@@ -72,7 +79,8 @@ class MadeDay:
         )
         evolved = tuple(document.get("evolved", ()))
         files, folder = tuple(document["files"]), document.get("folder", "")
-        return cls(document["glue_job_run_id"], files, tuple(landed), evolved, folder)
+        as_of = document.get("as_of", "")
+        return cls(document["glue_job_run_id"], files, tuple(landed), evolved, folder, as_of)
 
 
 @dataclass(frozen=True)
@@ -96,11 +104,49 @@ class LeftOut:
         return LeftOut({**self.overwritten, **others.overwritten}, {**self.refused, **others.refused})
 
 
-def put_landed(lake: Lake, feed: Feed, by_day: Mapping[str, Sequence[LandedObject]]) -> None:
-    """Write down which files of each day are accepted."""
+def moment(at: datetime) -> str:
+    """Return a time in UTC as text that sorts as times do."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def put_landed(
+    lake: Lake,
+    feed: Feed,
+    by_day: Mapping[str, Sequence[LandedObject]],
+    *,
+    began: datetime,
+    listed: Collection[VersionTag] = (),
+) -> dict[str, list[LandedObject]]:
+    """Write down which files of each day are accepted, unless another run has listed the day later.
+
+    It has where its document has a version that this run did not list, and that landed after this run began
+    to list: in the same second at the earliest, which is how exactly S3 tells the time.
+
+    Args:
+        lake: Has the documents.
+        feed: Whose files they are.
+        by_day: The accepted files.
+        began: When this run began to list.
+        listed: All versions it has listed, accepted or not.
+
+    Returns:
+        The files that are written down now, by day: this run's, or the later run's.
+    """
+    since, seen = began.replace(microsecond=0), set(listed)
+    later = {
+        day: [LandedObject.from_json(file) for file in files]
+        for day, files in lake.get_manifests(feed.raw_asset, list(by_day)).items()
+        if any(_landed_since(file, since) and (file["key"], file["etag"]) not in seen for file in files)
+    }
+    mine = {day: list(files) for day, files in by_day.items() if day not in later}
     lake.put_manifests(
-        feed.raw_asset, {day: [file.as_json() for file in files] for day, files in by_day.items()}
+        feed.raw_asset, {day: [file.as_json() for file in files] for day, files in mine.items()}
     )
+    return {day: later.get(day, mine.get(day, [])) for day in by_day}
+
+
+def _landed_since(file: Mapping[str, Any], since: datetime) -> bool:
+    return "rows" in file and datetime.fromisoformat(file["landed_at"]) >= since
 
 
 def get_landed(lake: Lake, feed: Feed, days: Sequence[str]) -> dict[str, list[LandedObject]]:
@@ -120,9 +166,15 @@ def get_landed(lake: Lake, feed: Feed, days: Sequence[str]) -> dict[str, list[La
 
 
 def put_made(
-    lake: Lake, asset: str, days: Sequence[str], made: Mapping[str, MadeDay], left_out: LeftOut | None = None
+    lake: Lake,
+    asset: str,
+    days: Sequence[str],
+    made: Mapping[str, MadeDay],
+    left_out: LeftOut | None = None,
+    *,
+    as_of: str = "",
 ) -> None:
-    """Write down what a step has made of its days.
+    """Write down what a step has made of its days, unless another run has made it of a later listing.
 
     Every day gets a document, also one of which nothing was made: else what an earlier run made of it would
     be taken for this one's work.
@@ -133,12 +185,22 @@ def put_made(
         days: All days of the step.
         made: What was made.
         left_out: Why nothing was made of other days.
+        as_of: When this run has read the listing by which nothing was made of other days, UTC.
     """
     documents: dict[str, Any] = {day: {} for day in days}
     if left_out:
         documents |= {day: {"overwritten": why} for day, why in left_out.overwritten.items()}
         documents |= {day: {"refused": why} for day, why in left_out.refused.items()}
-    lake.put_manifests(asset, documents | {day: it.as_json() for day, it in made.items()})
+    documents = {day: {"as_of": as_of, **it} for day, it in documents.items()}
+    documents |= {day: it.as_json() for day, it in made.items()}
+    there = lake.get_manifests(asset, list(documents))
+    lake.put_manifests(
+        asset, {day: it for day, it in documents.items() if not _is_later(there.get(day, {}), it)}
+    )
+
+
+def _is_later(there: Mapping[str, Any], mine: Mapping[str, Any]) -> bool:
+    return bool(mine["as_of"]) and there.get("as_of", "") > mine["as_of"]
 
 
 def get_made(lake: Lake, asset: str, days: Sequence[str]) -> tuple[dict[str, MadeDay], LeftOut]:

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -12,7 +13,7 @@ from airline_platform.contract.feed import WHOLE, Feed
 from airline_platform.errors import GlueJobFailed
 from airline_platform.settings import get_settings
 from assets.code_version import job_version
-from assets.ingest.handover import RowCount
+from assets.ingest.handover import RowCount, moment
 from assets.ingest.refusals import Refusal
 from assets.ingest.step import Step
 from assets.isolation.causes import cause_of_job_failure, job_words
@@ -36,6 +37,8 @@ class JudgedFile:
         glue_job_run_id: The job run.
         refused: Why none of its rows may be loaded; empty where they may.
         output: The `s3://` prefix below which the job run has written folders of days.
+        files: Parquet of its day, as it was listed right behind the job run.
+        as_of: When the job run has started, UTC.
     """
 
     file: LandedObject
@@ -43,6 +46,8 @@ class JudgedFile:
     glue_job_run_id: str
     refused: str
     output: str = ""
+    files: tuple[dict[str, Any], ...] = ()
+    as_of: str = ""
 
 
 @dataclass
@@ -55,6 +60,7 @@ class LandedJob:
         output: Prefix there, under which it writes folders of days.
         arguments: The job's, besides those that say what it reads and writes.
         evolved: Columns it writes besides the declared ones.
+        before_start: Is called when the job is free for files of whole days, before it starts.
     """
 
     step: Step
@@ -62,6 +68,7 @@ class LandedJob:
     output: str
     arguments: Mapping[str, str]
     evolved: tuple[str, ...] = ()
+    before_start: Callable[[], None] = lambda: None
     _probes: "count[int]" = field(default_factory=count)
 
     @property
@@ -150,8 +157,11 @@ class LandedJob:
         self._run(files, self._scratch())
 
     def _over_days(self, days: Sequence[Day]) -> list[JudgedFile]:
-        """Run the job over whole days."""
-        return self._run([file for files in days for file in files])
+        """Run the job over whole days, and list what it has written before another run may replace it."""
+        judged = self._run([file for files in days for file in files])
+        folders = {it.file.url: f"{it.output}date={it.file.day or WHOLE}/" for it in judged}
+        written = self.into.list_files(map(self.into.path, sorted(set(folders.values()))))
+        return [replace(it, files=tuple(written[self.into.path(folders[it.file.url])])) for it in judged]
 
     def _scratch(self) -> str:
         """A prefix that nobody reads and that is deleted in time.
@@ -173,7 +183,8 @@ class LandedJob:
             **self.arguments,
         }
         entries = [_entry(file) for file in files]
-        run = run_job(self.step, self.name, given, entries, [file.url for file in files])
+        before = self.before_start if files and not scratch else lambda: None
+        run = run_job(self.step, self.name, given, entries, [file.url for file in files], before_start=before)
         return [_judged(file, run) for file in files]
 
 
@@ -191,7 +202,7 @@ def _entry(file: LandedObject) -> dict[str, Any]:
 def _judged(file: LandedObject, run: "ReportedRun") -> JudgedFile:
     told = run.counts[file.url]
     rows = RowCount(told["read"], told["loaded"], told["rejected"], told["repeated"])
-    return JudgedFile(file, rows, run.id, told.get("refused", ""), run.output)
+    return JudgedFile(file, rows, run.id, told.get("refused", ""), run.output, (), run.as_of)
 
 
 @dataclass(frozen=True)
@@ -202,11 +213,13 @@ class ReportedRun:
         id: Glue's.
         output: The `s3://` prefix it has written below: another one than was asked for, where the run was
             adopted that an earlier Dagster run had started.
+        as_of: When it has started, UTC; such times are compared as text.
         counts: Its report of each file, by URL.
     """
 
     id: str
     output: str
+    as_of: str
     counts: Mapping[str, Mapping[str, Any]]
 
 
@@ -216,6 +229,8 @@ def run_job(
     arguments: Mapping[str, str],
     entries: Sequence[Mapping[str, Any]],
     urls: Sequence[str],
+    *,
+    before_start: Callable[[], None] = lambda: None,
 ) -> ReportedRun:
     """Have a Glue job make days; a retry takes what the run before it has started (docs/adr/0031).
 
@@ -225,6 +240,7 @@ def run_job(
         arguments: Its arguments, besides manifest and days; at least `output`.
         entries: Its manifest's, each with its day as `partition`: it writes to the folders of these.
         urls: Files it has to report of.
+        before_start: Is called when the job is free, before it starts.
 
     Raises:
         GlueJobFailed: The job failed, or left one of the files out of its report.
@@ -235,14 +251,15 @@ def run_job(
     if entries:  # one over nothing asks whether the job works now, not whether it ever did
         given[WORK] = work_digest(step, job, given, entries)
     manifest = step.lake.put_run_manifest(step.run.run_id, job, entries)
-    run, messages = step.glue.run_job(step.context, name, {**given, "manifest": manifest})
+    run, messages = step.glue.run_job(step.context, name, {**given, "manifest": manifest}, before_start)
     counts = {file["url"]: file for message in messages for file in message["files"]}
     if missing := [url for url in urls if url not in counts]:
         raise GlueJobFailed(
             f"Glue job {name} run {run['Id']} reported nothing of {missing[:20]}",
             remedy="Check that the deployed job is this version's (`airline deploy`), then re-run this step.",
         )
-    return ReportedRun(run["Id"], run.get("Arguments", {}).get("--output", given["output"]), counts)
+    output = run.get("Arguments", {}).get("--output", given["output"])
+    return ReportedRun(run["Id"], output, moment(run.get("StartedOn", datetime.now(UTC))), counts)
 
 
 def work_digest(

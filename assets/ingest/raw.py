@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from dagster import AssetExecutionContext, AssetsDefinition, MetadataValue, asset
 
@@ -41,9 +42,7 @@ def raw_asset(feed: Feed) -> AssetsDefinition:
     def raw(context: AssetExecutionContext) -> None:
         with permanent_errors_end_the_step():
             step = Step(context, feed)
-            accepted = accept(step)
-            by_day = {day: [file for file in accepted if file.day in (day, None)] for day in step.days}
-            put_landed(step.lake, feed, by_day)
+            by_day = list_days(step)
             for day, files in by_day.items():
                 keys = "\n".join(f"- `{file.key}`" for file in files[:KEYS_SHOWN])
                 step.describe(
@@ -59,8 +58,20 @@ def raw_asset(feed: Feed) -> AssetsDefinition:
     return raw
 
 
-def accept(step: Step) -> list[LandedObject]:
-    """List what has landed for the days, refuse what can't be used, and return the rest.
+def list_days(step: Step) -> dict[str, list[LandedObject]]:
+    """List what has landed for the days, write down what is accepted of it, and return that by day.
+
+    Where another run has listed a day later, it is what that one has accepted.
+    """
+    began = datetime.now(UTC)
+    landed = step.landing.manifest(step.feed, step.calendar(step.days))
+    accepted = accept(step, landed)
+    by_day = {day: [file for file in accepted if file.day in (day, None)] for day in step.days}
+    return put_landed(step.lake, step.feed, by_day, began=began, listed=[file.tag for file in landed])
+
+
+def accept(step: Step, listed: Sequence[LandedObject]) -> list[LandedObject]:
+    """Refuse of what has landed for the days what can't be used, and return the rest.
 
     A day is replaced as a whole. So one whose rows came from a file that is gone, or whose newer version is
     refused, is left out with all its files: its rows stand.
@@ -69,7 +80,7 @@ def accept(step: Step) -> list[LandedObject]:
         UnusableInput: Nothing can be used; the reasons of every file are in it.
     """
     feed, days = step.feed, step.calendar(step.days)
-    landed = whole_days(feed, step.landing.manifest(feed, days))
+    landed = whole_days(feed, listed)
     refused = [file for file in landed if file.refused]
     blocked = blocked_days(step.warehouse, feed, days, refused, landed) if feed.daily else {}
     usable = [file for file in landed if not file.refused and (file.day or "") not in blocked]

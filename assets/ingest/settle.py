@@ -64,9 +64,8 @@ def settle(step: Step, made: Mapping[str, MadeDay]) -> Settled:
     """Settle days: all of them in one transaction; where that fails over one of them, the others by halves.
 
     A day keeps its rows when its file was overwritten since it was read: the run of the newer version makes
-    it anew. It keeps them, and its files are rejected, when the warehouse or a blocking check refuses it, or
-    when what is to be written is not what the job reported. A sink that writes before the transaction has the
-    new rows all the same.
+    it anew. It keeps them, and its files are rejected, when the warehouse or a blocking check refuses it. A sink
+    that writes before the transaction has the new rows all the same.
 
     Args:
         step: The step that settles.
@@ -74,6 +73,7 @@ def settle(step: Step, made: Mapping[str, MadeDay]) -> Settled:
 
     Raises:
         ChecksFailed: What was written before the transaction is not what was made; nothing is recorded.
+        InputReplaced: What is to be written is not what the job reported; no file gets a verdict for it.
     """
     sink, feed = sink_of(step), step.feed
     sink.prepare(made)
@@ -104,7 +104,7 @@ def _settle(step: Step, sink: Sink, made: Mapping[str, MadeDay]) -> Settled:
     """Settle all of the days in one transaction, or none, but for those whose files were overwritten.
 
     Raises:
-        LoadRefused: What is to be written is not what the job reported; nothing was committed.
+        InputReplaced: What is to be written is not what the job reported; nothing was committed.
         ChecksFailed: A blocking check failed; nothing was committed.
     """
     feed = step.feed

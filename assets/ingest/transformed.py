@@ -1,11 +1,19 @@
 """Transformed: a feed's Glue job makes clean, typed Parquet of the landed files, and counts their rows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
-from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, asset
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    MaterializeResult,
+    asset,
+    get_dagster_logger,
+)
 
 from airline_platform.contract.feed import WHOLE, Feed
-from airline_platform.errors import UnusableInput
+from airline_platform.errors import InputReplaced, UnusableInput
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import get_settings
 from assets import lineage
@@ -14,7 +22,7 @@ from assets.description import columns_metadata, describe, job_run_link, s3_link
 from assets.failures import permanent_errors_end_the_step
 from assets.ingest import drift
 from assets.ingest.catalog import lake_days
-from assets.ingest.handover import MadeDay, get_landed, put_made
+from assets.ingest.handover import MadeDay, get_landed, moment, put_made
 from assets.ingest.landed_job import JudgedFile, LandedJob
 from assets.ingest.raw import nothing_usable
 from assets.ingest.refusals import (
@@ -58,7 +66,7 @@ def made_asset(feed: Feed, upstream: AssetsDefinition) -> AssetsDefinition:
     def made(context: AssetExecutionContext) -> MaterializeResult[None]:
         with permanent_errors_end_the_step():
             step = Step(context, feed)
-            make_days(step, job_of(step))
+            make_days(step)
         # A step that opened a Pipes session has to say that it made its asset.
         return MaterializeResult()
 
@@ -108,7 +116,7 @@ def job_of(step: Step) -> LandedJob:
     return LandedJob(step, lake, enriched_prefix(feed), arguments, evolved)
 
 
-def make_days(step: Step, job: LandedJob) -> None:
+def make_days(step: Step) -> None:
     """Run the Glue job over the landed files of the step's days; write down what it has made of each.
 
     Files that the job refuses, and those over which it fails, get their verdict here; the others are made. A
@@ -118,10 +126,10 @@ def make_days(step: Step, job: LandedJob) -> None:
         UnusableInput: Nothing is listed for these days, or nothing of it can be used.
         GlueJobFailed: The job fails whatever it is given, or left a file out of its report.
     """
-    feed, days = step.feed, step.days
+    feed, days, job = step.feed, step.days, job_of(step)
     if feed.typed:
         lake_days(step, feed.typed).note({day: f"{job.into.uri(job.output)}date={day}/" for day in days})
-    judged, refusals = job.make(_landed(step))
+    job, judged, refusals, as_of = make_newest(step, job)
     refusals = with_their_days(feed, judged, [*refusals, *refused_by_job(step, judged)])
     refused = [refusal.file for refusal in refusals]
     blocked = blocked_days(step.warehouse, feed, step.calendar(days), refused) if refused else {}
@@ -130,7 +138,7 @@ def make_days(step: Step, job: LandedJob) -> None:
     good = [it for it in usable if it.file.day not in blocked]
     made = _made_days(job, good)
     lineage.tell_lineage(step.context)
-    put_made(step.lake, feed.made_asset, days, made)
+    put_made(step.lake, feed.made_asset, days, made, as_of=as_of)
     if refusals:
         waiting = [it.file for it in usable if it.file.day in blocked]
         record_refusals(step, step.calendar(days), refusals, blocked=blocked, waiting=waiting)
@@ -149,6 +157,33 @@ def make_days(step: Step, job: LandedJob) -> None:
                 "rejects": s3_link(step.lake.bucket, f"{rejects_prefix(feed)}date={day}/"),
             },
         )
+
+
+def make_newest(step: Step, job: LandedJob) -> tuple[LandedJob, list[JudgedFile], list[Refusal], str]:
+    """Run the job over the newest listing of the days, anew where another run has listed one meanwhile.
+
+    While a run waits for its job, another one may list a day, make it and load it. A job that began with the
+    older listing would then replace newer Parquet. So the listing is looked at again before each start.
+
+    Returns:
+        The job, with the columns that the newer listing has brought; what it returned; and when the listing
+        was read, UTC.
+    """
+    while True:
+        as_of, landed = moment(datetime.now(UTC)), _landed(step)
+
+        def require_newest(landed: Sequence[LandedObject] = landed) -> None:
+            if _landed(step) != landed:
+                raise InputReplaced(
+                    f"{step.name()}: another run has listed its files anew",
+                    remedy="Nothing: the job runs over the newer listing.",
+                )
+
+        try:
+            return job, *replace(job, before_start=require_newest).make(landed), as_of
+        except InputReplaced as replaced:
+            get_dagster_logger().info("%s", replaced)
+            job = job_of(step)
 
 
 def _landed(step: Step) -> list[LandedObject]:
@@ -172,15 +207,14 @@ def _made_days(job: LandedJob, good: Sequence[JudgedFile]) -> dict[str, MadeDay]
     by_day: dict[str, list[JudgedFile]] = {}
     for it in good:
         by_day.setdefault(it.file.day or WHOLE, []).append(it)
-    folders = {day: f"{files[0].output}date={day}/" for day, files in by_day.items()}
-    written = job.into.list_files(map(job.into.path, folders.values()))
     return {
         day: MadeDay(
             files[0].glue_job_run_id,
-            tuple(written[job.into.path(folders[day])]),
+            files[0].files,
             tuple((it.file, it.rows) for it in files),
             job.evolved,
-            folders[day],
+            f"{files[0].output}date={day}/",
+            files[0].as_of,
         )
         for day, files in by_day.items()
     }

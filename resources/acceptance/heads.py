@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from airline_platform.contract.drift import UNKNOWN_MARK
+from airline_platform.contract.drift import UNKNOWN_MARK, evolved_name
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.reading import Reading
 from glue_jobs.records import csv_records
@@ -298,14 +298,31 @@ def _match(feed: Feed, header: str, reading: Reading, line: int) -> Accepted | R
 
 
 def _columns(feed: Feed, names: Sequence[str], reading: Reading) -> tuple[str, ...]:
-    """The feed's columns in the file's order; one it does not have as the file's own name, marked."""
+    """The feed's columns in the file's order; one it does not have as the file's own name, marked.
+
+    Where two would stand under one name, the later one's place is added, so that both values are kept: two of
+    one name, and in a feed that evolves two that come to one column (`Tail Number` and `tail-number`).
+    """
     wanted = {column.name.casefold(): column.name for column in feed.columns}
     columns: list[str] = []
+    taken: set[str] = set()
     for place, name in enumerate(names, start=1):
-        given = wanted.get(_folded(name, reading))
-        own = f"{UNKNOWN_MARK}{trimmed(name) or f'column_{place}'}"
-        columns.append(given or (own if own not in columns else f"{own}_{place}"))
+        if given := wanted.get(_folded(name, reading)):
+            columns.append(given)
+            continue
+        own = trimmed(name) or f"column_{place}"
+        # What follows the 60th character of a name is not in the table's.
+        others = (own, f"{own}_{place}", f"column_{place}")
+        free = (each for each in others if _stands(feed, each) not in taken)
+        own = next(free, f"column_{place}_of_{len(names)}")
+        taken.add(_stands(feed, own))
+        columns.append(f"{UNKNOWN_MARK}{own}")
     return tuple(columns)
+
+
+def _stands(feed: Feed, name: str) -> str:
+    """The name under which values of an undeclared column stand."""
+    return evolved_name(name, feed.table) if feed.drift == "evolve" else name
 
 
 def _names(header: str, delimiter: str, reading: Reading) -> list[str]:

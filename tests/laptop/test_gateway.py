@@ -511,7 +511,7 @@ def test_the_retry_of_a_killed_run_takes_its_job_run_and_starts_none(stack, monk
     jobs = glue.Glue(
         database=DATABASE, pipes_bucket="lake", log_prefix="none", aws=AwsConfig.of(get_settings())
     )
-    monkeypatch.setattr(glue, "chain_of", lambda _run: "chain")
+    monkeypatch.setattr(glue, "chain_of", lambda *_: "chain")
     with dg.DagsterInstance.ephemeral() as instance:
         with monkeypatch.context() as patch:
             patch.setattr(glue.Glue, "_wait", killed)

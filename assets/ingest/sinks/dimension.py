@@ -69,7 +69,7 @@ class DimensionSink:
         """Replace the dimension, and fill in what lacked it.
 
         Raises:
-            LoadRefused: What was staged is not what the job reported; nothing may be committed.
+            InputReplaced: What was staged is not what the job reported; nothing may be committed.
         """
         feed, it = self.step.feed, made[WHOLE]
         before = session.execute(COUNT_ROWS.format(table=feed.table.qualified_name))[0]["all_rows"]

@@ -6,7 +6,7 @@ from typing import Literal
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.sink import FactTable
 from airline_platform.contract.table import SOURCE_FILE, SOURCE_LINE
-from airline_platform.errors import LoadRefused
+from airline_platform.errors import InputReplaced, LoadRefused
 from assets.checks import measures
 from assets.ingest import drift
 from assets.ingest.handover import MadeDay
@@ -48,7 +48,8 @@ class FactTableSink:
         """Copy days into a staging table, count its rows, and replace the days by them.
 
         Raises:
-            LoadRefused: What was staged is not what the job reported; nothing may be committed.
+            InputReplaced: What was staged is not what the job reported; nothing may be committed.
+        LoadRefused: Not all of the days have the same columns.
         """
         feed = drift.grown(self.step.feed, evolved_alike(made))
         staging, staged = stage_days(session, self.step.lake, feed, made, self.step.run.run_id)
@@ -86,7 +87,7 @@ def stage_days(
         run_id: The run, whose COPY manifest it is.
 
     Raises:
-        LoadRefused: What was staged is not what the job reported.
+        InputReplaced: What was staged is not what the job reported.
     """
     files = [file for it in made.values() for file in it.files]
     manifest = lake.put_run_manifest(run_id, feed.table.name, files) if files else None
@@ -100,7 +101,8 @@ def compare(staged: Mapping[str, int], made: Mapping[str, MadeDay], feed: Feed) 
     """Hold the rows that are staged against those the job reported, file by file.
 
     Raises:
-        LoadRefused: They differ.
+        InputReplaced: They differ: another run has replaced the Parquet, or its document was written before.
+            No file is to blame; tried again, the step reads what is there now.
     """
     reported = {file.url: rows.loaded for it in made.values() for file, rows in it.landed if rows.loaded}
     if staged != reported:
@@ -109,7 +111,7 @@ def compare(staged: Mapping[str, int], made: Mapping[str, MadeDay], feed: Feed) 
             for url in sorted(staged.keys() | reported.keys())
             if staged.get(url) != reported.get(url)
         }
-        raise LoadRefused(
+        raise InputReplaced(
             f"{feed.table.name}: the rows the job reported and the rows staged differ, by file: {differing}",
             remedy=f"Materialize {feed.made_asset} again, then this table.",
         )

@@ -54,7 +54,7 @@ class Sink(Protocol):
             made: What the lake holds, by day.
 
         Raises:
-            LoadRefused: What is there to be written is not what the job reported.
+            InputReplaced: What is there to be written is not what the job reported: no file is to blame.
         """
 
     def after_commit(self) -> None:

@@ -1,7 +1,7 @@
 """Glue: crawls are judged by how they ended, and days are registered where the catalog lacks them."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,10 +52,13 @@ def crawler_is(aws: Stubber, state: str, **last: Any) -> None:
     aws.add_response("get_crawler", {"Crawler": crawler}, {"Name": "c"})
 
 
-def there(aws: Stubber, asked: list[str], *present: str) -> None:
+def there(aws: Stubber, asked: list[str], *present: str, unprocessed: Sequence[str] = ()) -> None:
     aws.add_response(
         "batch_get_partition",
-        {"Partitions": [{"Values": [value]} for value in present]},
+        {
+            "Partitions": [{"Values": [value]} for value in present],
+            "UnprocessedKeys": [{"Values": [value]} for value in unprocessed],
+        },
         {
             "DatabaseName": "airline",
             "TableName": "flights",
@@ -165,6 +168,18 @@ def test_days_that_are_missing_are_registered_with_the_tables_storage(aws: Stubb
     made(aws, "2013-01-02")
 
     assert jobs.add_partitions(TABLE, locations("2013-01-02", "2013-01-01")) == ["2013-01-02"]
+
+
+def test_days_that_glue_left_unprocessed_are_asked_for_again_until_nothing_comes(
+    aws: Stubber, jobs: Glue
+) -> None:
+    days = ["2013-01-01", "2013-01-02", "2013-01-03"]
+    there(aws, days, "2013-01-01", unprocessed=days[1:])
+    there(aws, days[1:], "2013-01-02", unprocessed=days[2:])
+    there(aws, days[2:], unprocessed=days[2:])
+    made(aws, "2013-01-03")
+
+    assert jobs.add_partitions(TABLE, locations(*days)) == ["2013-01-03"]
 
 
 def test_days_are_registered_a_hundred_in_a_call(aws: Stubber, jobs: Glue) -> None:

@@ -20,7 +20,7 @@ from dagster import (
 from dagster_pipes import encode_param
 from tenacity import wait_none
 
-from airline_platform.errors import GlueJobFailed
+from airline_platform.errors import GlueJobFailed, InputReplaced
 from airline_platform.settings import Settings
 from resources import glue
 from resources.glue import Glue, chain_of, left_behind
@@ -90,15 +90,24 @@ def test_a_run_without_a_digest_adopts_nothing_and_one_that_was_passed_over_is_n
 
 
 def test_a_chain_is_named_after_its_first_run_and_a_person_who_re_executes_begins_another() -> None:
-    def again(run_id: str, **tags: str) -> DagsterRun:
-        named = {f"dagster/{name}": value for name, value in tags.items()}
-        return DagsterRun(
-            "flights_job", run_id=run_id, root_run_id="first", parent_run_id="first", tags=named
-        )
+    def again(run_id: str, parent: str, *, retry: bool = True) -> DagsterRun:
+        tags = {"dagster/retry_number": "1"} if retry else {}
+        return DagsterRun("flights_job", run_id=run_id, root_run_id="first", parent_run_id=parent, tags=tags)
 
-    runs = [DagsterRun("flights_job", run_id="first"), again("retry", retry_number="1"), again("by hand")]
+    runs = [
+        DagsterRun("flights_job", run_id="first"),
+        again("retry", "first"),
+        again("its retry", "retry"),
+        again("by hand", "first", retry=False),
+        again("retry of by hand", "by hand"),
+        again("retry of a run that was deleted", "deleted"),
+    ]
+    with DagsterInstance.ephemeral() as instance:
+        for each in runs:
+            instance.add_run(each)
+        chains = [chain_of(each, instance) for each in runs]
 
-    assert [chain_of(run) for run in runs] == ["first", "first", "by hand"]
+    assert chains == ["first", "first", "first", "by hand", "by hand", "retry of a run that was deleted"]
 
 
 # --- with Glue's and S3's answers
@@ -173,14 +182,14 @@ def session_closes(aws: dict[str, Stubber]) -> None:
     aws["s3"].add_response("delete_object", {}, {"Bucket": ANY, "Key": ANY})
 
 
-def done(no_stack: Settings) -> tuple[Any, list[Any]]:
+def done(no_stack: Settings, before_start: Any = lambda: None) -> tuple[Any, list[Any]]:
     """What a retry of the chain gets of the job."""
     found: list[Any] = []
 
     @asset
     def made(context: AssetExecutionContext) -> MaterializeResult[None]:
         arguments = {name.removeprefix("--"): value for name, value in ASKED.items() if "chain" not in name}
-        found.append(Glue.of(no_stack).run_job(context, JOB, arguments))
+        found.append(Glue.of(no_stack).run_job(context, JOB, arguments, before_start))
         return MaterializeResult()
 
     with DagsterInstance.ephemeral() as instance:
@@ -192,7 +201,7 @@ def done(no_stack: Settings) -> tuple[Any, list[Any]]:
 @pytest.fixture(autouse=True)
 def of_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs made by `materialize` are no retries; these are."""
-    monkeypatch.setattr(glue, "chain_of", lambda _run: CHAIN)
+    monkeypatch.setattr(glue, "chain_of", lambda *_: CHAIN)
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "SUCCEEDED"])
@@ -209,6 +218,20 @@ def test_a_retry_takes_the_run_that_was_left_behind_and_its_messages_and_starts_
 
     assert job_run["Id"] == "jr_dead"
     assert messages == [{"files": [{"url": "s3://x"}]}]
+
+
+def test_a_job_that_is_free_is_not_started_where_what_it_was_to_read_is_replaced(
+    aws: dict[str, Stubber], no_stack: Settings
+) -> None:
+    def replaced() -> None:
+        raise InputReplaced("another listing", remedy="Nothing.")
+
+    session_opens(aws)
+    runs_are(aws, run("jr_other", "RUNNING", SAME_DAY))
+    runs_are(aws, run("jr_other", "SUCCEEDED", SAME_DAY))
+
+    with pytest.raises(InputReplaced):
+        done(no_stack, replaced)
 
 
 def test_an_adopted_run_that_fails_is_no_verdict_and_the_job_is_run_anew(

@@ -1,13 +1,24 @@
 """A landed object survives its trip through a document, and what is listed for days is these days'."""
 
+import io
 import json
-from datetime import UTC, timedelta, timezone
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
 
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.feeds.flights import FLIGHTS
-from resources.landing import LandedObject, shared_prefix, spans
+from airline_platform.settings import Settings
+from resources.landing import LandedObject, Landing, shared_prefix, spans
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LANDED = st.builds(
@@ -53,3 +64,97 @@ def test_no_key_between_two_is_listed_elsewhere(keys: list[str]) -> None:
     first, key, last = sorted(keys)
 
     assert key.startswith(shared_prefix(first, last))
+
+
+# --- what S3 does not hand over
+
+KEYS = [FLIGHTS.key(name, date(2013, 1, 2)) for name in ("a.csv", "b.csv")]
+AT = datetime(2013, 1, 3, tzinfo=UTC)
+
+
+class Answers:
+    """An S3 client whose GetObject and ListObjectVersions are botocore's own, stubbed; one for each key."""
+
+    def __init__(self, codes: Mapping[str, str]) -> None:
+        self.codes = codes
+
+    def client(self) -> Any:
+        return self
+
+    def get_paginator(self, _: str) -> Any:
+        pages = [{"Contents": [{"Key": key} for key in KEYS]}]
+        return SimpleNamespace(paginate=lambda Prefix, **_: pages if KEYS[0].startswith(Prefix) else [])  # noqa: N803
+
+    def get_object(self, **given: str) -> Any:
+        with stubbed() as (s3, stub):
+            if code := self.codes.get(given["Key"]):
+                stub.add_client_error("get_object", code, http_status_code=403)
+            else:
+                body = (FLIGHTS.header + "\n").encode()
+                answer = {"ETag": '"e"', "ContentLength": len(body), "LastModified": AT, "VersionId": "v"}
+                stub.add_response(
+                    "get_object", {**answer, "Body": StreamingBody(io.BytesIO(body), len(body))}, given
+                )
+            return s3.get_object(**given)
+
+    def list_object_versions(self, **given: str) -> Any:
+        with stubbed() as (s3, stub):
+            item = {"Key": given["Prefix"], "ETag": '"e2"', "Size": 7, "LastModified": AT, "VersionId": "v2"}
+            stub.add_response("list_object_versions", {"Versions": [{**item, "IsLatest": True}]}, given)
+            return s3.list_object_versions(**given)
+
+
+@contextmanager
+def stubbed() -> Iterator[tuple[Any, Stubber]]:
+    s3: Any = boto3.client("s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(s3) as stub:
+        yield s3, stub
+
+
+def manifest(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, codes: Mapping[str, str]
+) -> list[LandedObject]:
+    monkeypatch.setattr(Landing, "client", lambda _: Answers(codes))
+    return Landing.of(settings).manifest(FLIGHTS, ["2013-01-02"])
+
+
+@pytest.mark.parametrize("code", ["InvalidObjectState", "AccessDenied", "KMS.DisabledException"])
+def test_an_object_that_s3_does_not_hand_over_is_refused_and_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, no_stack: Settings, code: str
+) -> None:
+    good, withheld = manifest(monkeypatch, no_stack, {KEYS[1]: code})
+
+    assert (good.key, good.version_id) == (KEYS[0], "v")
+    assert (withheld.key, withheld.day, withheld.etag, withheld.size, withheld.version_id) == (
+        KEYS[1],
+        "2013-01-02",
+        "e2",
+        7,
+        "v2",
+    )
+    assert (withheld.refused or "").startswith("S3 does not hand it over: ")
+    assert (withheld.refused or "").endswith("; then run its day again")
+
+
+def test_an_archived_object_is_refused_also_where_no_other_one_is_there(
+    monkeypatch: pytest.MonkeyPatch, no_stack: Settings
+) -> None:
+    found = manifest(monkeypatch, no_stack, dict.fromkeys(KEYS, "InvalidObjectState"))
+
+    assert all("it is archived" in (it.refused or "") for it in found)
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        dict.fromkeys(KEYS, "AccessDenied"),
+        dict.fromkeys(KEYS, "KMS.NotFoundException"),
+        {KEYS[1]: "KMS.ThrottlingException"},
+        {KEYS[1]: "NoSuchBucket"},
+    ],
+)
+def test_where_nothing_can_be_read_or_s3_fails_no_file_is_to_blame(
+    monkeypatch: pytest.MonkeyPatch, no_stack: Settings, codes: Mapping[str, str]
+) -> None:
+    with pytest.raises(ClientError):
+        manifest(monkeypatch, no_stack, codes)

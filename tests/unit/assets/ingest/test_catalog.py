@@ -1,18 +1,25 @@
 """Tables are registered as declared; a crawl confirms them once, and one that fails stops no day."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from airline_platform.errors import CrawlerFailed
+from airline_platform.errors import CrawlerFailed, LoadRefused
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
+from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import get_settings
-from assets.ingest.catalog import REPORT_LINES, register, register_and_confirm
+from assets.ingest.catalog import REPORT_LINES, register, register_and_confirm, require_there
+from assets.ingest.handover import MadeDay, RowCount
+from assets.ingest.step import Step
 from resources.catalog import CatalogTable, landing_table
 from resources.cost import cost_metadata
 from resources.glue import Glue
+from resources.landing import LandedObject
 
 pytestmark = pytest.mark.usefixtures("no_stack")
 
@@ -127,3 +134,41 @@ def test_of_very_many_warnings_the_first_are_shown_and_the_others_counted() -> N
     lines = report.splitlines()
     assert len(lines) == REPORT_LINES + 1
     assert (lines[0], lines[-1]) == ("line 0", "… and 10 more")
+
+
+class Swept:
+    """A lake in which these files are left."""
+
+    def __init__(self, *left: str) -> None:
+        self.left = left
+
+    def with_bucket(self, _: str) -> "Swept":
+        return self
+
+    def list_files(self, prefixes: Iterable[str]) -> dict[str, list[dict[str, str]]]:
+        return {it: [{"url": url} for url in self.left if f"/{it}" in url] for it in prefixes}
+
+
+def of_run(run: str, *files: str, loaded: int = 1) -> MadeDay:
+    folder = f"s3://lake/t/runs/{run}/date=2013-01-01/"
+    landed = LandedObject("b", "k", "2013-01-01", "e", 1, datetime(2013, 1, 2, tzinfo=UTC))
+    counted = ((landed, RowCount(1, loaded, 1 - loaded)),)
+    return MadeDay("jr_1", tuple({"url": f"{folder}{name}"} for name in files), counted, folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("made", "gone"),
+    [
+        (of_run("a", "x.parquet"), False),
+        (of_run("a", "x.parquet", "y.parquet"), True),
+        (of_run("swept", "x.parquet"), True),
+        (of_run("adopted after it was swept"), True),
+        (of_run("without a row", loaded=0), False),
+    ],
+)
+def test_a_day_is_placed_only_where_its_parquet_is(made: MadeDay, gone: bool) -> None:
+    lake = Swept("s3://lake/t/runs/a/date=2013-01-01/x.parquet")
+    step = Step(cast("Any", SimpleNamespace(resources=SimpleNamespace(lake=lake))), SHIPMENTS)
+
+    with pytest.raises(LoadRefused, match="found it gone") if gone else nullcontext():
+        require_there(step, SHIPMENTS.table, {"2013-01-01": made})

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -89,7 +89,7 @@ def test_a_day_that_was_written_before_columns_could_evolve_has_none() -> None:
 
 
 def test_accepted_files_are_read_as_they_were_written_and_other_days_are_left_out(lake: Lake) -> None:
-    put_landed(lake, FLIGHTS, {FIRST: [landed("a"), landed("b")], SECOND: []})
+    put_landed(lake, FLIGHTS, {FIRST: [landed("a"), landed("b")], SECOND: []}, began=datetime.now(UTC))
 
     found = get_landed(lake, FLIGHTS, [FIRST, SECOND, THIRD])
 
@@ -142,3 +142,41 @@ def test_days_that_were_left_out_by_two_steps_are_left_out_together() -> None:
     assert first.with_others(then) == LeftOut({FIRST: "a"}, {SECOND: "b"})
     assert first
     assert not LeftOut({}, {})
+
+
+def later(day: int = 3) -> LandedObject:
+    return replace(landed("later"), landed_at=datetime(2013, 1, day, tzinfo=UTC))
+
+
+def test_a_listing_of_two_runs_is_the_one_that_began_later_whoever_writes_last(lake: Lake) -> None:
+    began = datetime(2013, 1, 3, 0, 0, 0, 900_000, tzinfo=UTC)  # S3 tells whole seconds
+    put_landed(lake, FLIGHTS, {FIRST: [landed("a"), later()]}, began=datetime(2013, 1, 4, tzinfo=UTC))
+
+    written = put_landed(
+        lake, FLIGHTS, {FIRST: [landed("a")], SECOND: []}, began=began, listed=[landed("a").tag]
+    )
+
+    assert written == {FIRST: [landed("a"), later()], SECOND: []}
+    assert get_landed(lake, FLIGHTS, [FIRST, SECOND]) == written
+
+
+def test_a_listing_replaces_an_earlier_one_whose_file_is_gone_or_refused_by_now(lake: Lake) -> None:
+    put_landed(lake, FLIGHTS, {FIRST: [later(2), later(3)]}, began=datetime(2013, 1, 4, tzinfo=UTC))
+    began = datetime(2013, 1, 3, tzinfo=UTC)
+
+    put_landed(lake, FLIGHTS, {FIRST: []}, began=began, listed=[later(3).tag])
+
+    assert get_landed(lake, FLIGHTS, [FIRST]) == {FIRST: []}
+
+
+def test_what_was_made_of_a_later_listing_stays_whoever_writes_last(lake: Lake) -> None:
+    days = [FIRST, SECOND, THIRD]
+    b = replace(enriched(9, 9), as_of="2013-01-03T00:00:02.000000+00:00")
+    put_made(lake, "flights_enriched", [FIRST, SECOND], {FIRST: b, SECOND: b})
+    a = replace(enriched(3, 3), as_of="2013-01-03T00:00:01.000000+00:00")
+
+    put_made(lake, "flights_enriched", days, {FIRST: a, THIRD: a}, as_of="2013-01-03T00:00:00.000000+00:00")
+
+    assert get_made(lake, "flights_enriched", days)[0] == {FIRST: b, SECOND: b, THIRD: a}
+    put_made(lake, "flights_enriched", days, {}, as_of="2013-01-03T00:00:03.000000+00:00")
+    assert get_made(lake, "flights_enriched", days)[0] == {}

@@ -1,7 +1,7 @@
 """A job over landed files: the culprit is refused, its neighbours are made, whatever the day looks like."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -35,6 +35,15 @@ class MemoryLake:
     def uri(self, path: str) -> str:
         return f"s3://{self.bucket}/{path}"
 
+    def path(self, uri: str) -> str:
+        return uri.removeprefix(self.uri(""))
+
+    def list_files(self, prefixes: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        return {
+            prefix: [{"url": uri} for uri in self.objects if uri.startswith(self.uri(prefix))]
+            for prefix in prefixes
+        }
+
     def put_run_manifest(self, run_id: str, name: str, files: Sequence[Mapping[str, Any]]) -> str:
         uri = self.uri(f"_tmp/{run_id}/{name}.manifest")
         self.objects[uri] = json.dumps({"entries": files}).encode()
@@ -59,7 +68,10 @@ class FailingGlue:
     runs: list[tuple[str, list[str]]] = field(default_factory=list)
     given: list[Mapping[str, str]] = field(default_factory=list)
 
-    def run_job(self, _: Any, __: str, arguments: Mapping[str, str]) -> tuple[dict[str, str], list[Any]]:
+    def run_job(
+        self, _: Any, __: str, arguments: Mapping[str, str], before_start: Callable[[], None]
+    ) -> tuple[dict[str, str], list[Any]]:
+        before_start()
         urls = [entry["url"] for entry in json.loads(self.lake.objects[arguments["manifest"]])["entries"]]
         self.runs.append((arguments["output"], urls))
         self.given.append(arguments)
@@ -286,8 +298,10 @@ def test_a_job_over_nothing_has_no_digest_because_it_asks_whether_the_job_works_
 class AdoptingGlue(FailingGlue):
     """Has a run that an earlier Dagster run had started, and that wrote into that one's folder."""
 
-    def run_job(self, _: Any, name: str, arguments: Mapping[str, str]) -> tuple[dict[str, Any], list[Any]]:
-        run, messages = super().run_job(_, name, arguments)
+    def run_job(
+        self, _: Any, name: str, arguments: Mapping[str, str], before_start: Callable[[], None]
+    ) -> tuple[dict[str, Any], list[Any]]:
+        run, messages = super().run_job(_, name, arguments, before_start)
         return {**run, "Arguments": {"--output": "s3://airline-landing/typed/runs/dead/"}}, messages
 
 
@@ -295,3 +309,53 @@ def test_what_an_adopted_run_wrote_is_where_that_one_wrote_it() -> None:
     made, _ = job(AdoptingGlue(MemoryLake())).make([landed(1)])
 
     assert [it.output for it in made] == ["s3://airline-landing/typed/runs/dead/"]
+
+
+# --- another run has the same days
+
+
+class WritingGlue(FailingGlue):
+    """Writes Parquet into the folders of days, in place of what a run before it wrote there."""
+
+    def run_job(
+        self, _: Any, name: str, arguments: Mapping[str, str], before_start: Callable[[], None]
+    ) -> tuple[dict[str, str], list[Any]]:
+        run, messages = super().run_job(_, name, arguments, before_start)
+        for folder in arguments[PARTITIONS].split(","):
+            self.write(f"{arguments['output']}{folder}/", run["Id"])
+        return run, messages
+
+    def write(self, folder: str, name: str) -> None:
+        self.lake.objects = {uri: it for uri, it in self.lake.objects.items() if not uri.startswith(folder)}
+        self.lake.objects[f"{folder}{name}.parquet"] = b""
+
+
+def test_the_parquet_of_a_day_is_what_its_job_run_wrote_whoever_replaces_it_before_the_last_one() -> None:
+    first = f"s3://{LAKE}/enriched/date=2013-01-01/"
+
+    class Replacing(WritingGlue):
+        def run_job(self, _: Any, name: str, arguments: Mapping[str, str], before_start: Any) -> Any:
+            if "date=2013-01-02" in arguments[PARTITIONS] and "date=2013-01-01" not in arguments[PARTITIONS]:
+                self.write(first, "of_another_run")
+            return super().run_job(_, name, arguments, before_start)
+
+    glue = Replacing(MemoryLake(), ("ill",))
+
+    made, _ = job(glue).make([landed(1), landed(2, "ill")])
+
+    (good,) = made
+    assert [file["url"] for file in good.files] == [f"{first}{good.glue_job_run_id}.parquet"]
+    assert list(glue.lake.list_files(["enriched/date=2013-01-01/"]).values()) == [
+        [{"url": f"{first}of_another_run.parquet"}]
+    ]
+
+
+def test_only_jobs_that_replace_days_ask_whether_their_listing_is_the_newest() -> None:
+    asked: list[str] = []
+    glue = FailingGlue(MemoryLake(), ("ill",))
+    its = replace(job(glue), before_start=lambda: asked.append("x"))
+
+    its.make([landed(2, "a"), landed(2, "ill"), landed(2, "z")])
+
+    assert len(asked) == sum(output == f"s3://{LAKE}/enriched/" and bool(urls) for output, urls in glue.runs)
+    assert len(asked) < len(glue.runs)

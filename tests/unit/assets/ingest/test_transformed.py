@@ -16,10 +16,10 @@ from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import Settings
 from assets.ingest import drift
 from assets.ingest.handover import RowCount
-from assets.ingest.landed_job import JudgedFile
+from assets.ingest.landed_job import JudgedFile, LandedJob
 from assets.ingest.refusals import Refusal
 from assets.ingest.step import Step
-from assets.ingest.transformed import job_of, refused_by_job, with_their_days
+from assets.ingest.transformed import job_of, make_newest, refused_by_job, with_their_days
 from resources.landing import LandedObject
 
 WHOLE_DAYS = replace(FLIGHTS, on_refused="refuse_day")
@@ -168,3 +168,42 @@ def test_files_without_a_day_have_their_rejects_under_all() -> None:
     refused_by_job(step(Asking(), AIRPORTS), [ill])
 
     assert asked == [[f"rejects/airports/date={WHOLE}/"]]
+
+
+class Listings(Rejects):
+    """A lake with what the runs have listed, each time it is asked; the last one stays."""
+
+    def __init__(self, *listings: list[LandedObject]) -> None:
+        super().__init__()
+        self.listings = list(listings)
+
+    def get_manifests(self, asset: str, days: Sequence[str]) -> dict[str, Any]:
+        if asset != FLIGHTS.raw_asset:
+            return {}
+        files = self.listings.pop(0) if len(self.listings) > 1 else self.listings[0]
+        return {day: [file.as_json() for file in files if file.day == day] for day in days}
+
+
+def test_a_job_that_waited_while_another_run_listed_its_day_takes_that_ones_listing(
+    monkeypatch: pytest.MonkeyPatch,
+    no_stack: Settings,  # noqa: ARG001
+) -> None:
+    one, two = landed(1, "f1"), landed(1, "f2")
+    started: list[list[LandedObject]] = []
+
+    def make(job: LandedJob, files: list[LandedObject]) -> tuple[list[JudgedFile], list[Refusal]]:
+        job.before_start()
+        started.append(files)
+        return [JudgedFile(file, RowCount(1, 1, 0), "jr_1", "") for file in files], []
+
+    monkeypatch.setattr(LandedJob, "make", make)
+    monkeypatch.setattr(drift, "evolved", lambda *_: ("gate",))
+    waiting = step(Listings([one], [one, two]))
+    waiting.context.resources.glue = SimpleNamespace(declare=lambda _: None)
+    waiting.context.partition_keys = ["2013-01-01"]  # type: ignore[misc]
+
+    its, judged, refusals, _ = make_newest(waiting, LandedJob(waiting, waiting.lake, "enriched/", {}))
+
+    assert started == [[one, two]]
+    assert its.evolved == ("gate",)  # which the newer listing has brought
+    assert ([it.file for it in judged], refusals) == ([one, two], [])

@@ -5,7 +5,7 @@ import psycopg2.errors
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from airline_platform.errors import GlueJobFailed, LoadRefused, StackUnavailable
+from airline_platform.errors import GlueJobFailed, InputReplaced, LoadRefused, StackUnavailable
 from assets.checks.outcomes import ChecksFailed, outcome_of
 from assets.isolation.causes import (
     LONGEST,
@@ -110,6 +110,7 @@ def test_what_is_no_failure_of_a_job_is_no_files_fault(error: Exception) -> None
         (psycopg2.errors.NumericValueOutOfRange("numeric field overflow"), "input"),
         (psycopg2.errors.NotNullViolation("null value"), "input"),
         (psycopg2.InternalError("Load into table 'staging' failed. Check 'sys_load_error_detail'"), "input"),
+        (psycopg2.InternalError("Spectrum Scan Error: incompatible Parquet schema for 'cancelled'"), "input"),
         (LoadRefused("the rows differ", remedy="Again."), "input"),
         (
             ChecksFailed("carrier_daily_delays", [outcome_of(SUMS_MATCH, {"": ({"a": 1}, {"a": 2})})]),
@@ -118,10 +119,21 @@ def test_what_is_no_failure_of_a_job_is_no_files_fault(error: Exception) -> None
         (OverflowError("int too big to convert"), "input"),
         (psycopg2.InternalError("S3ServiceException:The specified key does not exist."), "machinery"),
         (psycopg2.InternalError("1023 DETAIL: Serializable isolation violation on table"), "machinery"),
+        (psycopg2.errors.InternalError_("Insufficient system resources: Disk Full"), "machinery"),
+        (psycopg2.errors.InternalError_("Disk Full\nDETAIL: code: 1016 context: node: 3"), "machinery"),
+        (psycopg2.errors.InternalError_("Out of Memory\nDETAIL: code: 1004"), "machinery"),
+        (
+            psycopg2.errors.InternalError_("S3Query Exception Connection failed, retries exceeded."),
+            "machinery",
+        ),
+        (psycopg2.errors.InternalError_("boost::thread_resource_error: Resource temporarily"), "machinery"),
+        (psycopg2.errors.InternalError_("Query (150) cancelled by WLM abort action"), "machinery"),
+        (psycopg2.errors.ReadOnlySqlTransaction("cannot execute in a read-only transaction"), "machinery"),
         (psycopg2.OperationalError("server closed the connection unexpectedly"), "machinery"),
         (psycopg2.errors.QueryCanceled("canceling statement due to statement timeout"), "machinery"),
         (psycopg2.errors.UndefinedColumn("column does not exist"), "machinery"),
         (StackUnavailable("gone", remedy="Start it."), "machinery"),
+        (InputReplaced("the rows staged differ", remedy="Nothing."), "machinery"),
         (ClientError({"Error": {"Code": "NoSuchKey", "Message": "gone"}}, "GetObject"), "machinery"),
         (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), "machinery"),
         (ConnectionResetError("reset"), "machinery"),

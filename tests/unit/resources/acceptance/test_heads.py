@@ -3,10 +3,12 @@
 import gzip
 import tracemalloc
 import zlib
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
+from airline_platform.contract.drift import UNKNOWN_MARK, evolved_name
 from airline_platform.contract.feed import Feed
 from airline_platform.contract.reading import Reading
 from airline_platform.feeds.airports import AIRPORTS
@@ -87,6 +89,21 @@ def test_missing_extra_and_doubled_columns_are_named_with_what_to_do(header: str
     assert (found.line, found.found) == (1, problem)
     assert found.expected == f"the header {HEADER}"
     assert "daily_flights/" in found.remedy
+
+
+def test_strange_columns_that_come_to_one_name_are_kept_apart_in_a_feed_that_evolves() -> None:
+    long = "n" * 60
+    header = f"{HEADER},Tail Number,tail-number,Gate,Gate,{long}a,{long}b"
+    strange: dict[str, list[str]] = {"evolve": [], "rescue": []}
+    for drift, names in strange.items():
+        found = verdict(with_header(header), replace(FLIGHTS, drift=cast("Any", drift)))
+        assert isinstance(found, Accepted), found
+        names += [name.removeprefix(UNKNOWN_MARK) for name in found.columns[len(NAMES) :]]
+
+    assert strange["rescue"] == ["Tail Number", "tail-number", "Gate", "Gate_9", f"{long}a", f"{long}b"]
+    assert strange["evolve"] == ["Tail Number", "tail-number_7", "Gate", "Gate_9", f"{long}a", "column_11"]
+    stand = [evolved_name(name, FLIGHTS.table) for name in strange["evolve"]]
+    assert len(set(stand)) == len(stand)
 
 
 def test_another_feeds_file_is_refused() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from airline_platform.contract.feed import Feed
-from airline_platform.errors import LoadRefused
+from airline_platform.errors import InputReplaced, LoadRefused
 from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from assets.ingest.handover import MadeDay, RowCount
@@ -39,7 +39,7 @@ def test_staged_rows_that_are_the_jobs_rows_are_not_refused() -> None:
 def test_staged_rows_that_differ_from_the_jobs_are_refused_file_by_file(
     staged: dict[str, int], difference: str
 ) -> None:
-    with pytest.raises(LoadRefused) as refused:
+    with pytest.raises(InputReplaced) as refused:
         compare(staged, {"2013-01-01": enriched(842, 840)}, FLIGHTS)
 
     assert difference in str(refused.value)
