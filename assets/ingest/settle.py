@@ -64,8 +64,8 @@ def settle(step: Step, made: Mapping[str, MadeDay]) -> Settled:
     """Settle days: all of them in one transaction; where that fails over one of them, the others by halves.
 
     A day keeps its rows when its file was overwritten since it was read: the run of the newer version makes
-    it anew. It keeps them, and its files are rejected, when the warehouse or a blocking check refuses it. A sink
-    that writes before the transaction has the new rows all the same.
+    it anew. It keeps them, and its files are rejected, when the warehouse or a blocking check refuses it. A
+    sink that writes before the transaction has the new rows all the same.
 
     Args:
         step: The step that settles.
