@@ -21,7 +21,7 @@ from assets.alerts.hooks import ALERTED_TAG
 from assets.alerts.messages import failure_alert
 from resources.topic import Notifier
 from resources.warehouse import outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 RUNS_PER_TICK = 200

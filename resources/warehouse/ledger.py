@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal, Self
 
 from airline_platform.errors import LoadRefused
-from resources.landing import LandedObject, Version, VersionTag
+from resources.acceptance.landed import LandedObject, Version, VersionTag
 from resources.warehouse.own_tables import INGESTED_FILES
 from resources.warehouse.session import Reader, Session
 

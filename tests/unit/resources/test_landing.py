@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airline_platform.feeds.flights import FLIGHTS
-from resources.landing import LandedObject, shared_prefix, spans
+from resources.acceptance.landed import LandedObject
+from resources.landing import shared_prefix, spans
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LANDED = st.builds(

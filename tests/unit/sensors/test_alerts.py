@@ -10,7 +10,7 @@ from airline_platform.errors import StackNotStarted
 from airline_platform.settings import get_settings
 from assets.alerts.hooks import ALERTED_TAG
 from resources.topic import Alert, Notifier
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 from sensors.alerts import send_alerts_of
 
 pytestmark = pytest.mark.usefixtures("no_stack")

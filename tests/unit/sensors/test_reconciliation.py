@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.files.keys import parse_key
-from resources.landing import Page, Version, page_of, spans
+from resources.acceptance.landed import Version
+from resources.landing import Page, page_of, spans
 from resources.warehouse.ledger import State, Verdict
 from sensors.reconciliation import Difference, attempt, between, compare
 from sensors.under_way import RunUnderWay
