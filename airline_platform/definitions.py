@@ -15,7 +15,7 @@ from resources.lake import Lake
 from resources.landing import Landing
 from resources.queue import LandingEvents
 from resources.topic import Notifier
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 from sensors.alerts import alert_sensor
 from sensors.automation import automation_sensor
 from sensors.landing import landing_sensor

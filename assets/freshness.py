@@ -20,7 +20,7 @@ from assets.failures import RETRIES
 from resources.landing import Landing
 from resources.topic import Alert, Notifier
 from resources.warehouse import ledger, outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 DAYS_LOOKED_AT = 7
 """Up to the last one that is due."""

@@ -26,7 +26,7 @@ from assets.failures import RETRIES, permanent_errors_end_the_step
 from assets.schema import TABLES
 from resources.glue import Crawl, Glue
 from resources.topic import Notifier
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 GROUP = "warehouse"
 CRAWLER = "warehouse"

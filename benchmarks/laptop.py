@@ -23,7 +23,7 @@ from command.generators.files import Order, generate_files
 from command.land import expand, plan_upload
 from laptop.ports import HEALTH_PATH
 from resources.aws.client import make_client
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 ROWS_A_DAY = 20_000
 AIRLINE = Path(sys.executable).with_name("airline")

@@ -16,7 +16,7 @@ from benchmarks.agreement import TOTALS, Totals, require_agreement
 from benchmarks.figures import Figure, Section
 from benchmarks.laptop import ROWS_A_DAY, Bench
 from benchmarks.peers.task import Task
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 MONTHS = (date(2017, 4, 1), date(2017, 6, 1), date(2017, 9, 1))
 """A fresh one each time, for what has landed once does no more work; all of `DAYS` days."""

@@ -230,11 +230,11 @@ def query(
     import psycopg2
     from sqlglot.errors import SqlglotError
 
-    from resources.warehouse.session import Warehouse, require_one_query
+    from resources.warehouse.session import Database, require_one_query
 
     try:
         require_one_query(sql)
-        rows = Warehouse.of(_settings()).query(sql)
+        rows = Database.of(_settings()).query(sql)
     except (psycopg2.Error, SqlglotError) as error:
         raise AirlineError(str(error).strip(), remedy="Correct the statement; it only may read.") from error
     if as_json:
@@ -386,7 +386,7 @@ def forget(
     from assets.ingest import deleted_sources
     from resources.lake import Lake
     from resources.landing import Landing
-    from resources.warehouse.session import Warehouse
+    from resources.warehouse.resource import Warehouse
 
     landing, lake = Landing.of(settings), Lake.of(settings)
     out.print(deleted_sources.forget(key, landing, Warehouse.of(settings), lake), markup=False)

@@ -15,7 +15,7 @@ from resources.lake import Lake
 from resources.landing import Landing
 from resources.warehouse import ledger
 from resources.warehouse.ledger import Verdict
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from command.dagster_client import DagsterClient
 from command.rejects import find_verdicts, still_landed
 from resources.warehouse import ledger
 from resources.warehouse.ledger import Verdict
-from resources.warehouse.session import Warehouse
+from resources.warehouse.session import Database
 
 COMPARED = ("state", "rows_loaded", "rows_rejected")
 """The fields of a verdict that people compare."""
@@ -67,7 +67,7 @@ def wait(settings: Settings, client: DagsterClient, replay: Replay, timeout: flo
         AirlineError: It did not end in time.
     """
     follow.until_ended(client, replay.name, 1, timeout)
-    verdicts = ledger.newest_verdicts(Warehouse.of(settings), replay.feed.name, replay.day)
+    verdicts = ledger.newest_verdicts(Database.of(settings), replay.feed.name, replay.day)
     return {verdict.key: verdict for verdict in verdicts}
 
 

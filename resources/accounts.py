@@ -9,11 +9,11 @@ from airline_platform.days import last_day
 from airline_platform.feeds import FEEDS
 from airline_platform.files.keys import LandedKey, parse_key
 from airline_platform.settings import Settings
+from resources.acceptance.landed import VersionTag
 from resources.aws.client import make_client, reaching
-from resources.landing import VersionTag
 from resources.warehouse import ledger
 from resources.warehouse.ledger import Verdict
-from resources.warehouse.session import Warehouse
+from resources.warehouse.session import Database
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectTypeDef
@@ -53,7 +53,7 @@ def account(settings: Settings) -> list[Account]:
         StackUnavailable: S3 or the warehouse does not answer.
     """
     landed = list(_landed(settings))
-    judged = ledger.judged(Warehouse.of(settings))
+    judged = ledger.judged(Database.of(settings))
     verdicts = {verdict.tag: verdict for verdict in judged if not verdict.unclaimed}
     return [_judged(each, verdicts.get(each.tag)) for each in landed]
 
@@ -75,7 +75,7 @@ def follow_up(settings: Settings, waiting: Sequence[Account]) -> list[Account]:
         StackUnavailable: S3 or the warehouse does not answer.
     """
     verdicts: dict[VersionTag, Verdict] = {}
-    for verdict in ledger.of_keys(Warehouse.of(settings), [each.key for each in waiting]):
+    for verdict in ledger.of_keys(Database.of(settings), [each.key for each in waiting]):
         # The same bytes may have landed before, and have been replaced since.
         if not verdict.unclaimed and (verdict.state != "superseded" or verdict.tag not in verdicts):
             verdicts[verdict.tag] = verdict

@@ -1,14 +1,14 @@
 """The landing bucket: what has landed for which day, in which version, and what it is."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from os.path import commonprefix
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
@@ -18,7 +18,8 @@ from airline_platform.files.keys import LandedKey, NoLanding, UnknownKey, parse_
 from airline_platform.files.names import is_gzip
 from airline_platform.settings import Settings
 from resources.acceptance.heads import judge
-from resources.acceptance.verdicts import Accepted, Refused, Shape
+from resources.acceptance.landed import LandedObject, Version
+from resources.acceptance.verdicts import Accepted, Refused
 from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import make_client, reaching
 
@@ -41,72 +42,6 @@ WITHHELD = re.compile(r"AccessDenied|403|KMS\.(?!Throttling|Internal|DependencyT
 
 ParsedKey = LandedKey | UnknownKey | NoLanding
 """What a key can be."""
-
-
-class VersionTag(NamedTuple):
-    """Key and entity tag, which say which version of an object it is as far as an event can."""
-
-    key: str
-    etag: str
-
-
-@dataclass(frozen=True)
-class LandedObject:
-    """A version of a landed object with the verdict on it; `verdicts.Accepted` says what its parts mean."""
-
-    bucket: str
-    key: str
-    day: str | None
-    etag: str
-    size: int
-    landed_at: datetime
-    version_id: str | None = None
-    header: str | None = None
-    columns: tuple[str, ...] = ()
-    shape: Shape = "lines"
-    first: int = 1
-    rows: int = 0
-    ascii: bool = False
-    reading: Mapping[str, Any] = field(default_factory=dict)
-    refused: str | None = field(default=None)
-
-    @property
-    def url(self) -> str:
-        """`s3://bucket/key`."""
-        return f"s3://{self.bucket}/{self.key}"
-
-    @property
-    def tag(self) -> VersionTag:
-        """The version, as the ledger and events name it."""
-        return VersionTag(self.key, self.etag)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as a document for a manifest in the lake."""
-        return asdict(self) | {"landed_at": self.landed_at.isoformat()}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> "LandedObject":
-        """Read it back from a manifest."""
-        landed_at = datetime.fromisoformat(document["landed_at"])
-        return cls(**document | {"landed_at": landed_at, "columns": tuple(document["columns"])})
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version of a landed object as S3 lists it; `version_id` is None in a bucket without versions."""
-
-    key: str
-    day: str | None
-    etag: str
-    version_id: str | None
-    size: int
-    landed_at: datetime
-    current: bool
-
-    @property
-    def tag(self) -> VersionTag:
-        """The version, as the ledger and events name it."""
-        return VersionTag(self.key, self.etag)
 
 
 @dataclass(frozen=True)

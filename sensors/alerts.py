@@ -22,7 +22,7 @@ from assets.alerts.hooks import alerted_tag, needs_no_alert
 from assets.alerts.messages import failure_alert
 from resources.topic import Notifier
 from resources.warehouse import outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 RUNS_PER_TICK = 200

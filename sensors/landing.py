@@ -15,7 +15,7 @@ from resources.landing import Landing
 from resources.queue import LandingEvents
 from resources.topic import Notifier
 from resources.warehouse import ledger, outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 from sensors.landing_plan import Plan, plan
 from sensors.under_way import runs_under_way
 from sensors.unknown_keys import record_unknown

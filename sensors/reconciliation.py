@@ -16,11 +16,12 @@ from airline_platform.feeds import FEEDS
 from airline_platform.files.keys import LandedKey, NoLanding, UnknownKey, parse_key
 from airline_platform.settings import get_settings
 from assets.ingest.deleted_sources import note_gone
-from resources.landing import Landing, Page, Version, shared_prefix, spans
+from resources.acceptance.landed import Version
+from resources.landing import Landing, Page, shared_prefix, spans
 from resources.queue import LandingEvents, landing_event
 from resources.topic import Notifier
 from resources.warehouse import ledger, outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 from sensors.landing import BY_DEFAULT
 from sensors.under_way import RunUnderWay, runs_under_way
 

@@ -21,11 +21,12 @@ from airline_platform.files.keys import LandedKey, UnknownKey, parse_key
 from airline_platform.jobs import FEED_JOBS, FRESHNESS_JOB
 from airline_platform.settings import get_settings
 from assets.ingest.deleted_sources import note_gone
-from resources.landing import Landing, Page, Version, spans
+from resources.acceptance.landed import Version
+from resources.landing import Landing, Page, spans
 from resources.queue import LandingEvent
 from resources.topic import Notifier
 from resources.warehouse import ledger, outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 from sensors.reconciliation import END, Difference, between, compare, recent_pages
 from sensors.run_requests import request_runs
 from sensors.under_way import RunUnderWay, runs_under_way

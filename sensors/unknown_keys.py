@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from airline_platform.files.keys import UNKNOWN, UnknownKey
-from resources.landing import LandedObject
+from resources.acceptance.landed import LandedObject
 from resources.queue import LandingEvent
 from resources.topic import Alert
 from resources.warehouse import ledger, outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 LONGEST_KEY, LONGEST_ETAG = 1024, 128
 """Bytes; longer ones do not come from S3."""

@@ -17,7 +17,8 @@ from resources.lake_days import LakeDays
 from resources.landing import Landing
 from resources.topic import Alert
 from resources.warehouse import ledger, outbox
-from resources.warehouse.session import Session, Warehouse
+from resources.warehouse.resource import Warehouse
+from resources.warehouse.session import Session
 
 SOURCE_GONE = "the source is gone from the landing bucket; its rows stay"
 EXPIRED = "the source has expired after {days} days, as its feed declares; its rows stay"

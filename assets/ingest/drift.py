@@ -7,9 +7,9 @@ from dagster import DagsterRun
 from airline_platform.contract.drift import UNKNOWN_MARK, evolved_columns, evolved_name
 from airline_platform.contract.feed import Feed
 from assets.alerts.messages import new_column_alert
-from resources.landing import LandedObject
+from resources.acceptance.landed import LandedObject
 from resources.warehouse import outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 KEPT = ("rescue", "evolve")
 """Policies of a feed under which the values of such a column are kept."""

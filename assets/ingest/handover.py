@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from airline_platform.contract.feed import Feed
 from airline_platform.errors import UnusableInput
+from resources.acceptance.landed import LandedObject, VersionTag
 from resources.lake import Lake
-from resources.landing import LandedObject, VersionTag
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from assets.ingest.refusals import Refusal
 from assets.ingest.step import Step
 from assets.isolation.causes import cause_of_job_failure, job_words
 from assets.isolation.halving import Culprit, isolate
+from resources.acceptance.landed import LandedObject
 from resources.catalog import rejects_prefix
 from resources.glue import PARTITIONS, WORK
 from resources.lake import Lake, run_scratch
-from resources.landing import LandedObject
 
 Day = tuple[LandedObject, ...]
 """The files of one day; the job replaces the day's folder as a whole."""

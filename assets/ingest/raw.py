@@ -14,7 +14,7 @@ from assets.ingest import drift
 from assets.ingest.handover import put_landed
 from assets.ingest.refusals import DAY_REFUSED, Refusal, blocked_days, record_refusals
 from assets.ingest.step import Step, how_it_runs, what_it_is
-from resources.landing import LandedObject
+from resources.acceptance.landed import LandedObject
 
 ROW = {"csv": "line", "json": "object"}
 KEYS_SHOWN = 50

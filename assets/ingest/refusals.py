@@ -14,12 +14,12 @@ from assets.alerts.messages import refused_alert, replacement_refused_alert
 from assets.ingest.deleted_sources import has_expired
 from assets.ingest.handover import MadeDay
 from assets.ingest.step import Step
+from resources.acceptance.landed import LandedObject, Version
 from resources.catalog import rejects_prefix
 from resources.lake import Lake
-from resources.landing import LandedObject, Version
 from resources.topic import Alert
 from resources.warehouse import ledger, outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 FIRST_REJECTS = 5
 """Rejected rows that an alert or a verdict shows."""

@@ -28,7 +28,7 @@ from assets.ingest.sinks.written import Sink, Written
 from assets.ingest.step import Step
 from assets.isolation.causes import cause_of_load_failure, load_words
 from assets.isolation.halving import isolate
-from resources.landing import Version
+from resources.acceptance.landed import Version
 from resources.warehouse import ledger, outbox
 
 

@@ -18,7 +18,7 @@ from resources.lake import Lake
 from resources.landing import Landing
 from resources.topic import Notifier, describe_days
 from resources.warehouse import outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 
 def how_it_runs(feed: Feed) -> dict[str, Any]:

@@ -34,9 +34,9 @@ from assets.ingest.refusals import (
 )
 from assets.ingest.sinks.dimension import snapshot_folder
 from assets.ingest.step import Step, how_it_runs, what_it_is
+from resources.acceptance.landed import LandedObject
 from resources.catalog import enriched_prefix, enriched_table, rejects_prefix
 from resources.lake_days import run_folder
-from resources.landing import LandedObject
 
 NONE = "none"
 """Stands for nothing in a job's argument."""

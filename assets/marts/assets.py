@@ -33,7 +33,7 @@ from assets.marts.replacement import figures_of, query_of, replace_days
 from assets.marts.sums import SUMS_MATCH, sums_of_both
 from assets.marts.thresholds import DELAYED_MINUTES
 from resources.topic import Notifier
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 GROUP = "marts"
 

@@ -27,7 +27,7 @@ from assets.report.page import CONTENT_TYPE, Picture, page, pictures_of, templat
 from assets.report.pictures import as_markdown
 from resources.lake import Lake
 from resources.topic import Notifier
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 FACT, CARRIERS = REPORTED.table.name, CARRIER_DAILY_DELAYS.table.name
 MARTS_READ = (CARRIER_DAILY_DELAYS, ROUTE_DAILY_DELAYS, AIRPORT_DAILY_DELAYS, LONG_DELAYS)

@@ -21,7 +21,7 @@ from command.land import expand, plan_upload
 from laptop import stack
 from resources.inbox import read_alerts
 from resources.warehouse import ledger
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 FIRST_DAY = date(2013, 1, 1)
 EVENT_DAYS = 14

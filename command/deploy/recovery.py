@@ -7,7 +7,7 @@ from resources.accounts import account
 from resources.inbox import archived_ids
 from resources.queue import LandingEvents, landing_event
 from resources.warehouse import outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 
 def resend_landing_events(settings: Settings) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from airline_platform.errors import LoadRefused
 from airline_platform.files.keys import UNKNOWN
-from resources.landing import LandedObject, Version, VersionTag
+from resources.acceptance.landed import LandedObject, Version, VersionTag
 from resources.warehouse.own_tables import INGESTED_FILES
 from resources.warehouse.session import Reader, Session
 

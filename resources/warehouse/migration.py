@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from airline_platform.contract.table import Table
 from airline_platform.settings import Settings
 from resources.warehouse.own_tables import LOAD_LOCK, SCHEMA_CHANGES
-from resources.warehouse.session import Session, Warehouse
+from resources.warehouse.session import Database, Session
 
 
 def apply_schema(
@@ -29,7 +29,7 @@ def apply_schema(
         StackUnavailable: The warehouse does not answer.
         TableDiffers: Some column can't be made what it is declared to be; nothing was changed.
     """
-    warehouse = Warehouse.of(settings)
+    warehouse = Database.of(settings)
     with warehouse.transaction(read_only=True) as session:
         session.changes(tables)
     with warehouse.transaction() as session:  # what the next transaction needs, in a warehouse that is new

@@ -14,7 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from airline_platform.errors import StackUnavailable
 from resources.topic import Alert, Notifier
 from resources.warehouse.own_tables import ALERT_OUTBOX
-from resources.warehouse.session import Session, Warehouse
+from resources.warehouse.resource import Warehouse
+from resources.warehouse.session import Session
 
 _TABLE = ALERT_OUTBOX.qualified_name
 

@@ -20,7 +20,6 @@ from sqlglot import expressions as exp
 from airline_platform.contract.table import Column, Table, column_definitions
 from airline_platform.errors import WrongCall
 from airline_platform.settings import Settings
-from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import AwsAccess, make_client, reaching
 from resources.warehouse.connections import Connection, Connections, connections_to
 from resources.warehouse.own_tables import LOAD_LOCK
@@ -226,15 +225,24 @@ def _made_ahead(make: Callable[[str], _T], items: Iterable[str]) -> Iterator[_T]
             yield waiting.popleft().result()
 
 
-class Warehouse(AuditedResource):
-    """The warehouse, which is reached by the secret that describes it."""
+class Database:
+    """The warehouse's database, which is reached by the secret that describes it.
 
-    secret_id: str
+    It knows nothing of Dagster, whose import would be half of what a command takes.
+
+    Args:
+        aws: Where the secret is.
+        secret_id: Its name.
+    """
+
+    def __init__(self, aws: AwsAccess, secret_id: str) -> None:
+        self.aws = aws
+        self.secret_id = secret_id
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return the warehouse of these settings, which need not be this process's."""
-        return cls(secret_id=settings.warehouse_secret, aws=AwsConfig.of(settings))
+        return cls(settings, settings.warehouse_secret)
 
     @contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Session]:

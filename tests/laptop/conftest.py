@@ -23,7 +23,7 @@ from laptop.postgres import PostgresServer
 from laptop.stack import PortClaims
 from resources.aws.client import make_client
 from resources.warehouse.migration import apply_schema
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 SECONDS = 60
 

@@ -15,7 +15,7 @@ from airline_platform.contract.table import Column, Table
 from airline_platform.settings import get_settings
 from resources.lake import Lake
 from resources.warehouse import binary_copy
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 TYPES = {
     "string": pa.string(),

@@ -41,15 +41,17 @@ from assets.marts.assets import mart_assets
 from assets.marts.declarations import MARTS
 from assets.marts.mart import Mart
 from assets.marts.replacement import replace_days
+from resources.acceptance.landed import LandedObject
 from resources.athena import Athena, QueryResult
 from resources.aws.audited import AwsConfig
 from resources.glue import Glue
 from resources.lake import Lake
-from resources.landing import LandedObject, Landing
+from resources.landing import Landing
 from resources.topic import Notifier
 from resources.warehouse import ledger
 from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
-from resources.warehouse.session import Session, Warehouse
+from resources.warehouse.resource import Warehouse
+from resources.warehouse.session import Session
 
 LAST = {found.node_def.name: found for found in FEED_ASSETS}
 FACT, BOOKINGS_FACT = LAST[FLIGHTS.last_asset], LAST[BOOKINGS.last_asset]

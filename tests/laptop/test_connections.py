@@ -14,7 +14,7 @@ from airline_platform.settings import get_settings
 from resources.aws.audited import AwsConfig
 from resources.aws.client import make_client
 from resources.warehouse import connections
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 SECRET = "a-test/warehouse"
 BACKEND = "SELECT pg_backend_pid() AS pid"

@@ -23,13 +23,14 @@ from assets.ingest.handover import MadeDay, RowCount, get_made, put_made
 from assets.ingest.sinks.dimension import snapshot_folder
 from assets.marts.declarations import MARTS
 from assets.marts.replacement import replace_days
+from resources.acceptance.landed import LandedObject
 from resources.aws.client import make_client
 from resources.lake import Lake
-from resources.landing import LandedObject, Landing
+from resources.landing import Landing
 from resources.topic import Notifier
 from resources.warehouse.migration import apply_schema
 from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 (DIMENSION,) = [found for found in FEED_ASSETS if found.node_def.name == AIRPORTS.last_asset]
 TABLE = AIRPORTS.table.qualified_name

@@ -25,12 +25,13 @@ from airline_platform.files.keys import UNKNOWN
 from airline_platform.jobs import FRESHNESS_CHECKS, FRESHNESS_JOB
 from airline_platform.settings import Settings, get_settings
 from assets.freshness import find_overdue, landed_in_time, last_due, write_alerts
+from resources.acceptance.landed import LandedObject
 from resources.aws.client import make_client
-from resources.landing import LandedObject, Landing
+from resources.landing import Landing
 from resources.topic import Notifier
 from resources.warehouse import ledger
 from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 from sensors import schedules
 from sensors.schedules import tick
 

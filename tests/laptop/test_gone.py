@@ -9,11 +9,12 @@ from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import get_settings
 from assets.ingest.deleted_sources import forget, note_gone
+from resources.acceptance.landed import LandedObject
 from resources.aws.client import make_client
 from resources.lake import Lake
-from resources.landing import LandedObject, Landing
+from resources.landing import Landing
 from resources.warehouse import ledger
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 KEPT = timedelta(days=30)
 

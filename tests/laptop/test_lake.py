@@ -9,7 +9,7 @@ import pytest
 from airline_platform.settings import get_settings
 from resources.aws.client import make_client
 from resources.lake import Lake, run_scratch
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from resources.catalog import CatalogTable, ensure_catalog_tables, parquet_table
 from resources.glue import Glue
 from resources.lake import Lake
 from resources.lake_days import LakeDays, restore_days, run_folder
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 MONDAY, TUESDAY = "2013-01-07", "2013-01-08"
 PARTS, ROWS = 3, 40

@@ -12,7 +12,7 @@ from airline_platform.settings import get_settings
 from resources.acceptance.verdicts import Refused
 from resources.aws.client import make_client
 from resources.landing import Landing, judged
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 FLIGHTS_CSV = f"{FLIGHTS.header}\nB6,12478,12892,4,5\n".encode()
 AIRPORTS_CSV = f"{AIRPORTS.header}\n1,Newark,NJ,Newark Liberty\n"

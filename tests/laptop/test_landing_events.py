@@ -12,7 +12,7 @@ from airline_platform.settings import get_settings
 from resources.aws.audited import AwsConfig
 from resources.aws.client import make_client
 from resources.queue import LandingEvents, Message
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 KEY = "daily_flights/date=2013-01-01/JFK + LGA.csv"
 

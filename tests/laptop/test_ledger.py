@@ -11,10 +11,11 @@ import pytest
 
 from airline_platform.contract.table import Table
 from airline_platform.files.keys import UNKNOWN
-from resources.landing import LandedObject, Version, VersionTag
+from resources.acceptance.landed import LandedObject, Version, VersionTag
 from resources.warehouse import ledger
 from resources.warehouse.own_tables import INGESTED_FILES
-from resources.warehouse.session import Session, Warehouse
+from resources.warehouse.resource import Warehouse
+from resources.warehouse.session import Session
 
 FILES = 20_000
 FILL = """

@@ -23,11 +23,12 @@ from assets.marts.assets import mart_assets
 from assets.marts.declarations import MARTS, marts_of
 from assets.marts.replacement import figures_of, replace_days
 from assets.marts.sums import SUMS_MATCH, sums_of_both
+from resources.acceptance.landed import LandedObject
 from resources.lake import Lake
-from resources.landing import LandedObject, Landing
+from resources.landing import Landing
 from resources.topic import Notifier
 from resources.warehouse import ledger
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-07", "2013-01-08", "2013-01-09"
 JFK, BOS = (12478, "John F. Kennedy", "New York", "NY"), (10721, "Logan", "Boston", "MA")

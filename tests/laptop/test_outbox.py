@@ -15,7 +15,7 @@ from resources.aws.client import make_client
 from resources.topic import Alert, Notifier
 from resources.warehouse import outbox
 from resources.warehouse.own_tables import ALERT_OUTBOX
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 LOADED = Alert("loaded", "Loaded 3 rows", ["Rejected: 0"], feed="flights", run_id="run-1", about=["a"])
 GONE = Alert("gone", "A file is gone", ["k"], about=["b"])

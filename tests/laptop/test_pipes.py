@@ -7,7 +7,7 @@ from airline_platform.settings import get_settings
 from resources.aws.client import make_client
 from resources.lake import Lake
 from resources.pipes import PolledS3MessageReader
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 
 class Handler:

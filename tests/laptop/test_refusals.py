@@ -12,11 +12,12 @@ from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
 from assets.ingest.refusals import Refusal, blocked_days, record_refusals
 from assets.ingest.step import Step
+from resources.acceptance.landed import LandedObject
 from resources.aws.client import make_client
-from resources.landing import LandedObject, Landing
+from resources.landing import Landing
 from resources.warehouse import ledger
 from resources.warehouse.own_tables import ALERT_OUTBOX, INGESTED_FILES
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 DAY = "2013-02-04"
 KEY = FLIGHTS.key("a.csv", date(2013, 2, 4))

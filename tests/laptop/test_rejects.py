@@ -11,11 +11,11 @@ import pytest
 
 from airline_platform.settings import get_settings
 from command import cli
+from resources.acceptance.landed import LandedObject
 from resources.aws.client import make_client
 from resources.lake import Lake
-from resources.landing import LandedObject
 from resources.warehouse import ledger
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 LANDED_AT = datetime(2013, 1, 1, tzinfo=UTC)
 

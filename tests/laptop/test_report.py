@@ -16,11 +16,11 @@ from assets.marts.replacement import replace_days
 from assets.report.asset import delay_report
 from assets.report.delays import Day, days_of_delays
 from assets.report.location import report_link
+from resources.acceptance.landed import LandedObject
 from resources.lake import Lake
-from resources.landing import LandedObject
 from resources.topic import Notifier
 from resources.warehouse import ledger
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 MONDAY, TUESDAY, WEDNESDAY = "2013-01-07", "2013-01-08", "2013-01-09"
 JFK, BOS, NOWHERE = (12478, "Kennedy", "New York"), (10721, "Logan", "Boston"), (99999, None, None)

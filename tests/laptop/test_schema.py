@@ -18,7 +18,8 @@ from assets.ingest.sinks.dimension import INSERT_LATEST
 from assets.schema import TABLES
 from resources.warehouse.migration import apply_schema
 from resources.warehouse.own_tables import SCHEMA_CHANGES
-from resources.warehouse.session import Session, Warehouse
+from resources.warehouse.resource import Warehouse
+from resources.warehouse.session import Session
 from resources.warehouse.table_changes import COMMENTS, SCHEMA, Changes, TableColumn, descriptions
 
 OLDER = Table(

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from resources.warehouse.own_tables import ALERT_OUTBOX
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 SECONDS = 30
 

@@ -26,7 +26,7 @@ from laptop.stack import PortClaims
 from resources.aws.client import make_client
 from resources.glue import Glue
 from resources.topic import Notifier
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 SECONDS = 60
 

@@ -26,7 +26,7 @@ from command.demo.new_york import write_airports, write_flights
 from laptop import stack as laptop
 from resources.accounts import Account, queue_depth
 from resources.inbox import read_alerts
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 sys.path.insert(0, str(Path(__file__).parent))
 

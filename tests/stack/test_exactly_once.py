@@ -10,7 +10,7 @@ import pytest
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.run_tags import RANGE_TAGS
 from command.dagster_client import DagsterClient
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 HEADER = "Carrier,OriginAirportID,DestAirportID,DepDelay,ArrDelay"
 FACT = "airlines.daily_flights_processed"

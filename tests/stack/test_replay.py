@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airline_platform.feeds.flights import FLIGHTS
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 if TYPE_CHECKING:
     from conftest import Laptop

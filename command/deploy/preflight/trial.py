@@ -18,7 +18,7 @@ from resources.aws.client import make_client
 from resources.catalog import enriched_prefix
 from resources.glue import ENDED, POLL
 from resources.lake import Lake, run_scratch
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 if TYPE_CHECKING:
     from mypy_boto3_glue.type_defs import JobRunTypeDef

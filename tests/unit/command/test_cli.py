@@ -167,6 +167,19 @@ def test_help_is_there_without_what_takes_long_to_import() -> None:
     assert answer.stdout == "\n"
 
 
+OFTEN = ("command.follow", "command.land", "laptop.stack", "resources.accounts", "resources.inbox")
+"""What `status`, `land`, `wait`, `alerts` and `query` are made of, besides the warehouse."""
+
+
+@pytest.mark.parametrize("module", [*OFTEN, "resources.warehouse.session"])
+def test_what_people_ask_often_takes_no_second_to_import_dagster(module: str) -> None:
+    code = f"import sys, {module}; print('dagster' in sys.modules)"
+
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert answer.stdout == "False\n"
+
+
 def test_every_command_of_a_person_has_a_line_of_help() -> None:
     answer = CliRunner().invoke(cli.app, ["--help"])
 

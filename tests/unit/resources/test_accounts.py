@@ -12,7 +12,7 @@ from airline_platform.settings import Settings
 from resources import accounts
 from resources.accounts import Account, account, follow_up
 from resources.warehouse import ledger
-from resources.warehouse.session import Warehouse
+from resources.warehouse.session import Database
 
 AT = datetime(2013, 2, 1, tzinfo=UTC)
 
@@ -62,7 +62,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     platform = Counted()
 
     monkeypatch.setattr(accounts, "make_client", lambda _settings, _service: platform)
-    monkeypatch.setattr(Warehouse, "query", lambda _self, *asked: platform.execute(*asked))
+    monkeypatch.setattr(Database, "query", lambda _self, *asked: platform.execute(*asked))
     return platform
 
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import Settings
-from resources.landing import LandedObject, Landing, shared_prefix, spans
+from resources.acceptance.landed import LandedObject
+from resources.landing import Landing, shared_prefix, spans
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LANDED = st.builds(

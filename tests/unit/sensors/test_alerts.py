@@ -19,7 +19,7 @@ from airline_platform.errors import StackNotStarted
 from airline_platform.settings import get_settings
 from assets.alerts.hooks import alerted_tag, needs_no_alert
 from resources.topic import Alert, Notifier
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 from sensors.alerts import alert_sensor, send_alerts_of
 
 pytestmark = pytest.mark.usefixtures("no_stack")

@@ -14,7 +14,7 @@ from airline_platform.settings import Settings, get_settings
 from resources.landing import Landing
 from resources.queue import LandingEvents, Message, read_events
 from resources.topic import Notifier
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 from sensors.landing import landing_sensor
 
 pytestmark = pytest.mark.usefixtures("no_stack")

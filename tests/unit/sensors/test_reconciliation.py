@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.files.keys import UNKNOWN, parse_key
 from airline_platform.settings import get_settings
-from resources.landing import Landing, Page, Version, page_of, spans
+from resources.acceptance.landed import Version
+from resources.landing import Landing, Page, page_of, spans
 from resources.queue import LandingEvents
 from resources.topic import Notifier
 from resources.warehouse import outbox
 from resources.warehouse.ledger import State, Verdict
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 from sensors.reconciliation import (
     FIRST_ROUND_PAGES,
     Difference,

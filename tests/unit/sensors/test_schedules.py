@@ -32,10 +32,11 @@ from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.feeds.shipments import SHIPMENTS
 from airline_platform.settings import Settings
-from resources.landing import Landing, Page, Version
+from resources.acceptance.landed import Version
+from resources.landing import Landing, Page
 from resources.topic import Notifier
 from resources.warehouse.ledger import JUDGED_BETWEEN_KEYS, State, Verdict
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 from sensors import schedules
 from sensors.reconciliation import compare
 from sensors.schedules import cron_of, due, feed_schedule, freshness_schedule, tick

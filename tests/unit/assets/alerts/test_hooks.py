@@ -11,7 +11,7 @@ from airline_platform.settings import get_settings
 from assets.alerts.hooks import needs_no_alert, tell_failed
 from assets.failures import permanent_errors_end_the_step
 from resources.topic import Alert, Notifier
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 pytestmark = pytest.mark.usefixtures("no_stack")
 

@@ -16,10 +16,10 @@ from airline_platform.settings import get_settings
 from assets.ingest.catalog import REPORT_LINES, register, register_and_confirm, require_there
 from assets.ingest.handover import MadeDay, RowCount
 from assets.ingest.step import Step
+from resources.acceptance.landed import LandedObject
 from resources.catalog import CatalogTable, landing_table
 from resources.cost import cost_metadata
 from resources.glue import Glue
-from resources.landing import LandedObject
 
 pytestmark = pytest.mark.usefixtures("no_stack")
 

@@ -12,7 +12,7 @@ from airline_platform.feeds.shipments import SHIPMENTS
 from assets.ingest.cleaned import clean_days, kept
 from assets.ingest.handover import MadeDay, RowCount
 from assets.ingest.step import Step
-from resources.landing import LandedObject
+from resources.acceptance.landed import LandedObject
 
 
 @pytest.mark.parametrize(

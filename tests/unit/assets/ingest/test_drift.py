@@ -15,10 +15,10 @@ from airline_platform.contract.table import Column, Table
 from airline_platform.feeds.flights import FLIGHTS
 from assets.ingest import drift
 from assets.ingest.drift import grown
-from resources.landing import LandedObject
+from resources.acceptance.landed import LandedObject
 from resources.topic import Alert
 from resources.warehouse import outbox
-from resources.warehouse.session import Warehouse
+from resources.warehouse.resource import Warehouse
 
 RUN = DagsterRun("flights_job", run_id="run")
 

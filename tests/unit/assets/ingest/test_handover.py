@@ -13,8 +13,8 @@ from airline_platform.errors import UnusableInput
 from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
 from assets.ingest.handover import LeftOut, MadeDay, RowCount, get_landed, get_made, put_landed, put_made
+from resources.acceptance.landed import LandedObject
 from resources.lake import Lake
-from resources.landing import LandedObject
 
 FIRST, SECOND, THIRD = "2013-01-01", "2013-01-02", "2013-01-03"
 

@@ -19,8 +19,8 @@ from assets.ingest.handover import RowCount
 from assets.ingest.landed_job import JudgedFile, LandedJob, run_job
 from assets.ingest.refusals import Refusal
 from assets.ingest.step import Step
+from resources.acceptance.landed import LandedObject
 from resources.glue import PARTITIONS, WORK
-from resources.landing import LandedObject
 
 LAKE, LANDING = "airline-lake", "airline-landing"
 

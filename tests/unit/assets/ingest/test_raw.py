@@ -9,7 +9,7 @@ from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
 from assets.ingest.raw import nothing_usable, whole_days
 from assets.ingest.step import Step
-from resources.landing import LandedObject
+from resources.acceptance.landed import LandedObject
 
 
 def file(day: str, name: str, refused: str | None = None) -> LandedObject:

@@ -17,8 +17,8 @@ from assets.ingest.refusals import (
     overwritten,
     why_blocked,
 )
+from resources.acceptance.landed import LandedObject, Version
 from resources.lake import Lake
-from resources.landing import LandedObject, Version
 from resources.warehouse.ledger import Verdict
 
 AT = datetime(2013, 1, 2, tzinfo=UTC)

@@ -15,7 +15,7 @@ from assets.ingest.sinks.dimension import DimensionSink
 from assets.ingest.sinks.fact_table import FactTableSink
 from assets.ingest.sinks.lake_table import LakeTableSink
 from assets.ingest.step import Step
-from resources.landing import LandedObject, Version
+from resources.acceptance.landed import LandedObject, Version
 
 AT = datetime(2013, 1, 2, tzinfo=UTC)
 

@@ -20,7 +20,7 @@ from assets.ingest.landed_job import JudgedFile, LandedJob
 from assets.ingest.refusals import Refusal
 from assets.ingest.step import Step
 from assets.ingest.transformed import job_of, make_newest, refused_by_job, with_their_days
-from resources.landing import LandedObject
+from resources.acceptance.landed import LandedObject
 
 WHOLE_DAYS = replace(FLIGHTS, on_refused="refuse_day")
 

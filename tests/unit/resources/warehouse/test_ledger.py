@@ -7,7 +7,7 @@ import pytest
 
 from airline_platform.errors import LoadRefused
 from airline_platform.feeds.flights import FLIGHTS
-from resources.landing import LandedObject
+from resources.acceptance.landed import LandedObject
 from resources.warehouse import ledger
 from resources.warehouse.own_tables import INGESTED_FILES
 

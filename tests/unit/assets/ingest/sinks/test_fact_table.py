@@ -11,7 +11,7 @@ from airline_platform.feeds.bookings import BOOKINGS
 from airline_platform.feeds.flights import FLIGHTS
 from assets.ingest.handover import MadeDay, RowCount
 from assets.ingest.sinks.fact_table import columns_telling_apart, compare, evolved_alike
-from resources.landing import LandedObject
+from resources.acceptance.landed import LandedObject
 
 AT = datetime(2013, 1, 2, tzinfo=UTC)
 

@@ -16,8 +16,8 @@ from assets.ingest.handover import MadeDay, RowCount
 from assets.ingest.sinks import lake_table
 from assets.ingest.sinks.lake_table import LakeTableSink
 from assets.ingest.step import Step
+from resources.acceptance.landed import LandedObject
 from resources.athena import QueryResult
-from resources.landing import LandedObject
 
 pytestmark = pytest.mark.usefixtures("no_stack")
 
