@@ -240,8 +240,8 @@ class _Stack:
             raise AirlineError(
                 f"stack {self._name} was expected to be complete and is {status}; a new one can't take the "
                 "name of the namespace that its deletion keeps",
-                remedy="Mend what its events name, end its deletion (`airline destroy --with-warehouse`), and "
-                f"delete the namespace {self._name} with its data, or import it into a new stack.",
+                remedy="Mend what its events name, end its deletion (`airline destroy --with-warehouse`), "
+                f"and delete the namespace {self._name} with its data, or import it into a new stack.",
             )
         self._on_progress(f"stack {self._name}: removing what failed ({status})")
         after = self._events.last(stack_id)

@@ -78,7 +78,6 @@ def quotas(settings: Settings, caller: Caller, *, platform: bool, warehouse: boo
     """Ask whether the account may have as many more as the stacks that are not there make."""
     s3, iam = make_client(settings, "s3"), make_client(settings, "iam")
     trails = make_client(settings, "cloudtrail")
-    of_buckets = _of_buckets(settings, caller)
     kinds: list[tuple[str, int, Callable[[], tuple[int, float]], str]] = []
     if platform:
         kinds += [
