@@ -49,6 +49,13 @@ def main() -> None:
         _fail(error, status=2)
     except AirlineError as error:
         _fail(error, status=1)
+    except Exception as error:
+        from resources.aws.refusals import refusal
+
+        refused = refusal(error)
+        if refused is None:
+            raise
+        _fail(refused, status=1)
 
 
 def _fail(error: AirlineError, *, status: int) -> None:

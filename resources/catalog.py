@@ -267,7 +267,7 @@ def ensure_table(glue: "GlueClient", database: str, table: CatalogTable) -> Mapp
         with suppress(glue.exceptions.AlreadyExistsException):
             glue.create_table(DatabaseName=database, TableInput=table.table_input)
         return wanted
-    if _has(existing, wanted):
+    if has_all(existing, wanted):
         return existing
     return _write(glue, database, table, existing.get("Parameters", {}).get(CONFIRMED))
 
@@ -309,11 +309,11 @@ def _names(columns: Any) -> list[str]:
     return [column["Name"].lower() for column in columns]
 
 
-def _has(document: Any, wanted: Any) -> bool:
+def has_all(document: Any, wanted: Any) -> bool:
     """Say whether a document has all that is wanted in it; Glue adds fields and parameters of its own."""
     if isinstance(wanted, Mapping):
-        return all(_has((document or {}).get(key), wanted[key]) for key in wanted)
+        return all(has_all((document or {}).get(key), wanted[key]) for key in wanted)
     if isinstance(wanted, list):
         items = document or []
-        return len(items) == len(wanted) and all(map(_has, items, wanted))
+        return len(items) == len(wanted) and all(map(has_all, items, wanted))
     return bool(document == wanted)

@@ -19,7 +19,7 @@ from airline_platform.contract.sink import RUNS
 from airline_platform.errors import AirlineError
 from airline_platform.settings import Settings
 from resources.aws.client import reaching
-from resources.catalog import CatalogTable, catalog_tables
+from resources.catalog import CatalogTable, catalog_tables, has_all
 from resources.glue import Glue
 from resources.lake import Lake
 
@@ -88,7 +88,11 @@ class LakeDays:
             }
             self.note(moving)
             self.lake.put_manifests(self._days, {day: {"location": where} for day, where in folders.items()})
-            self._create([day for day in sorted(folders) if day not in standing], folders)
+            late = self._create([day for day in sorted(folders) if day not in standing], folders)
+            there = self._registered(late)
+            overtaken = {day: there[day] for day in late if there.get(day, folders[day]) != folders[day]}
+            self.note(overtaken)
+            moving |= overtaken
             self._move(sorted(moving), folders)
         return sorted(moving)
 
@@ -106,10 +110,14 @@ class LakeDays:
             there = self._all_registered()
             lacking = sorted({*self._documented(), *self._folders_of_earlier_versions()} - there.keys())
             folders = {day: self.table.folder(day) for day in lacking} | self.locations(lacking)
-            self._create(lacking, folders)
-            columns = self.table.table_input["StorageDescriptor"]["Columns"]
-            other = {day: it["Location"] for day, it in there.items() if it.get("Columns") != columns}
-            self._move(sorted(other), other)
+            placed = {day: folders[day] for day in self._create(lacking, folders)}
+            # A description alone is nothing that a partition is read by.
+            declared = self.table.table_input["StorageDescriptor"]["Columns"]
+            columns = [{key: it[key] for key in ("Name", "Type")} for it in declared]
+            other = {
+                day: it["Location"] for day, it in there.items() if not has_all(it.get("Columns"), columns)
+            }
+            self._rewrite(placed | other)
         return lacking
 
     def sweep(self, grace: timedelta, made: Callable[[Sequence[str]], Mapping[str, str]]) -> int:
@@ -127,7 +135,11 @@ class LakeDays:
             old = {path: it for path, it in self._notes() if _since(it) <= datetime.now(UTC) - grace}
             folders = {(day, where) for it in old.values() for day, where in it["folders"].items()}
             days = sorted({day for day, _ in folders})
-            kept = {*self._registered(days).items(), *self.locations(days).items(), *made(days).items()}
+            kept = {
+                *self._surely_registered(days).items(),
+                *self.locations(days).items(),
+                *made(days).items(),
+            }
             removed = sum(self._remove(day, where) for day, where in sorted(folders - kept))
             for path in old:
                 self.lake.remove(path)
@@ -189,13 +201,40 @@ class LakeDays:
                 if DAY.fullmatch(day):
                     yield day
 
+    def _rewrite(self, standing: Mapping[str, str]) -> None:
+        """Write partitions anew where their documents say, else where they were seen.
+
+        A run that places a day meanwhile writes its document before the partition. So documents are read
+        after the partitions were listed, and once more after they were written.
+        """
+        wanted = {**standing, **self.locations(sorted(standing))}
+        while wanted:
+            self._move(sorted(wanted), wanted)
+            now = self.locations(sorted(wanted))
+            wanted = {day: where for day, where in now.items() if where != wanted[day]}
+
     def _registered(self, days: Sequence[str]) -> dict[str, str]:
-        """Location of the days that the catalog has."""
+        """Location of the days that the catalog has, as far as Glue says them.
+
+        Its `UnprocessedKeys` are "partitions that were not returned" (Glue API, BatchGetPartition): those
+        that are not there, and those that it left for another call. So it is asked while it returns any.
+        """
         found: dict[str, str] = {}
         for some in _chunks(days, GET):
             asked: Any = [{"Values": [day]} for day in some]
-            answer = self.glue.batch_get_partition(**self._named, PartitionsToGet=asked)
-            found |= {it["Values"][0]: it["StorageDescriptor"]["Location"] for it in answer["Partitions"]}
+            while asked:
+                answer = self.glue.batch_get_partition(**self._named, PartitionsToGet=asked)
+                given = answer["Partitions"]
+                found |= {it["Values"][0]: it["StorageDescriptor"]["Location"] for it in given}
+                asked = answer.get("UnprocessedKeys") if given else ()
+        return found
+
+    def _surely_registered(self, days: Sequence[str]) -> dict[str, str]:
+        """Location of the days that the catalog has; where Glue leaves some out, by a listing of all."""
+        found = self._registered(days)
+        if len(found) < len(days):
+            there = self._all_registered()
+            found |= {day: there[day]["Location"] for day in days if day in there}
         return found
 
     def _all_registered(self) -> dict[str, Any]:
@@ -203,11 +242,16 @@ class LakeDays:
         pages = self.glue.get_paginator("get_partitions").paginate(**self._named)
         return {it["Values"][0]: it["StorageDescriptor"] for page in pages for it in page["Partitions"]}
 
-    def _create(self, days: Sequence[str], folders: Mapping[str, str]) -> None:
+    def _create(self, days: Sequence[str], folders: Mapping[str, str]) -> list[str]:
+        """Register days; return those that are registered all the same, ascending."""
+        there: list[str] = []
         for some in _chunks(days, CHANGE):
             inputs = [self._input(day, folders[day]) for day in some]
             answer = self.glue.batch_create_partition(**self._named, PartitionInputList=inputs)
-            self._require_none(answer.get("Errors", ()))
+            errors = answer.get("Errors", ())
+            there += [it["PartitionValues"][0] for it in errors if _exists_already(it)]
+            self._require_none(it for it in errors if not _exists_already(it))
+        return sorted(there)
 
     def _move(self, days: Sequence[str], folders: Mapping[str, str]) -> None:
         for some in _chunks(days, CHANGE):
@@ -240,6 +284,10 @@ def restore_days(settings: Settings) -> None:
     for table in catalog_tables(settings).values():
         if table.daily and not table.projected_from:
             LakeDays.of(glue, lake, table).restore()
+
+
+def _exists_already(error: Mapping[str, Any]) -> bool:
+    return bool(error.get("ErrorDetail", {}).get("ErrorCode") == "AlreadyExistsException")
 
 
 def _since(note: Mapping[str, Any]) -> datetime:

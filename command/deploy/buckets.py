@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 BUCKETS = {"LandingBucket": "landing_bucket", "LakeBucket": "lake_bucket", "AuditBucket": "audit_bucket"}
 """Logical id in the template → the setting that names the bucket."""
 
+OURS, SOMEBODY_ELSES = "ours", "somebody else's"
+"""Whose a bucket is; S3 also answers like that of somebody else where the caller may not list ours."""
+
 
 def existing_buckets(settings: Settings) -> dict[str, str]:
     """Find the platform's buckets that are there already: logical id → name.
@@ -27,7 +30,35 @@ def existing_buckets(settings: Settings) -> dict[str, str]:
         AirlineError: A name belongs to somebody else, or to another region.
     """
     names = {logical_id: str(getattr(settings, setting)) for logical_id, setting in BUCKETS.items()}
-    return {logical_id: name for logical_id, name in names.items() if _is_ours(settings, name)}
+    owner = _account(settings)
+    return {logical_id: name for logical_id, name in names.items() if _is_ours(settings, name, owner)}
+
+
+def whose_bucket(settings: Settings, name: str, owner: str) -> str | None:
+    """Ask S3 whose a bucket name is: None for nobody's, else `OURS`, or in words why it can't be used.
+
+    botocore follows S3's redirect to another region by itself (`S3RegionRedirectorv2`), so such a bucket
+    answers, too: the answer's region tells. A laptop has one region, whatever it is called.
+
+    Args:
+        settings: Where it should be.
+        name: The bucket's.
+        owner: The account's number.
+
+    Raises:
+        ClientError: S3 does not say.
+    """
+    try:
+        answer = make_client(settings, "s3").head_bucket(Bucket=name, ExpectedBucketOwner=owner)
+    except ClientError as error:
+        code = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if code == HTTPStatus.NOT_FOUND:
+            return None
+        if code == HTTPStatus.FORBIDDEN:
+            return SOMEBODY_ELSES
+        raise
+    region = answer.get("BucketRegion", settings.region)
+    return OURS if settings.endpoint_url or region == settings.region else f"in {region}"
 
 
 def bare_template(buckets: Mapping[str, str]) -> str:
@@ -67,7 +98,7 @@ def delete_bucket(settings: Settings, name: str, *, on_progress: Progress = sile
     """
     client = make_client(settings, "s3")
     # A bucket that somebody else lets us write to answers as well.
-    owner = make_client(settings, "sts").get_caller_identity()["Account"]
+    owner = _account(settings)
     pages = client.get_paginator("list_object_versions").paginate(Bucket=name, ExpectedBucketOwner=owner)
     deleted = 0
     for number, page in enumerate(pages, 1):
@@ -90,6 +121,10 @@ def delete_bucket(settings: Settings, name: str, *, on_progress: Progress = sile
     return deleted
 
 
+def _account(settings: Settings) -> str:
+    return str(make_client(settings, "sts").get_caller_identity()["Account"])
+
+
 def _delete_versions(client: "S3Client", bucket: str, versions: "list[ObjectIdentifierTypeDef]") -> int:
     if versions:
         answer = client.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
@@ -102,15 +137,11 @@ def _delete_versions(client: "S3Client", bucket: str, versions: "list[ObjectIden
     return len(versions)
 
 
-def _is_ours(settings: Settings, name: str) -> bool:
-    try:
-        make_client(settings, "s3").head_bucket(Bucket=name)
-    except ClientError as error:
-        code = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if code == HTTPStatus.NOT_FOUND:
-            return False
+def _is_ours(settings: Settings, name: str, owner: str) -> bool:
+    whose = whose_bucket(settings, name, owner)
+    if whose not in (None, OURS):
         raise AirlineError(
-            f"Bucket {name} was expected to be ours or nobody's in {settings.region}; S3 answers {code}",
+            f"Bucket {name} was expected to be ours or nobody's in {settings.region}; S3 says: it is {whose}",
             remedy="Choose another AIRLINE_NAME (bucket names are global), or the bucket's AWS_REGION.",
-        ) from error
-    return True
+        )
+    return whose == OURS

@@ -145,7 +145,7 @@ def _delete_stack(
             f"CloudFormation refuses to delete stack {name}: {error}",
             remedy="Take termination protection off, or allow cloudformation:DeleteStack. Then ask again.",
         ) from error
-    left = events.settle(stack_id, after=after, resources=resources)
+    left = events.settle(stack_id, after=after, resources=resources, started=True)
     if left != GONE:
         raise AirlineError(
             f"stack {name} was expected to be deleted and is {left}:\n{events.failures(stack_id, after)}",

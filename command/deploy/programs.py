@@ -36,7 +36,8 @@ PROGRAM_PACKAGE = "airline_glue.zip"
 def upload_programs(settings: Settings, *, on_progress: Progress = silent) -> tuple[str, ...]:
     """Put the Glue jobs and what they import into the lake bucket; return the keys that were not there so.
 
-    An object is left alone when its ETag, the MD5 of its bytes, is already right.
+    An object is left alone when its ETag, the MD5 of its bytes, is already right. What a key of KMS encrypts
+    has another ETag (S3 API Reference, "Object"): with `EncryptionKey=own` all are sent at each deployment.
     """
     s3 = make_client(settings, "s3")
     stored = _etags(s3, settings.lake_bucket)

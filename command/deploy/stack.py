@@ -17,7 +17,7 @@ from airline_platform.settings import Settings
 from command.deploy.buckets import bare_template, existing_buckets
 from command.deploy.change_set import Change, changes_of
 from command.deploy.progress import Progress, Review, Unasked, silent
-from command.deploy.stack_events import GONE, StackEvents, status_of
+from command.deploy.stack_events import BEYOND_UPDATE, COMPLETE, GONE, StackEvents, status_of
 from command.deploy.template import TEMPLATE, WAREHOUSE_TEMPLATE, render, render_warehouse
 from resources.aws.client import make_client
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 _NEVER_BEGUN = ("REVIEW_IN_PROGRESS", GONE)
-_BEYOND_UPDATE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 _STUCK = ("UPDATE_ROLLBACK_FAILED",)
 
 
@@ -105,7 +104,9 @@ def deploy_warehouse_stack(
         StackUnavailable: The endpoint does not answer, or there are no credentials for it.
         AirlineError: CloudFormation refused or rolled back, with its reasons.
     """
-    declared = _Declared(name, WAREHOUSE_TEMPLATE, render_warehouse(), {"Name": settings.name})
+    declared = _Declared(
+        name, WAREHOUSE_TEMPLATE, render_warehouse(), {"Name": settings.name}, keeps_names=True
+    )
     stack = _Stack(settings, declared, on_progress, review)
     return stack.bring_up(parameters or {}, existed=stack.is_there())
 
@@ -128,12 +129,15 @@ class _Declared:
         file: Where its template comes from, for people.
         template: The template's text.
         given: Parameters that are always given, because something else decides them.
+        keeps_names: Whether its deletion keeps something under a name that it would take again, and that is
+            not adopted.
     """
 
     name: str
     file: Path
     template: str
     given: Mapping[str, str]
+    keeps_names: bool = False
 
 
 def _platform_parameters(settings: Settings) -> dict[str, str]:
@@ -154,6 +158,7 @@ class _Stack:
         self._name = declared.name
         self._file = declared.file
         self._always = declared.given
+        self._keeps_names = declared.keeps_names
         self._template = declared.template
         self._on_progress = on_progress
         self._review = review or Unasked(on_progress)
@@ -196,21 +201,25 @@ class _Stack:
                 remedy=f"Delete it (`aws cloudformation delete-stack --stack-name {self._name}`): the "
                 "buckets it was to adopt stay. Then deploy again.",
             )
-        if status in _BEYOND_UPDATE or (status == "IMPORT_ROLLBACK_COMPLETE" and self._is_empty()):
+        if status in BEYOND_UPDATE or (status == "IMPORT_ROLLBACK_COMPLETE" and self._is_empty()):
             self._remove(stack_id, status)
             return False
         return status not in _NEVER_BEGUN
 
     def _is_empty(self) -> bool:
-        """Whether the stack has no resource: so one is left that was to adopt buckets and could not."""
-        return not self._client.list_stack_resources(StackName=self._name)["StackResourceSummaries"]
+        """Whether the stack has no resource: so one is left that was to adopt buckets and could not.
+
+        CloudFormation lists resources that are gone, too, for 90 days.
+        """
+        listed = self._client.list_stack_resources(StackName=self._name)["StackResourceSummaries"]
+        return not any(it["ResourceStatus"] in COMPLETE for it in listed)
 
     def _roll_back_again(self, stack_id: str) -> str:
         """Continue a rollback that failed, which often needs no more than time; return the stack's status."""
         self._on_progress(f"stack {self._name}: continuing the rollback that failed")
         after = self._events.last(stack_id)
         self._client.continue_update_rollback(StackName=self._name)
-        status = self._events.settle(stack_id, after=after)
+        status = self._events.settle(stack_id, after=after, started=True)
         if status not in _STUCK:
             return status
         raise AirlineError(
@@ -221,11 +230,23 @@ class _Stack:
         )
 
     def _remove(self, stack_id: str, status: str) -> None:
-        """Delete what is left of a stack that never was complete."""
+        """Delete what is left of a stack that never was complete.
+
+        Raises:
+            AirlineError: Something stays; or the stack was complete and what its deletion has kept has a name
+                that a new stack would take.
+        """
+        if self._keeps_names and status == "DELETE_FAILED":
+            raise AirlineError(
+                f"stack {self._name} was expected to be complete and is {status}; a new one can't take the "
+                "name of the namespace that its deletion keeps",
+                remedy="Mend what its events name, end its deletion (`airline destroy --with-warehouse`), "
+                f"and delete the namespace {self._name} with its data, or import it into a new stack.",
+            )
         self._on_progress(f"stack {self._name}: removing what failed ({status})")
         after = self._events.last(stack_id)
         self._client.delete_stack(StackName=self._name)
-        if (left := self._events.settle(stack_id, after=after)) == GONE:
+        if (left := self._events.settle(stack_id, after=after, started=True)) == GONE:
             return
         raise AirlineError(
             f"stack {self._name}, which is {status}, was expected to be deleted and is {left}:\n"
@@ -368,8 +389,8 @@ class _Stack:
         Raises:
             AirlineError: It failed; with the reason of every resource that did.
         """
-        status = self._events.settle(stack_id, after=after, resources=resources)
-        if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
+        status = self._events.settle(stack_id, after=after, resources=resources, started=True)
+        if status in COMPLETE:
             return
         raise AirlineError(
             f"Stack {self._name} was expected to be complete and is {status}:\n"

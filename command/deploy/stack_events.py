@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 GONE = "DELETE_COMPLETE"
 """The status of a stack that is not there."""
 
+COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+"""States of a stack after an operation that succeeded, and of its resources."""
+
+BEYOND_UPDATE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
+"""States of a stack that can only be deleted."""
+
 _Seen = TypeVar("_Seen")
 
 
@@ -55,13 +61,22 @@ class StackEvents:
         """Return the newest event, after which those of the next operation come."""
         return next(self._events(stack_id), None)
 
-    def settle(self, stack_id: str, *, after: "StackEventTypeDef | None" = None, resources: int = 0) -> str:
+    def settle(
+        self,
+        stack_id: str,
+        *,
+        after: "StackEventTypeDef | None" = None,
+        resources: int = 0,
+        started: bool = False,
+    ) -> str:
         """Report each resource, until nothing is in progress; return the stack's status.
 
         Args:
             stack_id: The stack's.
             after: The last event of what went before.
             resources: How many the operation is about.
+            started: Whether it was started just now: the status is still that of what went before until
+                something has happened.
 
         Raises:
             AirlineError: It took longer than an hour, on a laptop a minute.
@@ -77,7 +92,12 @@ class StackEvents:
                         tell(_read(event))
                 return stack
 
-            return status_of(self.until(look, lambda stack: not status_of(stack).endswith("_IN_PROGRESS")))
+            def over(stack: "StackTypeDef | None") -> bool:
+                status = status_of(stack)
+                begun = bool(reported) or not started or status == GONE
+                return begun and not status.endswith("_IN_PROGRESS")
+
+            return status_of(self.until(look, over))
 
     def failures(self, stack_id: str, after: "StackEventTypeDef | None") -> str:
         """Return why resources failed in one operation: a line each, the first failure first.

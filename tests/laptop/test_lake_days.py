@@ -284,6 +284,62 @@ def test_days_read_like_their_table_when_that_got_a_column_and_stay_where_they_a
     assert storage["Location"] == folder
 
 
+@contextmanager
+def once_before(client: Any, operation: str, act: Callable[[], Any]) -> Iterator[None]:
+    """Have something happen right before the first call of an operation."""
+    acts = [act]
+
+    def happen(**_: Any) -> None:
+        if acts:
+            acts.pop()()
+
+    client.meta.events.register(f"before-call.glue.{operation}", happen)
+    try:
+        yield
+    finally:
+        client.meta.events.unregister(f"before-call.glue.{operation}", happen)
+
+
+@pytest.mark.parametrize("moment", ["BatchUpdatePartition", "GetPartitions"])
+def test_a_day_that_a_run_places_while_others_are_rewritten_stays_where_the_run_has_placed_it(
+    days: LakeDays, table: CatalogTable, moment: str
+) -> None:
+    put(days, MONDAY, 1)
+    newer = made(days.lake, MONDAY, 2)
+    more = CatalogTable(
+        **{**table.__dict__, "columns": (*table.columns, Column("weight", "bigint", "In grams."))}
+    )
+    restoring = LakeDays.of(Glue.of(get_settings()), days.lake, more)
+
+    with once_before(days.glue, moment, lambda: days.place({MONDAY: newer})):
+        restoring.restore()
+
+    assert locations() == {MONDAY: newer}
+
+
+def test_a_day_that_another_run_registers_first_is_moved_and_no_failure(days: LakeDays) -> None:
+    first, second = made(days.lake, MONDAY, 1), made(days.lake, MONDAY, 2)
+
+    with once_before(days.glue, "BatchCreatePartition", lambda: days.place({MONDAY: first})):
+        days.place({MONDAY: second})
+
+    assert locations() == {MONDAY: second}
+
+
+def test_a_changed_description_alone_rewrites_no_partition(days: LakeDays, table: CatalogTable) -> None:
+    put(days, MONDAY, 1)
+    (first, *others) = table.columns
+    told = CatalogTable(
+        **{**table.__dict__, "columns": (Column(first.name, first.type, "Otherwise."), *others)}
+    )
+    written: list[str] = []
+
+    with once_before(days.glue, "BatchUpdatePartition", lambda: written.append("written")):
+        LakeDays.of(Glue.of(get_settings()), days.lake, told).restore()
+
+    assert written == []
+
+
 # --- tidied up
 
 

@@ -12,6 +12,7 @@ _ACTIONS = {
         "ListObjectsV2": "ListBucket",
         "ListObjectVersions": "ListBucketVersions",
         "DeleteObjects": "DeleteObject",
+        "DeleteObjects VersionId": "DeleteObjectVersion",
         "CreateMultipartUpload": "PutObject",
         "UploadPart": "PutObject",
         "CompleteMultipartUpload": "PutObject",

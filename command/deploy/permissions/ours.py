@@ -117,11 +117,11 @@ def _of_deployments() -> Iterator[Call]:
     yield from calls(DEPLOYER, programs, "s3", "ListObjectsV2", LAKE)
     yield from calls(DEPLOYER, programs, "s3", "PutObject", f"{LAKE}/glue_jobs/*")
     secrets = "command/deploy/secrets.py"
-    for secret in ("warehouse", "customer-key"):
-        yield from calls(
-            DEPLOYER, secrets, "secretsmanager", "GetSecretValue, PutSecretValue, CreateSecret",
-            f"secret:{NAME}/{secret}-*",
-        )  # fmt: skip
+    stored = "GetSecretValue, PutSecretValue, CreateSecret"
+    yield from calls(DEPLOYER, secrets, "secretsmanager", stored, f"secret:{NAME}/warehouse-*")
+    # The key that is there is never read, and never changed.
+    yield from calls(DEPLOYER, secrets, "secretsmanager", "CreateSecret", f"secret:{NAME}/customer-key-*")
+    yield from _of_tables()
     warehouse = "command/deploy/warehouse.py"
     yield from calls(DEPLOYER, warehouse, "secretsmanager", "GetSecretValue", "secret:*")
     limits = "ListUsageLimits, CreateUsageLimit, UpdateUsageLimit"
@@ -129,6 +129,23 @@ def _of_deployments() -> Iterator[Call]:
     yield from calls(
         DEPLOYER, "command/deploy/deploy.py", "glue", "StartCrawler", f"crawler/{NAME}-warehouse"
     )
+
+
+def _of_tables() -> Iterator[Call]:
+    """What a deployment makes sure of by the modules that runs use: the catalog, the warehouse's tables."""
+    catalog, days = "resources/catalog.py", "resources/lake_days.py"
+    yield from calls(DEPLOYER, catalog, "glue", "GetTable, CreateTable, UpdateTable, DeleteTable", *TABLES)
+    placing = "GetPartitions, BatchCreatePartition, BatchUpdatePartition"
+    yield from calls(DEPLOYER, days, "glue", placing, *TABLES)
+    for bucket in (LANDING, LAKE):
+        yield from calls(DEPLOYER, days, "s3", "ListObjectsV2", bucket)
+    lake = "resources/lake.py"
+    yield from calls(DEPLOYER, lake, "s3", "ListObjectsV2", LAKE)
+    yield from calls(DEPLOYER, lake, "s3", "GetObject", f"{LAKE}/manifests/*")
+    login = "resources/warehouse/login.py"
+    yield from calls(DEPLOYER, login, "secretsmanager", "GetSecretValue", f"secret:{NAME}/warehouse-*")
+    yield from calls(DEPLOYER, login, "redshift-serverless", "GetCredentials", "workgroup/*")
+    yield from calls(DEPLOYER, login, "redshift", "GetClusterCredentialsWithIAM", "dbname:*")
 
 
 def _of_stacks() -> Iterator[Call]:
@@ -150,4 +167,4 @@ def _of_destructions() -> Iterator[Call]:
     yield from calls(DEPLOYER, buckets, "sts", "GetCallerIdentity", "*")
     for bucket in (LANDING, LAKE, AUDIT):
         yield from calls(DEPLOYER, buckets, "s3", "ListObjectVersions, DeleteBucket", bucket)
-        yield from calls(DEPLOYER, buckets, "s3", "DeleteObjects", f"{bucket}/*")
+        yield from calls(DEPLOYER, buckets, "s3", "DeleteObjects VersionId", f"{bucket}/*")

@@ -7,15 +7,14 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from airline_platform.errors import AirlineError
 from airline_platform.settings import Settings
 from command.deploy.preflight.finding import Finding, asked, one_line
 from resources.aws.client import make_client
 
-LONGEST_TEMPLATE = 51_200
-"""Bytes of a template in a request (CloudFormation's quotas); a longer one has to lie in S3."""
-
 TRAILS = 5
-"""Trails of a region (CloudTrail's quotas); it can't be raised."""
+"""Trails of a region, shadows of those made elsewhere among them (CloudTrail User Guide, "Quotas"); it can't
+be raised."""
 
 LEFT_OUT = ("disabled", "not-opted-in")
 """What EC2's DescribeRegions says of a region that the account does not use."""
@@ -66,16 +65,16 @@ def region(settings: Settings) -> Finding:
     return asked("region", ask, "ec2:DescribeRegions")
 
 
-def template_fits(name: str, text: str) -> Finding:
-    """Say whether a template can be sent as it is."""
-    size = len(text.encode())
-    found = f"{size:,} bytes of {LONGEST_TEMPLATE:,}"
-    if size > LONGEST_TEMPLATE:
-        return Finding(name, "fails", found, "Declare less in it: a request takes no longer template.")
-    return Finding(name, "ok", found)
+def template_fits(name: str, render: Callable[[], str]) -> Finding:
+    """Say whether a template can be sent as it is: who writes it refuses one that is too long."""
+    try:
+        size = len(render().encode())
+    except AirlineError as error:
+        return Finding(name, "fails", str(error.args[0]), error.remedy)
+    return Finding(name, "ok", f"{size:,} bytes")
 
 
-def quotas(settings: Settings, *, platform: bool, warehouse: bool) -> Iterator[Finding]:
+def quotas(settings: Settings, caller: Caller, *, platform: bool, warehouse: bool) -> Iterator[Finding]:
     """Ask whether the account may have as many more as the stacks that are not there make."""
     s3, iam = make_client(settings, "s3"), make_client(settings, "iam")
     trails = make_client(settings, "cloudtrail")
@@ -85,7 +84,10 @@ def quotas(settings: Settings, *, platform: bool, warehouse: bool) -> Iterator[F
             (
                 "quota: buckets",
                 3,
-                lambda: (len(s3.list_buckets()["Buckets"]), _quota(settings, "s3", "L-DC2B2D3D")),
+                lambda: (
+                    len(s3.list_buckets()["Buckets"]),
+                    _quota(_of_buckets(settings, caller), "s3", "L-DC2B2D3D"),
+                ),
                 "s3:ListAllMyBuckets and servicequotas:GetServiceQuota",
             ),
             ("quota: IAM roles", 4, lambda: _of_iam(iam, "Roles"), "iam:GetAccountSummary"),
@@ -93,7 +95,8 @@ def quotas(settings: Settings, *, platform: bool, warehouse: bool) -> Iterator[F
             (
                 "quota: trails",
                 1,
-                lambda: (len(_own_trails(settings, trails)), TRAILS),
+                # Those of other regions and of the organization that reach into this one count, too.
+                lambda: (len(trails.describe_trails()["trailList"]), TRAILS),
                 "cloudtrail:DescribeTrails",
             ),
         ]
@@ -120,6 +123,14 @@ def _compared(name: str, needed: int, count: Callable[[], tuple[int, float]]) ->
     return Finding(name, "ok", found)
 
 
+def _of_buckets(settings: Settings, caller: Caller) -> Settings:
+    """Where S3's quota of buckets is kept: in us-east-1 alone in AWS's own partition, as it is the account's.
+
+    By AWS General Reference, "Amazon S3 endpoints and quotas"; no account has confirmed it.
+    """
+    return settings.model_copy(update={"region": "us-east-1"}) if caller.partition == "aws" else settings
+
+
 def _quota(settings: Settings, service: str, code: str) -> float:
     """The account's own value, which counts requested raises; where none is applied, AWS's default."""
     client = make_client(settings, "service-quotas")
@@ -133,8 +144,3 @@ def _quota(settings: Settings, service: str, code: str) -> float:
 def _of_iam(iam: Any, kind: str) -> tuple[int, float]:
     summary = iam.get_account_summary()["SummaryMap"]
     return summary[kind], summary[f"{kind}Quota"]
-
-
-def _own_trails(settings: Settings, trails: Any) -> list[str]:
-    found = trails.describe_trails(includeShadowTrails=False)["trailList"]
-    return [it["Name"] for it in found if it.get("HomeRegion", settings.region) == settings.region]

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airline_platform.feeds import FEEDS
 from airline_platform.settings import Settings
-from command.deploy.buckets import BUCKETS
+from command.deploy.buckets import BUCKETS, OURS, whose_bucket
 from command.deploy.preflight.account import Caller
 from command.deploy.preflight.finding import Finding, asked, one_line
 from command.deploy.template import crawlers_of
@@ -78,19 +77,14 @@ def buckets(settings: Settings, caller: Caller, *, deployed: bool) -> Iterator[F
 
 def _bucket(settings: Settings, name: str, caller: Caller, *, deployed: bool) -> Finding:
     what = f"bucket {name}"
-    try:
-        make_client(settings, "s3").head_bucket(Bucket=name, ExpectedBucketOwner=caller.account)
-    except ClientError as error:
-        code = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if code == HTTPStatus.NOT_FOUND:
-            return Finding(what, "ok", "free")
-        if code not in (HTTPStatus.FORBIDDEN, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.BAD_REQUEST):
-            raise
-        whose = "somebody else's" if code == HTTPStatus.FORBIDDEN else "in another region"
+    whose = whose_bucket(settings, name, caller.account)
+    if whose is None:
+        return Finding(what, "ok", "free")
+    if whose != OURS:
         remedy = (
             "Choose another AIRLINE_NAME, or the bucket's AWS_REGION; where it is yours, allow s3:ListBucket."
         )
-        return Finding(what, "fails", f"S3 answers {code:d}: it is {whose}", remedy)
+        return Finding(what, "fails", f"it is {whose}", remedy)
     return Finding(what, "ok", "the stack's" if deployed else "ours: the stack adopts it")
 
 

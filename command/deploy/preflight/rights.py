@@ -32,6 +32,18 @@ class Need:
 _GLUE = "arn:{partition}:glue:{region}:{account}"
 _SECRET = "arn:{partition}:secretsmanager:{region}:{account}:secret"  # noqa: S105 - an ARN
 
+_TABLES = (
+    "glue:GetTable",
+    "glue:CreateTable",
+    "glue:UpdateTable",
+    "glue:DeleteTable",
+    "glue:GetPartitions",
+    "glue:BatchCreatePartition",
+    "glue:BatchUpdatePartition",
+)
+"""What a deployment makes sure of in the catalog, after the stack, on catalog, database and table alike (Glue
+Developer Guide, "Specifying AWS Glue resource ARNs")."""
+
 PLATFORM = (
     Need(
         "stack",
@@ -71,6 +83,8 @@ PLATFORM = (
             "s3:GetBucketPolicy",
         ),
     ),
+    Need("landed files", "arn:{partition}:s3:::{name}-landing", ("s3:CreateBucket", "s3:ListBucket")),
+    Need("days of tables", "arn:{partition}:s3:::{name}-lake/manifests/x", ("s3:GetObject",)),
     Need("Glue programs", "arn:{partition}:s3:::{name}-lake/glue_jobs/feed_job.py", ("s3:PutObject",)),
     Need(
         "trail",
@@ -97,12 +111,14 @@ PLATFORM = (
         "arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}-landing-events-dead",
         ("cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms"),
     ),
-    Need("catalog", f"{_GLUE}:catalog", ("glue:CreateDatabase", "glue:CreateTable", "glue:GetTable")),
+    Need("catalog", f"{_GLUE}:catalog", ("glue:CreateDatabase", *_TABLES)),
     Need(
         "catalog's database",
         f"{_GLUE}:database/{{database}}",
-        ("glue:CreateDatabase", "glue:GetDatabase", "glue:CreateTable", "glue:GetTable", "glue:UpdateTable"),
+        ("glue:CreateDatabase", "glue:GetDatabase", *_TABLES),
     ),
+    # Glue asks for the table, too, whichever it is.
+    Need("catalog's tables", f"{_GLUE}:table/{{database}}/x", _TABLES),
     # Making a crawler or a job knows no resource before it is there.
     Need("crawlers and jobs", "*", ("glue:CreateCrawler", "glue:CreateJob")),
     Need(
@@ -143,7 +159,19 @@ WAREHOUSE = (
             "redshift-serverless:CreateWorkgroup",
             "redshift-serverless:CreateUsageLimit",
             "redshift-serverless:ListUsageLimits",
+            "redshift-serverless:UpdateUsageLimit",
         ),
+    ),
+    # Their schemas' handlers read what they have made.
+    Need(
+        "warehouse's namespace",
+        "arn:{partition}:redshift-serverless:{region}:{account}:namespace/x",
+        ("redshift-serverless:GetNamespace",),
+    ),
+    Need(
+        "warehouse's schema",
+        "arn:{partition}:redshift-serverless:{region}:{account}:workgroup/x",
+        ("redshift-serverless:GetCredentials",),
     ),
     Need(
         "warehouse's network",
@@ -158,6 +186,12 @@ WAREHOUSE = (
             "ec2:AuthorizeSecurityGroupIngress",
             "ec2:AuthorizeSecurityGroupEgress",
             "ec2:DescribeAvailabilityZones",
+            "ec2:DescribeVpcAttribute",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeAccountAttributes",
+            "ec2:DescribeAddresses",
+            "ec2:DescribeInternetGateways",
         ),
     ),
     Need("warehouse's login", "*", ("secretsmanager:GetRandomPassword",)),

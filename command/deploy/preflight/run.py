@@ -9,7 +9,7 @@ from command.deploy.preflight.finding import Finding, asked
 from command.deploy.preflight.rights import rights
 from command.deploy.preflight.trial import trials
 from command.deploy.progress import Progress, Unasked, silent
-from command.deploy.stack_events import GONE, StackEvents, status_of
+from command.deploy.stack_events import BEYOND_UPDATE, GONE, StackEvents, status_of
 from command.deploy.template import render, render_warehouse
 from command.deploy.warehouse import own_stack
 from resources.aws.client import make_client
@@ -17,8 +17,8 @@ from resources.aws.client import make_client
 DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 """States of a stack whose resources are all there."""
 
-UNMADE = (GONE, "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
-"""States of a stack that has no resources, and whose names must be free."""
+UNMADE = (GONE, "REVIEW_IN_PROGRESS", "IMPORT_ROLLBACK_COMPLETE", *BEYOND_UPDATE)
+"""States of a stack that is made anew, after what is left of it was deleted; its names must be free then."""
 
 
 def preflight(
@@ -54,16 +54,16 @@ def _findings(settings: Settings, *, with_warehouse: bool, on_progress: Progress
     stack, status = _stack(settings, settings.name)
     yield stack
     makes_warehouse = with_warehouse and _stack(settings, own_stack(settings))[1] in UNMADE
-    yield account.template_fits("template", render())
+    yield account.template_fits("template", render)
     if with_warehouse:
-        yield account.template_fits("warehouse's template", render_warehouse())
+        yield account.template_fits("warehouse's template", render_warehouse)
     yield from names.buckets(settings, caller, deployed=status not in (None, *UNMADE))
     yield from names.secrets(settings)
     makes_platform = status in UNMADE
     if makes_platform or makes_warehouse:
         on_progress("names and quotas")
         yield names.others(settings, caller, platform=makes_platform, warehouse=makes_warehouse)
-        yield from account.quotas(settings, platform=makes_platform, warehouse=makes_warehouse)
+        yield from account.quotas(settings, caller, platform=makes_platform, warehouse=makes_warehouse)
     on_progress("rights")
     yield from rights(settings, caller, with_warehouse=with_warehouse)
     if status in DEPLOYED:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from airline_platform.settings import Settings
@@ -127,6 +128,31 @@ def test_without_a_stack_it_is_status_1_and_the_first_line_says_so(airline, argu
     assert (status, out) == (1, "")
     assert err.splitlines()[0].startswith("no laptop stack runs in")
     assert "airline up" in err
+
+
+def test_what_aws_refuses_is_status_1_with_its_words_first_and_what_to_do(
+    airline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DeleteStack")
+    monkeypatch.setattr(cli, "_settings", lambda: raise_(denied))
+
+    status, out, err = airline("down")
+
+    assert (status, out) == (1, "")
+    assert err.splitlines()[0].startswith("AWS refuses: An error occurred (AccessDenied)")
+    assert "What to do: " in err
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["airline", "down"])
+    monkeypatch.setattr(cli, "_settings", lambda: raise_(KeyError("Stacks")))
+
+    with pytest.raises(KeyError):
+        cli.main()
+
+
+def raise_(error: Exception) -> None:
+    raise error
 
 
 @pytest.mark.parametrize("command", ["wait", "land"])

@@ -14,7 +14,7 @@ from airline_platform.settings import Settings
 from command.deploy import stack
 from command.deploy.change_set import Change
 from command.deploy.progress import ResourceEvent
-from command.deploy.stack import deploy_stack
+from command.deploy.stack import deploy_stack, deploy_warehouse_stack
 
 Stubbed = Callable[[Any, str], Stubber]
 AT = datetime(2013, 1, 1, tzinfo=UTC)
@@ -283,8 +283,10 @@ def stuck(formation: Stubber, then: str) -> None:
 def test_a_rollback_that_got_stuck_is_continued_and_the_update_made(
     formation: Stubber, no_stack: Settings
 ) -> None:
-    stuck(formation, "UPDATE_ROLLBACK_COMPLETE")
-    formation.add_response("describe_stack_events", events())
+    stuck(formation, "UPDATE_ROLLBACK_FAILED")
+    formation.add_response("describe_stack_events", events())  # the rollback has not begun yet
+    formation.add_response("describe_stacks", described("UPDATE_ROLLBACK_COMPLETE"))
+    formation.add_response("describe_stack_events", events(("airline", "UPDATE_ROLLBACK_COMPLETE", None)))
     formation.add_response("describe_stacks", described("UPDATE_ROLLBACK_COMPLETE"))
     formation.add_response("get_template_summary", {"Parameters": []})
     change_set(formation, "UPDATE", "FAILED", "enough of it")
@@ -317,11 +319,24 @@ def test_what_failed_and_cannot_be_removed_says_why(formation: Stubber, no_stack
         deploy_stack(no_stack, template="the template")
 
 
-def test_an_import_that_rolled_back_to_nothing_is_removed_and_begun_anew(
+def test_a_warehouse_whose_deletion_failed_is_not_touched_and_what_to_delete_is_said(
     formation: Stubber, no_stack: Settings
 ) -> None:
+    formation.add_response("describe_stacks", described("DELETE_FAILED"))
+
+    with pytest.raises(AirlineError, match="can't take the name of the namespace") as failed:
+        deploy_warehouse_stack(no_stack, "airline-warehouse")
+    assert "delete the namespace airline-warehouse with its data, or import it" in failed.value.remedy
+
+
+@pytest.mark.parametrize("left", [[], ["DELETE_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"]])
+def test_an_import_that_rolled_back_to_nothing_is_removed_and_begun_anew(
+    formation: Stubber, no_stack: Settings, left: list[str]
+) -> None:
     formation.add_response("describe_stacks", described("IMPORT_ROLLBACK_COMPLETE"))
-    formation.add_response("list_stack_resources", {"StackResourceSummaries": []})
+    resource = {"LogicalResourceId": "LakeBucket", "ResourceType": "AWS::S3::Bucket"}
+    gone = [{**resource, "LastUpdatedTimestamp": AT, "ResourceStatus": it} for it in left]
+    formation.add_response("list_stack_resources", {"StackResourceSummaries": gone})
     formation.add_response("describe_stack_events", events())
     formation.add_response("delete_stack", {})
     formation.add_response("describe_stacks", described("DELETE_COMPLETE"))

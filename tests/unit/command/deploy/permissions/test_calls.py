@@ -9,7 +9,7 @@ import pytest
 from botocore import xform_name
 
 from command.deploy.permissions.calls import Place, arn, iam_action
-from command.deploy.permissions.ours import our_calls
+from command.deploy.permissions.ours import DEPLOYER, our_calls
 
 REPOSITORY = Path(__file__).parents[5]
 ROOMS = ("airline_platform", "assets", "resources", "sensors", "glue_jobs", "command")
@@ -82,6 +82,25 @@ def test_every_call_in_the_table_is_in_the_code() -> None:
     assert {(file, it) for file, it in made if (file, xform_name(it)) not in IN_THE_CODE} == BY_A_LIBRARY
 
 
+def test_a_deployment_has_every_call_of_the_modules_that_make_the_tables() -> None:
+    made = {(call.called_by, xform_name(call.operation)) for call in OURS if call.actor == DEPLOYER}
+    modules = ("resources/catalog.py", "resources/lake_days.py", "resources/warehouse/login.py")
+    needed = {(file, method) for file, method in IN_THE_CODE if file in modules}
+
+    # A deployment lists all days, and so asks for none of them.
+    assert needed - made == {("resources/lake_days.py", "batch_get_partition")}
+
+
+def test_whoever_deploys_deletes_versions_and_reads_no_customer_key() -> None:
+    asked = {
+        (call.action, resource) for call in OURS if call.actor == DEPLOYER for resource in call.resources
+    }
+
+    assert ("DeleteObjectVersion", "airline-lake/*") in asked
+    assert ("DeleteObject", "airline-lake/*") not in asked
+    assert {action for action, resource in asked if "customer-key" in resource} == {"CreateSecret"}
+
+
 def test_every_operation_is_one_of_botocores() -> None:
     assert [
         (call.service, call.operation)
@@ -96,6 +115,7 @@ def test_every_operation_is_one_of_botocores() -> None:
         ("s3", "HeadObject", "GetObject"),
         ("s3", "GetObject", "GetObject"),
         ("s3", "GetObject VersionId", "GetObjectVersion"),
+        ("s3", "DeleteObjects VersionId", "DeleteObjectVersion"),
         ("s3", "ListObjectVersions", "ListBucketVersions"),
         ("s3", "UploadPart", "PutObject"),
         ("sqs", "DeleteMessageBatch", "DeleteMessage"),

@@ -9,6 +9,7 @@ from botocore.stub import Stubber
 from template_evaluation import evaluate, parsed
 
 from airline_platform.settings import Settings
+from command.deploy import buckets as asked_buckets
 from command.deploy.preflight import names
 from command.deploy.preflight.account import Caller
 from command.deploy.preflight.names import Named, buckets, others, secrets
@@ -37,18 +38,27 @@ def test_every_fixed_name_of_both_templates_is_asked_for(no_stack: Settings) -> 
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"), [(404, "ok"), (403, "fails"), (301, "fails"), (503, "unknown"), (None, "ok")]
+    ("answer", "outcome"),
+    [
+        (404, "ok"),
+        (403, "fails"),
+        (400, "unknown"),
+        (503, "unknown"),
+        ({}, "ok"),
+        ({"BucketRegion": "us-east-1"}, "ok"),
+        ({"BucketRegion": "eu-central-1"}, "fails"),
+    ],
 )
 def test_a_bucket_is_ours_or_nobodys_or_in_the_way(
-    stubbed: Stubbed, no_stack: Settings, status: int | None, outcome: str
+    stubbed: Stubbed, no_stack: Settings, answer: int | dict[str, str], outcome: str
 ) -> None:
-    s3 = stubbed(names, "s3")
+    s3 = stubbed(asked_buckets, "s3")
     for what in ("landing", "lake", "audit"):
         expected = {"Bucket": f"airline-{what}", "ExpectedBucketOwner": ACCOUNT}
-        if status is None:
-            s3.add_response("head_bucket", {}, expected)
+        if isinstance(answer, dict):
+            s3.add_response("head_bucket", answer, expected)
         else:
-            s3.add_client_error("head_bucket", str(status), http_status_code=status, expected_params=expected)
+            s3.add_client_error("head_bucket", str(answer), http_status_code=answer, expected_params=expected)
 
     assert {it.outcome for it in buckets(no_stack, ME, deployed=False)} == {outcome}
 

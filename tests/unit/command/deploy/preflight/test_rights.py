@@ -9,6 +9,8 @@ from botocore.stub import ANY, Stubber
 from template_evaluation import evaluate, parsed
 
 from airline_platform.settings import Settings
+from command.deploy.permissions.calls import NAME
+from command.deploy.permissions.ours import DEPLOYER, our_calls
 from command.deploy.preflight import rights
 from command.deploy.preflight.account import Caller
 from command.deploy.preflight.rights import PLATFORM, WAREHOUSE, Need
@@ -45,6 +47,45 @@ def test_the_making_of_every_deployed_type_is_simulated() -> None:
     needed = {kind: SAME_SERVICE.get(kind) or _create(kind) for kind in made}
 
     assert {kind: it for kind, it in needed.items() if it.lower() not in simulated} == {}
+
+
+def test_every_call_of_a_deployment_is_simulated_on_its_kind_of_resource() -> None:
+    by_destroy = ("command/deploy/destroy.py", "command/deploy/recovery.py")
+    only_destroyed = {"s3:ListBucketVersions", "s3:DeleteBucket", "s3:DeleteObjectVersion"}
+    of_laptops_and_clusters = {"glue:StartCrawler", "redshift:GetClusterCredentialsWithIAM"}
+    everybodys = {"sts:GetCallerIdentity"}
+    needed = {
+        call.iam_action for call in our_calls() if call.actor == DEPLOYER and call.called_by not in by_destroy
+    }
+
+    simulated = {action for need in (*PLATFORM, *WAREHOUSE) for action in need.actions}
+
+    assert needed - simulated == only_destroyed | of_laptops_and_clusters | everybodys
+
+
+@pytest.mark.parametrize("kind", ["catalog", "database", "table"])
+def test_a_tables_actions_are_simulated_on_catalog_database_and_table(kind: str) -> None:
+    simulated = {action for need in PLATFORM if f":{kind}" in need.resource for action in need.actions}
+
+    assert simulated >= {
+        call.iam_action
+        for call in our_calls()
+        if call.actor == DEPLOYER and f"table/{NAME}/*" in call.resources
+    }
+
+
+def test_what_the_warehouses_handlers_read_is_simulated() -> None:
+    simulated = {action for need in WAREHOUSE for action in need.actions}
+    reads = (
+        "VpcAttribute",
+        "SecurityGroups",
+        "Subnets",
+        "AccountAttributes",
+        "Addresses",
+        "InternetGateways",
+    )
+
+    assert simulated >= {"redshift-serverless:GetNamespace", *(f"ec2:Describe{it}" for it in reads)}
 
 
 def _create(kind: str) -> str:

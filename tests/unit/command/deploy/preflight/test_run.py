@@ -69,6 +69,16 @@ def test_a_warehouse_that_joins_a_deployment_has_its_own_names_and_quotas_asked_
     assert ("quotas", joining) in seen
 
 
+@pytest.mark.parametrize(
+    "status",
+    ["DELETE_FAILED", "CREATE_FAILED", "ROLLBACK_FAILED", "ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"],
+)
+def test_of_a_stack_that_is_made_anew_the_names_are_asked_for(
+    asked: Callable[..., list[Any]], status: str
+) -> None:
+    assert ("names", {"platform": True, "warehouse": False}) in asked({"airline": status})
+
+
 @pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED", None])
 def test_a_stack_that_is_not_complete_is_not_tried(
     asked: Callable[..., list[Any]], status: str | None
