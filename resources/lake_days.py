@@ -19,7 +19,7 @@ from airline_platform.contract.sink import RUNS
 from airline_platform.errors import AirlineError
 from airline_platform.settings import Settings
 from resources.aws.client import reaching
-from resources.catalog import CatalogTable, catalog_tables, has_all
+from resources.catalog import CatalogTable, catalog_tables, has_all, partitions_of
 from resources.glue import Glue
 from resources.lake import Lake
 
@@ -214,20 +214,12 @@ class LakeDays:
             wanted = {day: where for day, where in now.items() if where != wanted[day]}
 
     def _registered(self, days: Sequence[str]) -> dict[str, str]:
-        """Location of the days that the catalog has, as far as Glue says them.
-
-        Its `UnprocessedKeys` are "partitions that were not returned" (Glue API, BatchGetPartition): those
-        that are not there, and those that it left for another call. So it is asked while it returns any.
-        """
-        found: dict[str, str] = {}
-        for some in _chunks(days, GET):
-            asked: Any = [{"Values": [day]} for day in some]
-            while asked:
-                answer = self.glue.batch_get_partition(**self._named, PartitionsToGet=asked)
-                given = answer["Partitions"]
-                found |= {it["Values"][0]: it["StorageDescriptor"]["Location"] for it in given}
-                asked = answer.get("UnprocessedKeys") if given else ()
-        return found
+        """Location of the days that the catalog has, as far as Glue says them."""
+        asked = (
+            partitions_of(self.glue, self._named["DatabaseName"], self._named["TableName"], some)
+            for some in _chunks(days, GET)
+        )
+        return {it["Values"][0]: it["StorageDescriptor"]["Location"] for some in asked for it in some}
 
     def _surely_registered(self, days: Sequence[str]) -> dict[str, str]:
         """Location of the days that the catalog has; where Glue leaves some out, by a listing of all."""

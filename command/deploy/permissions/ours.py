@@ -79,9 +79,10 @@ def _of_lake() -> Iterator[Call]:
 
 def _of_glue() -> Iterator[Call]:
     glue, catalog, days = "resources/glue.py", "resources/catalog.py", "resources/lake_days.py"
-    yield from calls(DAGSTER, catalog, "glue", "GetTable, CreateTable, UpdateTable, DeleteTable", *TABLES)
-    yield from calls(DAGSTER, glue, "glue", "GetTable, BatchGetPartition, BatchCreatePartition", *TABLES)
-    placing = "GetPartitions, BatchGetPartition, BatchCreatePartition, BatchUpdatePartition"
+    tables = "GetTable, CreateTable, UpdateTable, DeleteTable, BatchGetPartition"
+    yield from calls(DAGSTER, catalog, "glue", tables, *TABLES)
+    yield from calls(DAGSTER, glue, "glue", "GetTable, BatchCreatePartition", *TABLES)
+    placing = "GetPartitions, BatchCreatePartition, BatchUpdatePartition"
     yield from calls(DAGSTER, days, "glue", placing, *TABLES)
     yield from calls(DAGSTER, glue, "glue", "GetCrawler, StartCrawler", f"crawler/{NAME}-*")
     runs = "StartJobRun, GetJobRun, GetJobRuns, BatchStopJobRun"
