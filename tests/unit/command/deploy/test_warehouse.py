@@ -133,6 +133,17 @@ def test_a_warehouse_that_is_there_is_named_by_its_stack(stubbed: Stubbed, no_st
     assert WarehouseStack("bi").bring_up(no_stack) == PLACE
 
 
+MADE = {
+    "StackId": "stack/1",
+    "EventId": "1",
+    "StackName": "airline-warehouse",
+    "LogicalResourceId": "airline-warehouse",
+    "ResourceType": "AWS::CloudFormation::Stack",
+    "ResourceStatus": "CREATE_COMPLETE",
+    "Timestamp": "2013-01-01",
+}
+
+
 def test_the_platforms_own_warehouse_is_made_as_a_stack_and_limited(
     stubbed: Stubbed, no_stack: Settings
 ) -> None:
@@ -156,7 +167,7 @@ def test_the_platforms_own_warehouse_is_made_as_a_stack_and_limited(
     outputs = [{"OutputKey": key, "OutputValue": value} for key, value in LIMITED.items()]
     made = {"StackName": "w", "CreationTime": "2013-01-01", "StackStatus": "CREATE_COMPLETE"}
     formation.add_response("describe_stacks", {"Stacks": [made]})
-    formation.add_response("describe_stack_events", {"StackEvents": []})
+    formation.add_response("describe_stack_events", {"StackEvents": [MADE]})
     formation.add_response("describe_stacks", {"Stacks": [made | {"Outputs": outputs}]})
     serverless = stubbed(warehouse, "redshift-serverless")
     serverless.add_response("list_usage_limits", {}, WITHIN)
@@ -165,6 +176,7 @@ def test_the_platforms_own_warehouse_is_made_as_a_stack_and_limited(
 
     assert WarehouseStack(None, {"BaseCapacity": "8"}).bring_up(no_stack, lines.append) == LIMITED
     assert lines == [
+        "airline-warehouse CREATE_COMPLETE",
         "stack airline-warehouse created",
         "usage limit of the warehouse: 16 RPU-hours a day, then emit-metric",
     ]

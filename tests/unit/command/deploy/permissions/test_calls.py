@@ -88,7 +88,7 @@ def test_a_deployment_has_every_call_of_the_modules_that_make_the_tables() -> No
     needed = {(file, method) for file, method in IN_THE_CODE if file in modules}
 
     # A deployment lists all days, and so asks for none of them.
-    assert needed - made == {("resources/lake_days.py", "batch_get_partition")}
+    assert needed - made == {("resources/catalog.py", "batch_get_partition")}
 
 
 def test_whoever_deploys_deletes_versions_and_reads_no_customer_key() -> None:
