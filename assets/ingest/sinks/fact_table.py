@@ -49,7 +49,7 @@ class FactTableSink:
 
         Raises:
             InputReplaced: What was staged is not what the job reported; nothing may be committed.
-        LoadRefused: Not all of the days have the same columns.
+            LoadRefused: Not all of the days have the same columns.
         """
         feed = drift.grown(self.step.feed, evolved_alike(made))
         staging, staged = stage_days(session, self.step.lake, feed, made, self.step.run.run_id)
