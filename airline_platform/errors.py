@@ -7,6 +7,7 @@ AirlineError
 │   ├── CrawlerFailed     the crawler ended with anything but success
 │   ├── QueryFailed       Athena refused the query, or it failed, was cancelled or took too long
 │   ├── LoadRefused       what would be committed is not what was promised
+│   ├── BrokenDocument    what one step wrote down for the next can't be read
 │   └── TableDiffers      a table can't be made what it is declared to be
 ├── StackUnavailable      the AWS endpoint or the warehouse does not answer
 │   └── StackNotStarted   no laptop stack runs here (permanent, too)
@@ -70,6 +71,10 @@ class QueryFailed(PermanentError):  # noqa: N818 - it names what happened
 
 class LoadRefused(PermanentError):  # noqa: N818 - it names what happened
     """A blocking check failed, days may not be replaced, or their Parquet is gone; the old rows stand."""
+
+
+class BrokenDocument(PermanentError):  # noqa: N818 - it names what there is
+    """A document in the lake by which one step tells the next what it made is not JSON."""
 
 
 class TableDiffers(PermanentError):  # noqa: N818 - it names what happened

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
-from airline_platform.errors import AirlineError
+from airline_platform.errors import AirlineError, BrokenDocument
 from airline_platform.settings import Settings
 from resources.aws.audited import AuditedResource, AwsConfig
 from resources.aws.client import make_client, reaching
@@ -81,13 +81,24 @@ class Lake(AuditedResource):
         return self.put_bytes(path, json.dumps(document, indent=1).encode())
 
     def get_json(self, path: str) -> Any | None:
-        """Read a JSON document; None where there is none."""
+        """Read a JSON document; None where there is none.
+
+        Raises:
+            BrokenDocument: It is not JSON.
+        """
         client = self.client()
         try:
             with reaching(self.aws):
-                return json.loads(client.get_object(Bucket=self.bucket, Key=path)["Body"].read())
+                text = client.get_object(Bucket=self.bucket, Key=path)["Body"].read()
         except client.exceptions.NoSuchKey:
             return None
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise BrokenDocument(
+                f"{self.uri(path)}: expected a JSON document, found {text[:60]!r}, which is none: {error}",
+                remedy="Run the step that writes it again for its day: it replaces the document.",
+            ) from error
 
     def put_run_manifest(self, run_id: str, name: str, files: Sequence[Mapping[str, Any]]) -> str:
         """Write which files a Glue job or a COPY of a run takes; return the manifest's URI.
@@ -107,9 +118,29 @@ class Lake(AuditedResource):
             )
 
     def get_manifests(self, dataset: str, partitions: Sequence[str]) -> dict[str, Any]:
-        """Read what a dataset holds, by partition; partitions it never had are left out."""
+        """Read what a dataset holds, by partition; partitions it never had are left out.
+
+        Raises:
+            BrokenDocument: One of them is not JSON.
+        """
+        return self._manifests(dataset, partitions, self.get_json)
+
+    def readable_manifests(self, dataset: str, partitions: Sequence[str]) -> dict[str, Any]:
+        """Read as `get_manifests`, for whoever is about to write them anew: broken ones are left out."""
+
+        def readable(path: str) -> Any | None:
+            try:
+                return self.get_json(path)
+            except BrokenDocument:
+                return None
+
+        return self._manifests(dataset, partitions, readable)
+
+    def _manifests(
+        self, dataset: str, partitions: Sequence[str], read: Callable[[str], Any | None]
+    ) -> dict[str, Any]:
         with ThreadPoolExecutor(READERS) as pool:
-            documents = pool.map(lambda partition: self.get_json(_manifest(dataset, partition)), partitions)
+            documents = pool.map(lambda partition: read(_manifest(dataset, partition)), partitions)
             return {k: v for k, v in zip(partitions, documents, strict=True) if v is not None}
 
     def list_files(self, prefixes: Iterable[str]) -> dict[str, list[dict[str, Any]]]:

@@ -135,7 +135,7 @@ def put_landed(
     since, seen = began.replace(microsecond=0), set(listed)
     later = {
         day: [LandedObject.from_json(file) for file in files]
-        for day, files in lake.get_manifests(feed.raw_asset, list(by_day)).items()
+        for day, files in lake.readable_manifests(feed.raw_asset, list(by_day)).items()
         if any(_landed_since(file, since) and (file["key"], file["etag"]) not in seen for file in files)
     }
     mine = {day: list(files) for day, files in by_day.items() if day not in later}
@@ -193,7 +193,7 @@ def put_made(
         documents |= {day: {"refused": why} for day, why in left_out.refused.items()}
     documents = {day: {"as_of": as_of, **it} for day, it in documents.items()}
     documents |= {day: it.as_json() for day, it in made.items()}
-    there = lake.get_manifests(asset, list(documents))
+    there = lake.readable_manifests(asset, list(documents))
     lake.put_manifests(
         asset, {day: it for day, it in documents.items() if not _is_later(there.get(day, {}), it)}
     )

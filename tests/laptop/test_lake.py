@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from airline_platform.errors import BrokenDocument
+from airline_platform.feeds.flights import FLIGHTS
 from airline_platform.settings import get_settings
+from assets.ingest.handover import put_landed, put_made
 from resources.aws.client import make_client
 from resources.lake import Lake, run_scratch
 from resources.warehouse.resource import Warehouse
@@ -46,6 +50,24 @@ def test_manifests_are_those_of_the_partitions_that_have_one(lake: Lake) -> None
     found = lake.get_manifests("flights_enriched", ["2013-01-20", "2013-02-01", "2013-01-01"])
     assert found == {"2013-01-20": {"files": 20}, "2013-01-01": {"files": 1}}
     assert lake.get_manifests("bookings_enriched", ["2013-01-01"]) == {}
+
+
+def test_a_broken_manifest_is_told_to_its_readers_and_replaced_by_its_writers(lake: Lake) -> None:
+    good, broken, day = {"as_of": "2013-01-03"}, "{not json", "2013-01-01"
+    lake.put_manifests("flights_enriched", {"2013-01-02": good})
+    lake.put_bytes(f"manifests/flights_enriched/{day}.json", broken.encode())
+
+    assert lake.readable_manifests("flights_enriched", [day, "2013-01-02"]) == {"2013-01-02": good}
+    with pytest.raises(BrokenDocument, match=r"flights_enriched/2013-01-01.json: expected a JSON document"):
+        lake.get_manifests("flights_enriched", [day])
+
+    put_made(lake, "flights_enriched", [day, "2013-01-02"], {}, as_of="2013-01-02")
+    made = lake.get_manifests("flights_enriched", [day, "2013-01-02"])
+    assert made == {day: {"as_of": "2013-01-02"}, "2013-01-02": good}
+
+    lake.put_bytes(f"manifests/{FLIGHTS.raw_asset}/{day}.json", broken.encode())
+    put_landed(lake, FLIGHTS, {day: []}, began=datetime(2013, 1, 2, tzinfo=UTC))
+    assert lake.get_manifests(FLIGHTS.raw_asset, [day]) == {day: []}
 
 
 def test_a_runs_manifest_lists_its_files_where_its_scratch_is(lake: Lake) -> None:

@@ -31,6 +31,8 @@ class Documents:
     def get_manifests(self, asset: str, days: Sequence[str]) -> dict[str, Any]:
         return {day: json.loads(self.kept[asset, day]) for day in days if (asset, day) in self.kept}
 
+    readable_manifests = get_manifests
+
 
 @pytest.fixture
 def lake() -> Lake:
