@@ -213,7 +213,7 @@ class GlueEngine:
         """Stage, take a worker, run, store; the worker is given back whatever happens."""
         staging = Staging(self.client("s3"), folder / "s3", run.stop)
         job = self._prepare(run, folder, staging)
-        worker = self.pool.take(staging.brought_bytes)
+        worker = self.pool.take()
         try:
             worker.wait_ready()
             self._work(run, worker, job)

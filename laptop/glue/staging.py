@@ -113,11 +113,6 @@ class Staging:
             if uri not in wanted:
                 self._place(uri, lambda _uri, path: path.touch())
 
-    @property
-    def brought_bytes(self) -> int:
-        """Bytes the run may read; placeholders of its outputs have none."""
-        return sum(size for _, _, size in self._seen.values())
-
     def fetch(self, uri: ObjectUri, folder: Path) -> Path:
         """Copy one object into a folder outside the mounts, under its own name.
 

@@ -23,15 +23,16 @@ import psutil
 from laptop.files import write_whole
 from laptop.spark.java import find_java
 
-JVM_OPTIONS = ("-Xmx1g", "-XX:+UseSerialGC", "-Xss4m", "-XX:-UsePerfData", "-Dfile.encoding=UTF-8")
-"""The serial collector: the others' threads would take the job's cores."""
-
-QUICK = "-XX:TieredStopAtLevel=1"
-"""The compiler of a JVM for small jobs, C1 alone: a day's job ends before C2 has paid for itself."""
-
-THOROUGH = "-XX:-DontCompileHugeMethods"
-"""The compiler of a JVM for large jobs: C2 too, and also for the few methods that have above 8,000 bytecodes.
-92 days (1.8 M rows) take 36 s of CPU at first, and then 22 and 20, instead of 50 each time."""
+JVM_OPTIONS = (
+    "-Xmx1g",
+    "-XX:+UseSerialGC",
+    "-Xss4m",
+    "-XX:-UsePerfData",
+    "-XX:-DontCompileHugeMethods",
+    "-Dfile.encoding=UTF-8",
+)
+"""The serial collector: the others' threads would take the job's cores. And the few methods that have above
+8,000 bytecodes are compiled, too: 92 days (1.8 M rows) take 22 s of CPU instead of 50."""
 
 OPENED = (
     "java.base/java.lang", "java.base/java.lang.invoke", "java.base/java.lang.reflect", "java.base/java.io",
@@ -44,9 +45,6 @@ OPENED = (
 
 SHARING_VARIABLE = "AIRLINE_JVM_SHARING"
 """One JVM option the launcher takes from its environment: which class archive to use, or to record."""
-
-COMPILER_VARIABLE = "AIRLINE_JVM_COMPILER"
-"""Another such option: `QUICK` or `THOROUGH`. The archive is the same for both."""
 
 
 class SparkJvm:
@@ -68,7 +66,7 @@ class SparkJvm:
         self.archive = self.home / "spark.jsa"
         self._write_launcher()
 
-    def environment(self, compiler: str = QUICK) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What a process needs so that pyspark starts this JVM, and Python workers this Python."""
         sharing = f"-XX:SharedArchiveFile={self.archive}" if self.archive.exists() else "-Xshare:auto"
         return {
@@ -78,7 +76,6 @@ class SparkJvm:
             "PYSPARK_DRIVER_PYTHON": sys.executable,
             "SPARK_LOCAL_IP": "127.0.0.1",
             "LC_ALL": "C.UTF-8",
-            COMPILER_VARIABLE: compiler,
             SHARING_VARIABLE: sharing,
         }
 
@@ -118,7 +115,7 @@ class SparkJvm:
         """Stand in for `bin/spark-submit`, which starts a first JVM just to find the second one's options."""
         launcher = self.home / "bin" / "spark-submit"
         # A worker is ended with SIGKILL, so what its JVM unpacks must lie where the worker's folder goes.
-        options = f'"${COMPILER_VARIABLE}" "${SHARING_VARIABLE}" "-Djava.io.tmpdir=${{TMPDIR:-/tmp}}"'
+        options = f'"${SHARING_VARIABLE}" "-Djava.io.tmpdir=${{TMPDIR:-/tmp}}"'
         words = [shlex.join(self._command), options, "-cp", shlex.quote(self._jars)]
         text = f'#!/bin/sh\nexec {" ".join(words)} org.apache.spark.deploy.SparkSubmit "$@"\n'
         if not launcher.exists() or launcher.read_text() != text:

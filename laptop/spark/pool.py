@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from airline_platform.errors import StackUnavailable
-from laptop.spark.jvm import QUICK, THOROUGH, SparkJvm, session_options
+from laptop.spark.jvm import SparkJvm, session_options
 
 logger = logging.getLogger(__name__)
 
@@ -29,13 +29,6 @@ READY_SECONDS = 120.0
 
 JOBS_PER_WORKER = 100
 """After so many jobs a worker is replaced, whatever its JVM may have gathered meanwhile."""
-
-LARGE_BYTES = 16_000_000
-"""From so many bytes to read a job is a large one. Of CSV that is 35 days of 20,000 flights; for fewer, a JVM
-that compiles thoroughly takes as long, most of it for its start."""
-
-LARGE_IDLE_SECONDS = 120.0
-"""How long the worker of a large job waits for another one; a backfill has several."""
 
 REPLACE_SECONDS = 1.0
 """Pause between a job's end and the start of the next worker, which takes both cores for some seconds."""
@@ -50,20 +43,15 @@ ARCHIVE_IDLE_SECONDS = 20.0
 class Worker:
     """One Spark worker: starting, ready, running a job, ready again, ended."""
 
-    def __init__(
-        self, folder: Path, environment: dict[str, str], *, large: bool = False, warm: bool = True
-    ) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], *, warm: bool = True) -> None:
         """Start the process; it is ready when `wait_ready` says so.
 
         Args:
             folder: The worker's own scratch folder; made here, removed by `end`.
             environment: The process's whole environment.
-            large: Whether it is for large jobs.
             warm: Whether it warms up first, which takes longer than it spares a job that waits for it.
         """
         self.folder = folder
-        self.large = large
-        self.used = time.monotonic()
         self.jobs = 0
         self.spent = False
         folder.mkdir(parents=True)
@@ -202,17 +190,16 @@ class SparkPool:
         with self._lock:
             return sum(worker.ready for worker in self._idle)
 
-    def take(self, bytes_to_read: int = 0) -> Worker:
-        """A worker for a job, the warmest there is; a new one, not warmed up, where none of its kind is idle.
+    def take(self) -> Worker:
+        """A worker for a job, the warmest there is; a new one, not warmed up, where none is idle.
 
         Raises:
             StackUnavailable: No Java 17, or the pool was closed.
         """
-        large = bytes_to_read >= LARGE_BYTES
         with self._lock:
             self._drop_useless()
-            idle = sorted(self._of_kind(large=large), key=lambda worker: not worker.ready)
-            worker = idle[0] if idle else self._new_worker(large=large, warm=False)
+            idle = sorted(self._idle, key=lambda worker: not worker.ready)
+            worker = idle[0] if idle else self._new_worker(warm=False)
             if idle:
                 self._idle.remove(worker)
             self._taken.add(worker)
@@ -222,8 +209,8 @@ class SparkPool:
         """Keep a worker for the next job, or end it and let a new one take its place."""
         with self._lock:
             self._taken.discard(worker)
-            self._quiet_since = worker.used = time.monotonic()
-            room = len(self._of_kind(large=worker.large)) < self.size
+            self._quiet_since = time.monotonic()
+            room = len(self._idle) < self.size
             if worker.reusable and room and not self._closed.is_set():
                 self._idle.append(worker)
                 return
@@ -244,23 +231,18 @@ class SparkPool:
         for worker in workers:
             worker.end()
 
-    def _of_kind(self, *, large: bool) -> list[Worker]:
-        return [worker for worker in self._idle if worker.large is large]
-
-    def _new_worker(self, *, large: bool = False, warm: bool = True) -> Worker:
+    def _new_worker(self, *, warm: bool = True) -> Worker:
         if self._closed.is_set():
             raise StackUnavailable("The Glue engine is stopping.", remedy="start the stack: `airline up`")
         folder = self.folder / uuid.uuid4().hex[:12]
-        java = SparkJvm(self.jvm_folder).environment(THOROUGH if large else QUICK)
-        return Worker(folder, self.environment | java, large=large, warm=warm)
+        java = SparkJvm(self.jvm_folder).environment()
+        return Worker(folder, self.environment | java, warm=warm)
 
     def _drop_useless(self) -> None:
-        """End idle workers that have died, or that no large job has used for long."""
-        now = time.monotonic()
+        """End idle workers that have died."""
         for worker in [*self._idle]:
             if not worker.alive:
                 logger.warning("Spark worker %d died while it waited", worker.process.pid)
-            if not worker.alive or (worker.large and now - worker.used >= LARGE_IDLE_SECONDS):
                 self._idle.remove(worker)
                 worker.end()
 
@@ -280,7 +262,7 @@ class SparkPool:
     def _fill(self) -> None:
         with self._lock:
             self._drop_useless()
-            missing = self.size - len(self._of_kind(large=False))
+            missing = self.size - len(self._idle)
             if not self._taken and not self._closed.is_set():
                 self._idle += [self._new_worker() for _ in range(missing)]
 

@@ -22,8 +22,6 @@ import requests
 
 from airline_platform.errors import GlueJobFailed
 from airline_platform.settings import get_settings
-from laptop.spark.jvm import QUICK, THOROUGH
-from laptop.spark.pool import LARGE_BYTES
 from resources import glue
 from resources.aws.audited import AwsConfig
 
@@ -312,19 +310,6 @@ print(pid, worker, folder == os.environ["TMPDIR"])
     assert first[1] != second[1]
     assert (first[2], second[2]) == ("True", "True")
     assert not psutil.pid_exists(int(first[1])) or psutil.Process(int(first[1])).status() == "zombie"
-
-
-def test_a_job_with_much_to_read_has_a_jvm_that_compiles_thoroughly(stack):
-    script = f"""{IN_JVM}
-options = jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments()
-print([option for option in options if option in {(QUICK, THOROUGH)}])
-"""
-    stack.create_job("compiled", script)
-    small = stack.put("in/small/1.csv", "a\n1\n", "landing")
-    large = stack.put("in/large/1.csv", b"a\n" + b"1\n" * (LARGE_BYTES // 2), "landing")
-    of_small, of_large = (stack.run("compiled", input=uri) for uri in (small, large))
-    assert stack.log("/aws-glue/jobs/output", of_small["Id"]) == f"['{QUICK}']"
-    assert stack.log("/aws-glue/jobs/output", of_large["Id"]) == f"['{THOROUGH}']"
 
 
 def test_what_a_job_prints_is_in_cloudwatch_when_it_ends(stack):
