@@ -43,6 +43,9 @@ OPENED = (
 )  # fmt: skip
 """What Spark 3.5 opens on Java 17; source: its own launcher's JavaModuleOptions."""
 
+OPTIONS_VARIABLE = "AIRLINE_JAVA_OPTIONS"
+"""Options of the JVM besides; of two that contradict each other the later one holds, which is this one."""
+
 SHARING_VARIABLE = "AIRLINE_JVM_SHARING"
 """One JVM option the launcher takes from its environment: which class archive to use, or to record."""
 
@@ -115,7 +118,7 @@ class SparkJvm:
         """Stand in for `bin/spark-submit`, which starts a first JVM just to find the second one's options."""
         launcher = self.home / "bin" / "spark-submit"
         # A worker is ended with SIGKILL, so what its JVM unpacks must lie where the worker's folder goes.
-        options = f'"${SHARING_VARIABLE}" "-Djava.io.tmpdir=${{TMPDIR:-/tmp}}"'
+        options = f'${OPTIONS_VARIABLE} "${SHARING_VARIABLE}" "-Djava.io.tmpdir=${{TMPDIR:-/tmp}}"'
         words = [shlex.join(self._command), options, "-cp", shlex.quote(self._jars)]
         text = f'#!/bin/sh\nexec {" ".join(words)} org.apache.spark.deploy.SparkSubmit "$@"\n'
         if not launcher.exists() or launcher.read_text() != text:
