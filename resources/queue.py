@@ -1,6 +1,7 @@
 """The queue of landing events, in which S3 reports created and deleted objects in one of several forms."""
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,12 @@ _T = TypeVar("_T")
 
 BATCH = 10
 """SQS gives, and takes back, ten messages a call."""
+
+GATHER_SECONDS = 0.1
+"""After so long without a message a burst is over; a file that lands alone waits so long for others."""
+
+GATHER_AT_MOST = 3.0
+"""Seconds for which a burst that goes on is gathered."""
 
 FIRST_RECEIVED: Literal["ApproximateFirstReceiveTimestamp"] = "ApproximateFirstReceiveTimestamp"
 """Attribute of a message: when it was received for the first time, in milliseconds since 1970."""
@@ -180,6 +187,9 @@ class LandingEvents(AuditedResource):
     def receive(self, limit: int, *, wait: int = 0) -> list[Message]:
         """Receive messages that wait; each is then hidden for the queue's visibility timeout.
 
+        Files that land together are received together: the first of their messages alone would start a run
+        for which the others have to wait.
+
         Args:
             limit: How many at most.
             wait: Seconds to wait for the first one where there is none; 20 at most.
@@ -187,21 +197,33 @@ class LandingEvents(AuditedResource):
         Raises:
             StackUnavailable: SQS does not answer.
         """
-        messages: list[Message] = []
-        sqs = make_client(self.aws, "sqs")
         with reaching(self.aws):
             url = self._url()
-            while len(messages) < limit:
-                answer = sqs.receive_message(
-                    QueueUrl=url,
-                    MaxNumberOfMessages=min(BATCH, limit - len(messages)),
-                    WaitTimeSeconds=0 if messages else wait,
-                    MessageSystemAttributeNames=[FIRST_RECEIVED],
-                )
-                received = answer.get("Messages", [])
-                messages += [_message(one) for one in received]
-                if not received:
+            messages = self._drain(url, limit, wait)
+            gathered = time.monotonic() + GATHER_AT_MOST
+            while 0 < len(messages) < limit and time.monotonic() < gathered:
+                time.sleep(GATHER_SECONDS)
+                more = self._drain(url, limit - len(messages))
+                if not more:
                     break
+                messages += more
+        return messages
+
+    def _drain(self, url: str, limit: int, wait: int = 0) -> list[Message]:
+        """Receive until a call brings nothing; only the first one waits."""
+        sqs = make_client(self.aws, "sqs")
+        messages: list[Message] = []
+        while len(messages) < limit:
+            answer = sqs.receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=min(BATCH, limit - len(messages)),
+                WaitTimeSeconds=0 if messages else wait,
+                MessageSystemAttributeNames=[FIRST_RECEIVED],
+            )
+            received = answer.get("Messages", [])
+            messages += [_message(one) for one in received]
+            if not received:
+                break
         return messages
 
     def send(self, events: Sequence[Mapping[str, object]]) -> None:

@@ -8,7 +8,7 @@ from assets.marts.assets import GROUP
 automation_sensor = AutomationConditionSensorDefinition(
     "automation_sensor",
     target=AssetSelection.groups(GROUP, warehouse_catalog.GROUP),
-    minimum_interval_seconds=10,
+    minimum_interval_seconds=5,
     default_status=DefaultSensorStatus.RUNNING,
     description=(
         "Asks for a mart's day when that day of its source was loaded: one day as a run at once, several as "
