@@ -62,7 +62,7 @@ BATCH = 5_000
 """Rows of a whole file that go to Spark at once."""
 
 UNSPLIT = 4 << 20
-"""Bytes up to which Spark gives a file to one task (`spark.sql.files.openCostInBytes`)."""
+"""Bytes up to which a file that comes alone goes to one task, which numbers its lines without another pass."""
 
 _SAME_AS_URI = re.compile(r"[A-Za-z0-9:/=._-]+")
 """What a URI does not encode. To decode each row's costs a range of days 7 % of its time."""
@@ -180,6 +180,9 @@ def read_lines(spark: SparkSession, batch: Batch, is_row: Callable[[SparkColumn]
     Returns:
         source_file, partition_date, landed_at, source_line, raw_text: a row for each line that is one.
     """
+    if _is_one_task(batch.files):
+        # Spark divides no file that is smaller than this.
+        spark.conf.set("spark.sql.files.openCostInBytes", UNSPLIT)
     lines = spark.read.text(paths(batch.files)).select(
         "value",
         source_file("_metadata.file_path", batch.files),
@@ -199,12 +202,16 @@ def read_lines(spark: SparkSession, batch: Batch, is_row: Callable[[SparkColumn]
     return rows.select(SOURCE_FILE.name, PARTITION, LANDED_AT, LINE, cut.alias(RAW))
 
 
+def _is_one_task(files: Sequence[LandedFile]) -> bool:
+    return len(files) == 1 and files[0].size <= UNSPLIT
+
+
 def _first_ids(lines: DataFrame, files: Sequence[LandedFile]) -> dict[tuple[str, int], int]:
     """What to take from a line's id to get its number in its file, by the file and where its part begins.
 
     Spark numbers the lines of a task one after the other, whosever they are.
     """
-    if len(files) == 1 and files[0].size <= UNSPLIT:
+    if _is_one_task(files):
         return {(files[0].url, 0): -1}
     parts = lines.groupBy(SOURCE_FILE.name, BLOCK).agg(F.min(LINE), F.count("*")).collect()
     before: dict[tuple[str, int], int] = {}

@@ -351,6 +351,20 @@ def test_a_day_that_lands_again_replaces_itself_and_leaves_its_neighbours_alone(
     ]
 
 
+@pytest.mark.parametrize("days", [[NEW_YEAR], [NEW_YEAR, SECOND]], ids=["alone", "with another"])
+def test_lines_of_a_file_that_two_tasks_could_read_have_their_numbers(lake: Lake, days: list[str]) -> None:
+    lines = [f"UA,{number},2,3,4" for number in range(2, 20_002)]
+    entries = [lake.land(key("a.csv", day), csv_file(*lines[:-1], "UA,x,2,3,4")) for day in days]
+    assert all(entry["size"] > 2 * 65_536 for entry in entries), "a laptop's Spark divides no smaller one"
+
+    lake.run(*entries)
+
+    loaded = [row for row in lake.loaded() if str(row.flight_date) == NEW_YEAR]
+    assert len(loaded) == 19_999
+    assert [row.source_line for row in loaded if row.source_line != row.origin_airport_id] == []
+    assert [reject["line_number"] for reject in lake.rejects()] == [20_001] * len(days)
+
+
 def test_a_day_left_without_a_good_row_is_emptied(lake: Lake) -> None:
     lake.run(*(lake.land(key("a.csv", day), csv_file("UA,1,2,3,4")) for day in (NEW_YEAR, SECOND)))
 
