@@ -16,7 +16,7 @@ from benchmarks.picture import draw
 from benchmarks.results import PICTURE_NAME, Circumstances, Outcome, Results, rows
 from command.console import err, out, show_table, tell
 
-BENCHMARKS = ("landing", "backfill", "growth", "burst", "transform", "whole_path")
+BENCHMARKS = ("landing", "backfill", "growth", "burst", "transform", "whole_path", "large", "at_rest")
 """Modules of this package, in the order in which they run; each has `measure(bench: Bench) -> Section`."""
 
 RESULTS = Path(__file__).with_name("results")

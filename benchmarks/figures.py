@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-Unit = Literal["s", "times", "rows/s", "files/min", "MB", "files", "runs", "jobs", "calls"]
+Unit = Literal["s", "%", "times", "rows/s", "files/min", "MB", "files", "runs", "jobs", "calls"]
 
 
 @dataclass(frozen=True)

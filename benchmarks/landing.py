@@ -5,7 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from statistics import median
 from typing import Any, TypeVar
+
+import psycopg2
 
 from airline_platform.errors import AirlineError
 from airline_platform.feeds.airports import AIRPORTS
@@ -19,8 +22,9 @@ from command.land import Upload, expand, plan_upload
 from laptop.postgres import PostgresServer
 
 FIRST_DAY = date(2017, 5, 1)
-DAYS, CLASSIC_DAYS = 7, 3
-TARGET_SECONDS, TARGET_SHARE = 10, 0.5
+DAYS, CLASSIC_DAYS, MARTS_DAYS = 7, 3, 5
+TARGET_SECONDS, TARGET_SHARE, TARGET_MARTS_SECONDS = 3, 0.2, 10
+MARTS = f"from a day's rows to its marts and its report; the median of {MARTS_DAYS}"
 SHARE = "from the PUT to the rows: ours / the classic pipeline's"
 
 OUR_TABLE = FLIGHTS.table.qualified_name
@@ -37,6 +41,11 @@ SUMMARY_OF_DAYS = """
 SELECT flight_date, count(*), sum(dep_delay), sum(arr_delay), count(dep_airport), count(arr_airport),
     count(DISTINCT dep_airport), count(DISTINCT arr_city)
 FROM {table} WHERE flight_date IN %(days)s GROUP BY 1 ORDER BY 1
+"""
+REPORT = '["delay_report"]'
+REPORT_MADE = """
+SELECT extract(epoch FROM max(timestamp))::float8 FROM event_logs
+WHERE dagster_event_type = 'ASSET_MATERIALIZATION' AND partition = %(day)s AND asset_key = %(report)s
 """
 ALERT_SENT = """
 SELECT extract(epoch FROM max(sent_at))::float8 FROM airlines.alert_outbox WHERE run_id = %(run_id)s
@@ -86,16 +95,19 @@ def measure(bench: Bench) -> Section:
         AirlineError: A day did not get through, or the two ways made different rows of it.
     """
     days = [FIRST_DAY + timedelta(days=n) for n in range(DAYS)]
+    marts_days = [days[-1] + timedelta(days=n + 1) for n in range(MARTS_DAYS)]
     with closing(connect(_server(bench).warehouse_credentials())) as session:
         ours = [_land(bench, session, day, n * SENSOR_SECONDS / DAYS) for n, day in enumerate(days)]
         with _classic(bench) as classic:
             theirs = [_land_classic(bench, classic, session, day) for day in days[:CLASSIC_DAYS]]
             _require_same_rows(session, days[:CLASSIC_DAYS])
         our_figures, our_note = _about_ours(bench, session, ours)
+        marts = [_marts(bench, session, day) for day in marts_days]
     peer = _median(theirs)
     share = _median(ours).seconds / peer.seconds
     figures = [
         *our_figures,
+        Figure("marts_after_load_s", median(marts), "s", MARTS, TARGET_MARTS_SECONDS),
         Figure("step_functions_s", peer.seconds, "s", "the classic pipeline, from the PUT to the rows"),
         Figure("land_vs_step_functions", share, "times", SHARE, TARGET_SHARE),
     ]
@@ -199,6 +211,26 @@ def _job_seconds(job: Mapping[str, Any]) -> float:
 
 
 # --- theirs ------------------------------------------------------------------------------------------------
+
+
+def _marts(bench: Bench, session: Any, day: date) -> float:
+    """Let a day land while the marts follow; seconds from its rows to its report, the last thing made of it.
+
+    Raises:
+        AirlineError: The report does not come.
+    """
+    bench.sensors("automation_sensor", running=True)
+    try:
+        landed = _land(bench, session, day, 0)
+        with closing(psycopg2.connect(**_server(bench).dagster_connection())) as storage:
+            storage.autocommit = True
+            while not (made := _value(storage, REPORT_MADE, day=str(day), report=REPORT)):
+                if time.time() > landed.seen + LOST_SECONDS:
+                    raise AirlineError(f"{day}: no report came", remedy="See the runs in the Dagster UI.")
+                time.sleep(LOOK_SECONDS)
+    finally:
+        bench.sensors("automation_sensor", running=False)
+    return float(made) - landed.seen
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from benchmarks.figures import Figure, Section, Unit
 
 JSON_NAME, MARKDOWN_NAME, PICTURE_NAME = "latest.json", "latest.md", "latest.svg"
 
-DECIMALS: Mapping[Unit, int] = {"s": 2, "times": 2}
+DECIMALS: Mapping[Unit, int] = {"s": 2, "%": 1, "times": 2}
 """Of the units that have some."""
 
 

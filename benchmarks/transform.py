@@ -1,10 +1,7 @@
 """The flights transform beside a PySpark script written by hand: same days, engine, JVM and session."""
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import date
 from statistics import median
 from typing import Literal
 from uuid import uuid4
@@ -12,28 +9,19 @@ from uuid import uuid4
 import duckdb
 from dagster_pipes import encode_param
 
-from airline_platform.errors import GlueJobFailed
-from airline_platform.feeds.airports import AIRPORTS
 from airline_platform.feeds.flights import FLIGHTS
 from benchmarks.agreement import TOTALS, Totals, require_agreement
 from benchmarks.figures import Figure, Section
 from benchmarks.laptop import ROWS_A_DAY, Bench
+from benchmarks.script import Days, create_script_job, keys_below, places, put_days, run_job, script_job
 from resources.acceptance.heads import judge
 from resources.acceptance.verdicts import Accepted
-from resources.glue import ENDED
 from resources.lake import copy_manifest
 
 FIRST_DAY = date(2016, 4, 1)
 DAYS = 30
 REPEATS = 5
-TARGET = 1.3
-
-SCRIPT = Path(__file__).with_name("peers") / "pyspark_script.py"
-PEER_JOB = "bench-pyspark-script"
-FOLDER = "bench/transform"
-"""In the lake: what stands there starts no run."""
-
-LOOK_SECONDS = 0.05
+TARGET, TARGET_ONE_DAY = 1.05, 1.2
 
 Who = Literal["ours", "peer"]
 
@@ -54,28 +42,10 @@ NOTES = (
 )
 
 
-@dataclass(frozen=True)
-class Days:
-    """Days that are transformed, as they stand in the lake.
-
-    Args:
-        folder: Key prefix, ending in `/`, of what belongs to them.
-        files: Keys by day.
-    """
-
-    folder: str
-    files: Mapping[str, str]
-
-    @property
-    def rows(self) -> int:
-        """Of all days."""
-        return len(self.files) * ROWS_A_DAY
-
-
 def measure(bench: Bench) -> Section:
     """Run both over a month, and over a day."""
-    _create_peer(bench)
-    month, day = (_put_days(bench, number) for number in (DAYS, 1))
+    create_script_job(bench)
+    month, day = (put_days(bench, FIRST_DAY, number) for number in (DAYS, 1))
     of_month, of_day = (_seconds(bench, days) for days in (month, day))
     return Section("Transform", figures(of_month, of_day, month.rows, day.rows), NOTES)
 
@@ -98,34 +68,13 @@ def figures(
             of_day["ours"] / of_day["peer"],
             "times",
             f"one day of {ROWS_A_DAY:,} flights: our job's time / a hand-written script's",
+            TARGET_ONE_DAY,
         ),
         Figure("transform_rows_s", month / of_month["ours"], "rows/s", f"{what}: our job"),
         Figure("transform_pyspark_rows_s", month / of_month["peer"], "rows/s", f"{what}: the script"),
         Figure("transform_one_day_rows_s", day / of_day["ours"], "rows/s", "one day: our job"),
         Figure("transform_one_day_pyspark_rows_s", day / of_day["peer"], "rows/s", "one day: the script"),
     )
-
-
-def _create_peer(bench: Bench) -> None:
-    """The script as a Glue job, like ours in all but the script."""
-    settings, glue = bench.settings, bench.client("glue")
-    key = f"{FOLDER}/{SCRIPT.name}"
-    bench.client("s3").upload_file(str(SCRIPT), settings.lake_bucket, key)
-    ours = glue.get_job(JobName=settings.job_name(FLIGHTS.name))["Job"]
-    command = ours["Command"] | {"ScriptLocation": f"s3://{settings.lake_bucket}/{key}"}
-    glue.create_job(Name=PEER_JOB, Role=ours["Role"], GlueVersion=ours["GlueVersion"], Command=command)
-
-
-def _put_days(bench: Bench, number: int) -> Days:
-    """Put so many days' files into the lake."""
-    first, last = FIRST_DAY, FIRST_DAY + timedelta(days=number - 1)
-    source, folder = bench.flights(first, last), f"{FOLDER}/{number}-days/"
-    files = {}
-    for path in sorted(source.rglob("*.csv")):
-        key = f"{folder}{path.relative_to(source)}"
-        bench.client("s3").upload_file(str(path), bench.settings.lake_bucket, key)
-        files[path.parent.name.removeprefix("date=")] = key
-    return Days(folder, files)
 
 
 def _seconds(bench: Bench, days: Days) -> dict[Who, float]:
@@ -136,8 +85,8 @@ def _seconds(bench: Bench, days: Days) -> dict[Who, float]:
         # Each goes first every other time.
         for who, seconds in sorted(taken.items(), reverse=bool(turn % 2)):
             output = f"{days.folder}{who}/{uuid4().hex}/"
-            job, arguments = (_ours if who == "ours" else _peer)(bench, days, output)
-            seconds.append(_run(bench, job, arguments))
+            job, arguments = (_ours if who == "ours" else script_job)(bench, days, output)
+            seconds.append(run_job(bench, job, arguments))
             made[who] = _totals(bench, f"{output}good/")
         require_agreement(made)
         _remove(bench, [f"{days.folder}{who}/" for who in taken])
@@ -156,7 +105,7 @@ def _ours(bench: Bench, days: Days, output: str) -> tuple[str, dict[str, str]]:
         "evolved": "none",
         "caller": "nobody",
     }
-    return bench.settings.job_name(FLIGHTS.name), named | _places(lake, output) | _pipes(bench, output)
+    return bench.settings.job_name(FLIGHTS.name), named | places(lake, output) | _pipes(bench, output)
 
 
 def _entry(bench: Bench, day: str, key: str) -> dict[str, object]:
@@ -182,21 +131,6 @@ def _entry(bench: Bench, day: str, key: str) -> dict[str, object]:
     }
 
 
-def _peer(bench: Bench, days: Days, output: str) -> tuple[str, dict[str, str]]:
-    """The script's job and its arguments."""
-    lake = bench.settings.lake_bucket
-    return PEER_JOB, {"flights": f"s3://{lake}/{days.folder}{FLIGHTS.prefix}"} | _places(lake, output)
-
-
-def _places(lake: str, output: str) -> dict[str, str]:
-    """Arguments both have."""
-    return {
-        "airports": f"s3://{lake}/{AIRPORTS.table.name}/",
-        "output": f"s3://{lake}/{output}good/",
-        "rejects": f"s3://{lake}/{output}rejects/",
-    }
-
-
 def _pipes(bench: Bench, output: str) -> dict[str, str]:
     """Arguments by which our job reports as it does to Dagster, which belongs to its work."""
     lake, key = bench.settings.lake_bucket, f"{output}pipes/context.json"
@@ -215,29 +149,10 @@ PIPES_CONTEXT = (
 """What Dagster says to a job where there is nothing to say."""
 
 
-def _run(bench: Bench, job: str, arguments: Mapping[str, str]) -> float:
-    """Run a job in a warm worker; the seconds from its start to its end, by Glue's own clock.
-
-    Raises:
-        GlueJobFailed: It did not succeed.
-    """
-    bench.wait_until_quiet()
-    glue = bench.client("glue")
-    given = {f"--{name}": value for name, value in arguments.items()}
-    run_id = glue.start_job_run(JobName=job, Arguments=given)["JobRunId"]
-    while (run := glue.get_job_run(JobName=job, RunId=run_id)["JobRun"])["JobRunState"] not in ENDED:
-        time.sleep(LOOK_SECONDS)
-    if run["JobRunState"] != "SUCCEEDED":
-        raise GlueJobFailed(
-            f"{job}: {run.get('ErrorMessage')}", remedy="Correct the job, then measure again."
-        )
-    return float((run["CompletedOn"] - run["StartedOn"]).total_seconds())
-
-
 def _totals(bench: Bench, output: str) -> Totals:
     """What is compared of the Parquet below a prefix of the lake."""
     folder = bench.scratch / "transform" / uuid4().hex
-    for key in _keys(bench, output):
+    for key in keys_below(bench, output):
         path = folder / key.removeprefix(output)
         path.parent.mkdir(parents=True, exist_ok=True)
         bench.client("s3").download_file(bench.settings.lake_bucket, key, str(path))
@@ -247,14 +162,8 @@ def _totals(bench: Bench, output: str) -> Totals:
     return dict(zip((column[0] for column in found.description or ()), totals, strict=True))
 
 
-def _keys(bench: Bench, prefix: str) -> list[str]:
-    pages = bench.client("s3").get_paginator("list_objects_v2")
-    found = pages.paginate(Bucket=bench.settings.lake_bucket, Prefix=prefix)
-    return [item["Key"] for page in found for item in page.get("Contents", ())]
-
-
 def _remove(bench: Bench, prefixes: Sequence[str]) -> None:
     """Remove what was written, so that later runs find the bucket as it was."""
     s3 = bench.client("s3")
-    for key in [key for prefix in prefixes for key in _keys(bench, prefix)]:
+    for key in [key for prefix in prefixes for key in keys_below(bench, prefix)]:
         s3.delete_object(Bucket=bench.settings.lake_bucket, Key=key)

@@ -1,23 +1,32 @@
 """Parquet as PostgreSQL's COPY takes it in with least work: its binary format, of whole columns at once."""
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 from pgpq import ArrowToPostgresBinaryEncoder
 from pyarrow import parquet
 
 ROWS = 50_000
-"""Rows made into bytes at once."""
+"""Rows of one COPY. A day may have millions: made into bytes together, they would fill a laptop's memory."""
 
 
-def binary_rows(content: bytes) -> bytes:
-    """Return the rows of a Parquet file as `COPY … (FORMAT binary)` reads them, its columns in their order.
+def batches(content: bytes) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file, so many at a time.
 
     Args:
-        content: The file. Its columns have the types that PostgreSQL's have; an int64 is a bigint.
+        content: The file.
     """
     # Spark writes timestamps as INT96, which Arrow takes for nanoseconds, and PostgreSQL has none.
-    file = parquet.ParquetFile(io.BytesIO(content), coerce_int96_timestamp_unit="us")
-    encoder: Any = ArrowToPostgresBinaryEncoder(file.schema_arrow)
-    batches = map(encoder.write_batch, file.iter_batches(ROWS))
-    return b"".join([encoder.write_header(), *batches, encoder.finish()])
+    yield from parquet.ParquetFile(io.BytesIO(content), coerce_int96_timestamp_unit="us").iter_batches(ROWS)
+
+
+def binary_rows(batch: pa.RecordBatch) -> bytes:
+    """Return rows as `COPY … (FORMAT binary)` reads them, their columns in their order.
+
+    Args:
+        batch: The rows. Their columns have the types that PostgreSQL's have; an int64 is a bigint.
+    """
+    encoder: Any = ArrowToPostgresBinaryEncoder(batch.schema)
+    return b"".join([encoder.write_header(), encoder.write_batch(batch), encoder.finish()])

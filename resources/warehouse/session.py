@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import sqlglot
@@ -39,12 +40,13 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - it is a class
 
 AHEAD = 4
-"""Files that a laptop's COPY reads ahead, so that PostgreSQL does not wait for them."""
+"""Files, and batches of rows, that a laptop's COPY has ready, so that PostgreSQL does not wait for them."""
 
 LOAD_MEMORY = "256MB"
 """For one sort or grouping of a laptop's load, of which there is never more than one: a quarter's two million
 flights, grouped, take 220 MB."""
 
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 
 COPY_PARQUET = "COPY {table} FROM %(manifest)s IAM_ROLE default FORMAT AS PARQUET MANIFEST"
@@ -192,7 +194,7 @@ class Session:
 
     def _copy_parquet(self, staging: str, manifest_uri: str) -> None:
         """The laptop's double of Redshift's COPY: the manifest's files, by position."""
-        from resources.warehouse.binary_copy import binary_rows  # noqa: PLC0415 - pyarrow costs 0.2 s, only loads need it
+        from resources.warehouse.binary_copy import batches, binary_rows  # noqa: PLC0415 - pyarrow costs 0.2 s, only loads need it
 
         s3 = make_client(self._aws, "s3")
 
@@ -200,12 +202,10 @@ class Session:
             bucket, _, key = uri.removeprefix("s3://").partition("/")
             return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
-        def rows_of(uri: str) -> bytes:
-            return binary_rows(read(uri))
-
         with reaching(self._aws), self._connection.cursor() as cursor:
             files = [entry["url"] for entry in json.loads(read(manifest_uri))["entries"]]
-            for rows in _made_ahead(rows_of, files):
+            of_files = chain.from_iterable(map(batches, _made_ahead(read, files)))
+            for rows in _made_ahead(binary_rows, of_files):
                 # All at once: in psycopg2's pieces of 8 kB, this thread waits for those that read ahead.
                 cursor.copy_expert(f"COPY {staging} FROM STDIN (FORMAT binary)", io.BytesIO(rows), len(rows))
 
@@ -213,7 +213,7 @@ class Session:
         return sql if self._engine == "redshift" else to_postgres(sql)
 
 
-def _made_ahead(make: Callable[[str], _T], items: Iterable[str]) -> Iterator[_T]:
+def _made_ahead(make: Callable[[_S], _T], items: Iterable[_S]) -> Iterator[_T]:
     """What is made of each item, in their order; the next few are made while one is used."""
     with ThreadPoolExecutor(AHEAD) as pool:
         waiting: deque[Future[_T]] = deque()
