@@ -62,7 +62,7 @@ BATCH = 5_000
 """Rows of a whole file that go to Spark at once."""
 
 UNSPLIT = 4 << 20
-"""Bytes up to which a file that comes alone goes to one task, which numbers its lines without another pass."""
+"""Bytes up to which a file that comes alone goes to one task, whose numbers its lines then have."""
 
 _SAME_AS_URI = re.compile(r"[A-Za-z0-9:/=._-]+")
 """What a URI does not encode. To decode each row's costs a range of days 7 % of its time."""

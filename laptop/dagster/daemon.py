@@ -1,11 +1,12 @@
 """Dagster's daemon, as a program that waits less: it dequeues at once, and looks for backfills every 3 s.
 
-By itself it looks into its queue once a second at the soonest (`dequeue_interval_seconds`), though most runs are
-queued by threads of its own: those of the sensors and of backfills. Here these threads wake it. Runs that
+By itself it looks into its queue once a second at the soonest (`dequeue_interval_seconds`), though most runs
+are queued by threads of its own: those of the sensors and of backfills. Here these threads wake it. Runs that
 others queue, such as the UI, wait up to a second as before.
 
-For backfills it looks every 30 s by itself, by a constant that no setting of Dagster's changes: marts of several
-days, and backfills from the UI, would wait for it before their first run, and once more for their end to be seen.
+For backfills it looks every 30 s by itself, by a constant that no setting of Dagster's changes: marts of
+several days, and backfills from the UI, would wait for it before their first run, and once more for their end
+to be seen.
 """
 
 import threading
@@ -47,11 +48,11 @@ def tell_when_queued() -> None:
         _queued.set()
         return run
 
-    QueuedRunCoordinator.submit_run = submit_run  # type: ignore[method-assign]
+    QueuedRunCoordinator.submit_run = submit_run  # type: ignore[method-assign,assignment]
 
 
 if __name__ == "__main__":
     controller.DEFAULT_DAEMON_INTERVAL_SECONDS = BACKFILL_SECONDS  # read at each look
-    controller.QueuedRunCoordinatorDaemon = DequeuingAtOnce  # type: ignore[misc]
+    controller.QueuedRunCoordinatorDaemon = DequeuingAtOnce  # type: ignore[attr-defined,assignment]
     tell_when_queued()
     main()
