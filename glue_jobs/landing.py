@@ -62,7 +62,7 @@ BATCH = 5_000
 """Rows of a whole file that go to Spark at once."""
 
 UNSPLIT = 4 << 20
-"""Bytes up to which a file that comes alone goes to one task, whose numbers its lines then have."""
+"""Bytes up to which a run's only file is given to one task, whose numbers its lines then have."""
 
 _SAME_AS_URI = re.compile(r"[A-Za-z0-9:/=._-]+")
 """What a URI does not encode. To decode each row's costs a range of days 7 % of its time."""
@@ -180,9 +180,6 @@ def read_lines(spark: SparkSession, batch: Batch, is_row: Callable[[SparkColumn]
     Returns:
         source_file, partition_date, landed_at, source_line, raw_text: a row for each line that is one.
     """
-    if _is_one_task(batch.files):
-        # Spark divides no file that is smaller than this.
-        spark.conf.set("spark.sql.files.openCostInBytes", UNSPLIT)
     lines = spark.read.text(paths(batch.files)).select(
         "value",
         source_file("_metadata.file_path", batch.files),
@@ -202,8 +199,14 @@ def read_lines(spark: SparkSession, batch: Batch, is_row: Callable[[SparkColumn]
     return rows.select(SOURCE_FILE.name, PARTITION, LANDED_AT, LINE, cut.alias(RAW))
 
 
-def _is_one_task(files: Sequence[LandedFile]) -> bool:
-    return len(files) == 1 and files[0].size <= UNSPLIT
+def keep_undivided(spark: SparkSession, files: Sequence[LandedFile]) -> None:
+    """Have Spark give a run's only file to one task, where it is small; to be asked before any plan is made.
+
+    How files are divided has to be the same when their lines are counted and when they are read, so nothing
+    may change it in between.
+    """
+    if len(files) == 1 and files[0].size <= UNSPLIT:
+        spark.conf.set("spark.sql.files.openCostInBytes", UNSPLIT)
 
 
 def _first_ids(lines: DataFrame, files: Sequence[LandedFile]) -> dict[tuple[str, int], int]:
@@ -211,7 +214,7 @@ def _first_ids(lines: DataFrame, files: Sequence[LandedFile]) -> dict[tuple[str,
 
     Spark numbers the lines of a task one after the other, whosever they are.
     """
-    if _is_one_task(files):
+    if len(files) == 1 and lines.rdd.getNumPartitions() == 1:
         return {(files[0].url, 0): -1}
     parts = lines.groupBy(SOURCE_FILE.name, BLOCK).agg(F.min(LINE), F.count("*")).collect()
     before: dict[tuple[str, int], int] = {}

@@ -21,6 +21,7 @@ from glue_jobs.landing import (
     Batch,
     LandedFile,
     batches,
+    keep_undivided,
     last_wins,
     read_manifest,
 )
@@ -75,6 +76,7 @@ class FeedRun:
         self.day = feed.job_table.partition_column
         self.folder = F.col(self.day) if self.day else F.lit(WHOLE)
         self.files = read_manifest(spark, arguments["manifest"])
+        keep_undivided(spark, self.files)
         self.format = csv_files if feed.format == "csv" else json_files
         self.file_of = {file.url: file for file in self.files}
 

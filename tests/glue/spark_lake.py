@@ -131,6 +131,9 @@ class Lake:
             "max_rejected_share": str(max_rejected_share),
             "evolved": evolved,
         }
+        # Each run of a job has a session of its own, without what another one has set.
+        name = "spark.sql.files.openCostInBytes"
+        self.spark.conf.set(name, self.spark.sparkContext.getConf().get(name, ""))
         run = FeedRun(self.spark, self.feed, arguments)
         dimensions = {
             name: run.dimension(FEEDS[name].becomes, airports)  # type: ignore[arg-type]
